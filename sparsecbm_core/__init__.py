@@ -1,0 +1,1 @@
+"""SparseCBM: concept bottleneck models whose encoder is one sparse subnetwork per concept."""

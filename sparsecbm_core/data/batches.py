@@ -1,0 +1,173 @@
+"""Texts to token ids with character offsets, and token ids to batches."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sparsecbm_core.errors import InputError
+
+POOL_BATCHES = 50
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STRIP_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One text as T tokens, special tokens included.
+
+    ``offsets`` are the character spans [start, end) in the text, (0, 0) for special tokens.
+    ``total_tokens`` is what the whole text would take; ``kept_chars`` the end of the last
+    character that is inside the kept tokens.
+    """
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    special: tuple[bool, ...]
+    total_tokens: int
+    kept_chars: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the end of the text was cut off."""
+        return self.total_tokens > len(self.ids)
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """B texts padded on the right to the longest, T tokens; both tensors are int64 (B, T).
+
+    ``attention_mask`` is 1 for tokens and 0 for padding.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def to(self, device: torch.device | str) -> TokenBatch:
+        """The same batch on another device."""
+        return TokenBatch(self.input_ids.to(device), self.attention_mask.to(device))
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encoded]:
+    """Tokenise texts, each cut to its first ``max_length`` tokens (special tokens included).
+
+    Any text works. Lone surrogates, which no tokenizer accepts, are read as U+FFFD; offsets
+    still fit the text given. A text that yields no token at all becomes one special token, so
+    that every row of a batch has something to pool. The tokenizer is used without its own
+    truncation and padding, so threads can share it.
+
+    Raises `InputError` if the tokenizer is not a fast one (only those know character offsets),
+    if ``texts`` is not a list of texts, or if ``max_length`` leaves no room for a word.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None) if getattr(tokenizer, "is_fast", False) else None
+    if backend is None:
+        raise InputError(
+            f"{type(tokenizer).__name__} is not a fast tokenizer and knows no character offsets; "
+            "load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
+        )
+    least = backend.num_special_tokens_to_add(False) + 1
+    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < least:
+        raise InputError(f"max_length must be a whole number of at least {least}, got {max_length!r}")
+    if isinstance(texts, str):
+        raise InputError("texts must be a list of texts, got a single text")
+    clean = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {position} is not text but {type(text).__name__}: {text!r:.80}")
+        clean.append(_SURROGATE.sub("\ufffd", text))
+    _strip(backend)
+    return [_encoded(tokenizer, encoding, max_length) for encoding in backend.encode_batch(clean)]
+
+
+def _strip(backend: Any) -> None:
+    """Remove truncation and padding saved with a tokenizer, once.
+
+    Changing them while another thread encodes fails in the tokenizers library, so nothing is
+    written where nothing has to change.
+    """
+    with _STRIP_LOCK:
+        if backend.truncation is not None:
+            backend.no_truncation()
+        if backend.padding is not None:
+            backend.no_padding()
+
+
+def _encoded(tokenizer: Any, encoding: Any, max_length: int) -> Encoded:
+    ids, offsets, special = encoding.ids, encoding.offsets, encoding.special_tokens_mask
+    total = len(ids)
+    if total == 0:
+        return Encoded((_stand_in(tokenizer),), ((0, 0),), (True,), 1, 0)
+    if total > max_length:
+        # Special tokens all stay; of the text, the first tokens that fit.
+        room = max_length - sum(special)
+        keep = []
+        for position, is_special in enumerate(special):
+            if is_special:
+                keep.append(position)
+            elif room > 0:
+                keep.append(position)
+                room -= 1
+        ids = [ids[position] for position in keep]
+        offsets = [offsets[position] for position in keep]
+        special = [special[position] for position in keep]
+    end = max((stop for _, stop in offsets), default=0)  # special tokens end at 0
+    return Encoded(tuple(ids), tuple(offsets), tuple(map(bool, special)), total, end)
+
+
+def _stand_in(tokenizer: Any) -> int:
+    """The token for a text without any, where the tokenizer adds no special tokens."""
+    for name in ("bos_token_id", "cls_token_id", "eos_token_id", "unk_token_id", "pad_token_id"):
+        token = getattr(tokenizer, name, None)
+        if token is not None:
+            return int(token)
+    raise InputError(f"{type(tokenizer).__name__} yields no token for an empty text and has no special token")
+
+
+def collate(encoded: Sequence[Encoded], pad_id: int) -> TokenBatch:
+    """Pad B encoded texts on the right to the longest; `InputError` if there are none."""
+    if not encoded:
+        raise InputError("a batch needs at least one text")
+    lengths = torch.tensor([len(item.ids) for item in encoded])
+    longest = int(lengths.max())
+    ids = torch.tensor([[*item.ids, *[pad_id] * (longest - len(item.ids))] for item in encoded])  # (B, T)
+    mask = (torch.arange(longest) < lengths[:, None]).long()  # (B, T)
+    return TokenBatch(ids.long(), mask)
+
+
+def length_buckets(
+    lengths: Sequence[int], batch_size: int, generator: torch.Generator | None = None
+) -> list[list[int]]:
+    """Cut the indices 0 … N−1 into batches of similar length; every index comes exactly once.
+
+    Without a generator, all are sorted by length. With one, they are shuffled, cut into pools
+    of 50 batches, sorted by length inside each pool, cut into batches, and the batches are
+    shuffled: random enough to train on, with little padding. One batch may be smaller.
+    Raises `InputError` for a batch size below 1.
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    if generator is None:
+        return _cut(sorted(range(len(lengths)), key=lengths.__getitem__), batch_size)
+    order = _permutation(len(lengths), generator)
+    batches = []
+    for pool in _cut(order, POOL_BATCHES * batch_size):
+        batches += _cut(sorted(pool, key=lengths.__getitem__), batch_size)
+    return [batches[position] for position in _permutation(len(batches), generator)]
+
+
+def _cut(indices: list[int], size: int) -> list[list[int]]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def _permutation(size: int, generator: torch.Generator) -> list[int]:
+    permutation: list[int] = torch.randperm(size, generator=generator, device=generator.device).tolist()
+    return permutation

@@ -1,0 +1,46 @@
+"""Any data set by name: what the command line and the experiments open splits with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparsecbm_core.concepts import IMDB_PAPER_CONCEPTS, ConceptSpace
+from sparsecbm_core.data.cebab import load_cebab, load_cebab_hub
+from sparsecbm_core.data.imdb import load_imdb
+from sparsecbm_core.data.table import load_csv
+from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.errors import DataError, one_of
+
+DATASETS = ("cebab", "imdb", "csv")
+
+
+def open_dataset(
+    name: str,
+    data: str | Path | None,
+    split: str,
+    csv: Mapping[str, Any] | None = None,
+    space: ConceptSpace | None = None,
+) -> ReviewDataset:
+    """One split of "cebab", "imdb" (a folder each) or "csv" (a file, or a folder of SPLIT.csv).
+
+    ``csv`` holds the arguments of `load_csv`; ``space`` is the model's, whose concepts, states
+    and labels are then the ones looked for. CEBaB without a folder comes from the hub.
+    """
+    if name == "cebab":
+        return load_cebab_hub(split) if data is None else load_cebab(data, split)
+    if data is None:
+        raise DataError(f"{name} needs --data (or SPARSECBM_DATA): the {'file' if name == 'csv' else 'folder'}")
+    if name == "imdb":
+        return load_imdb(data, split, space.concepts if space is not None else IMDB_PAPER_CONCEPTS)
+    if name != "csv":
+        raise DataError(one_of(name, DATASETS, "data set"))
+    options = dict(csv or {})
+    if space is not None:
+        options |= {"states": space.states, "labels": space.labels}
+        options["concept_columns"] = options.get("concept_columns") or list(space.concepts)
+    if not options.get("concept_columns"):
+        raise DataError("csv needs --concept-columns, the columns that hold concepts, separated by commas")
+    path = Path(data)
+    return load_csv(path / f"{split}.csv" if path.is_dir() else path, split=split, **options)

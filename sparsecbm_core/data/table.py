@@ -1,0 +1,111 @@
+"""Any CSV file with a text, a label and one column a concept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sparsecbm_core.concepts import DEFAULT_STATES, UNKNOWN, ConceptSpace
+from sparsecbm_core.data._cells import EMPTY_LABEL, EMPTY_TEXT, Choices, Row, Tally, read_csv, require_columns
+from sparsecbm_core.data.types import Example, ReviewDataset
+from sparsecbm_core.errors import DataError, SettingsError
+
+
+def load_csv(
+    path: str | Path,
+    text_column: str,
+    label_column: str,
+    concept_columns: Mapping[str, str] | Sequence[str],
+    state_map: Mapping[str, str] | None = None,
+    states: Sequence[str] = DEFAULT_STATES,
+    labels: Sequence[str] | None = None,
+    *,
+    name: str | None = None,
+    split: str = "all",
+) -> ReviewDataset:
+    """Read a comma-separated UTF-8 file with a header line.
+
+    ``concept_columns`` lists the columns that hold concept states, or maps each to the concept's
+    name. Cells hold one of ``states`` or a key of ``state_map`` (which maps spellings used in
+    the file to states); case and stray spaces do not matter, and an empty cell is "unknown"
+    where that is a state. ``labels`` are by default the distinct values of the kept rows, sorted
+    (by value where all are numbers). Rows without label or text are dropped and counted. ``name``
+    is by default the file's, without its ending; an example's id is its data row, from 1.
+
+    Raises `DataError` for a file that cannot be read, for missing columns (the message lists
+    those present) and for a value that cannot be mapped (naming file, row, column, value and
+    the allowed values); `SettingsError` where the arguments contradict each other.
+    """
+    path = Path(path)
+    columns = _concept_columns(concept_columns, (text_column, label_column))
+    header, rows = read_csv(path)
+    require_columns(path, header, (text_column, label_column, *columns))
+    space = ConceptSpace(
+        tuple(columns.values()),
+        _names(states, "states"),
+        _names(labels, "labels")
+        if labels is not None
+        else _labels_found(path, rows, text_column, label_column),
+        {UNKNOWN: "Not mentioned"} if UNKNOWN in states else {},
+    )
+    state_choices = Choices(
+        space.states, {**({"": UNKNOWN} if UNKNOWN in states else {}), **(state_map or {})}
+    )
+    label_choices = Choices(space.labels)
+
+    tally, examples = Tally(space), []
+    for row in rows:
+        concepts = tuple(_find(row, column, state_choices) for column in columns)
+        tally.count(concepts)
+        text, label = row.values[text_column], row.values[label_column]
+        if not label.strip() or not text.strip():
+            tally.dropped[EMPTY_TEXT if label.strip() else EMPTY_LABEL] += 1
+        else:
+            found = _find(row, label_column, label_choices)
+            examples.append(Example(str(row.number), text, found, concepts))
+    return ReviewDataset(name or path.stem, split, space, tuple(examples), tally.report([path]))
+
+
+def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise SettingsError(f"{what} must be a list of names, got the text {names!r}")
+    return tuple(names)
+
+
+def _concept_columns(columns: Mapping[str, str] | Sequence[str], others: tuple[str, ...]) -> dict[str, str]:
+    """Column → concept name, in the order given."""
+    listed = list(columns) if isinstance(columns, Mapping) else list(_names(columns, "concept_columns"))
+    used = [*others, *listed]
+    twice = sorted({column for column in used if used.count(column) > 1})
+    if twice:
+        raise SettingsError(f"each column can be used once; used more often: {', '.join(twice)}")
+    return dict(columns) if isinstance(columns, Mapping) else {column: column for column in listed}
+
+
+def _labels_found(path: Path, rows: Sequence[Row], text_column: str, label_column: str) -> tuple[str, ...]:
+    found = {row.values[label_column].strip() for row in rows if row.values[text_column].strip()} - {""}
+    if len(found) < 2:
+        raise DataError(
+            f"{path}, column {label_column!r}: two or more different labels needed, "
+            f"found {', '.join(map(repr, found)) or 'none'}; pass labels= to name those not in this file"
+        )
+    numbers = {label: _number(label) for label in found}
+    if all(number is not None for number in numbers.values()):
+        return tuple(sorted(found, key=lambda label: (numbers[label] or 0.0, label)))
+    return tuple(sorted(found))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _find(row: Row, column: str, choices: Choices) -> int:
+    found = choices.find(row.values[column])
+    if found is None:
+        raise row.not_allowed(column, choices.allowed)
+    return found

@@ -1,0 +1,71 @@
+"""The one data set type that every loader returns and everything else reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sparsecbm_core.concepts import ConceptSpace
+
+
+@dataclass(frozen=True)
+class Example:
+    """One review. ``label`` and ``concepts`` are indices into the data set's `ConceptSpace`.
+
+    ``group`` joins the edits of one original review (CEBaB's ``original_id``);
+    ``edit_concept`` and ``edit_goal`` say which concept an edit changed, and to which state,
+    None for an original. ``votes`` holds the annotators' shares per concept and state
+    (K × C, rows sum to 1) where the data set publishes them.
+    """
+
+    id: str
+    text: str
+    label: int
+    concepts: tuple[int, ...]
+    group: str | None = None
+    edit_concept: str | None = None
+    edit_goal: str | None = None
+    votes: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a loader read, kept and dropped; nothing is dropped without a count here.
+
+    ``concept_counts`` counts every row read (Table 1 of the paper does), not only kept ones.
+    """
+
+    files: tuple[str, ...]
+    rows_read: int
+    rows_kept: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    concept_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReviewDataset:
+    """Labelled reviews of one split, in file order."""
+
+    name: str
+    split: str
+    space: ConceptSpace
+    examples: tuple[Example, ...]
+    report: LoadReport
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+    @property
+    def texts(self) -> list[str]:
+        return [example.text for example in self.examples]
+
+    def fingerprint(self) -> str:
+        """Hash of texts and labels: names the data in metrics and caches (16 hex digits)."""
+        digest = hashlib.sha256()
+        for example in self.examples:
+            digest.update(repr((example.text, example.label, example.concepts)).encode())
+        return digest.hexdigest()[:16]

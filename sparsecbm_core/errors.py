@@ -1,0 +1,30 @@
+"""One error family: everything the package raises on bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SparseCBMError(ValueError):
+    """Base class. The message is one line that says what was wrong and what is allowed."""
+
+
+class DataError(SparseCBMError):
+    """A data file or a row in it cannot be read as asked."""
+
+
+class SettingsError(SparseCBMError):
+    """A setting has a value that makes no sense, alone or together with another."""
+
+
+class CheckpointError(SparseCBMError):
+    """A model folder is missing something, damaged, or not of a kind this version reads."""
+
+
+class InputError(SparseCBMError):
+    """A text, concept, state or method given by the caller is not acceptable."""
+
+
+def one_of(value: object, allowed: Iterable[object], what: str) -> str:
+    """The sentence used everywhere for a value outside a closed list."""
+    return f"unknown {what} {value!r}; choose one of: {', '.join(map(str, allowed))}"
