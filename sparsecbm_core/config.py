@@ -1,0 +1,137 @@
+"""Settings as frozen dataclasses, validated once where they are made, saved with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from sparsecbm_core.errors import SettingsError, one_of
+
+KINDS = ("standard", "cbm", "sparse")
+CRITERIA = ("second_order", "diagonal_fisher", "magnitude", "random")
+SCOPES = ("global", "matrix")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """How the masks are found (paper, Appendix C).
+
+    ``sparsity`` is s, ``num_grads`` m gradients of ``grad_batch_size`` reviews each, ``block_size``
+    B, ``damp`` ζ. The sparsity rises on a cubic schedule in ``updates`` steps inside the first
+    ``schedule_share`` of the sparse phase. ``exclusivity`` is λ: 0 is the paper's recipe, larger
+    values push the concepts' subnetworks apart. ``scope`` ranks weights over the whole encoder
+    or within each matrix.
+    """
+
+    sparsity: float = 0.75
+    criterion: str = "second_order"
+    scope: str = "global"
+    exclusivity: float = 0.8
+    updates: int = 6
+    schedule_share: float = 0.6
+    num_grads: int = 64
+    grad_batch_size: int = 16
+    block_size: int = 32
+    damp: float = 1e-7
+
+    def __post_init__(self) -> None:
+        _member(self.criterion, CRITERIA, "criterion")
+        _member(self.scope, SCOPES, "scope")
+        _range("sparsity", self.sparsity, 0.0, 1.0, upper_open=True)
+        _range("exclusivity", self.exclusivity, 0.0, 1.0)
+        _range("schedule_share", self.schedule_share, 0.0, 1.0, lower_open=True)
+        for name in ("updates", "num_grads", "grad_batch_size", "block_size"):
+            _at_least(name, getattr(self, name), 1)
+        if not self.damp > 0:
+            raise SettingsError(f"damp must be positive, got {self.damp}")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides a trained model, given the data.
+
+    ``kind``: "standard" (encoder and linear head), "cbm" (dense joint concept bottleneck) or
+    "sparse" (SparseCBM: the dense CBM for ``dense_epochs``, then ``sparse_epochs`` under masks).
+    ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
+    ``soft_concepts`` mixes the
+    annotators' vote shares into the concept targets: 0 majority only, 1 votes only. ``dropout``
+    None keeps the backbone's own. ``precision`` "auto" takes bfloat16 where the
+    processor multiplies it in hardware.
+    """
+
+    backbone: str
+    kind: str = "sparse"
+    seed: int = 0
+    dense_epochs: int = 7
+    sparse_epochs: int = 5
+    batch_size: int = 16
+    max_length: int = 256
+    gamma: float = 1.0
+    encoder_lr: float = 1e-4
+    sparse_encoder_lr: float = 8e-5
+    projector_lr: float = 5e-3
+    classifier_lr: float = 3e-2
+    warmup_share: float = 0.06
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    dropout: float | None = None
+    soft_concepts: float = 0.0
+    precision: str = "auto"
+    prune: PruneSettings = field(default_factory=PruneSettings)
+
+    def __post_init__(self) -> None:
+        _member(self.kind, KINDS, "kind")
+        _member(self.precision, PRECISIONS, "precision")
+        for name in ("dense_epochs", "sparse_epochs", "seed"):
+            _at_least(name, getattr(self, name), 0)
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("max_length", self.max_length, 8)
+        for name in ("gamma", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}")
+        _range("warmup_share", self.warmup_share, 0.0, 1.0)
+        _range("soft_concepts", self.soft_concepts, 0.0, 1.0)
+        if self.dropout is not None:
+            _range("dropout", self.dropout, 0.0, 1.0, upper_open=True)
+        if self.kind == "sparse" and self.sparse_epochs < 1:
+            raise SettingsError("kind 'sparse' needs at least one sparse epoch")
+        if self.kind != "sparse" and self.dense_epochs < 1:
+            raise SettingsError(f"kind {self.kind!r} needs at least one dense epoch")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrainSettings:
+        values = dict(data)
+        known = {item.name for item in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise SettingsError(one_of(name, sorted(known), "setting"))
+        if "prune" in values:
+            values["prune"] = PruneSettings(**values["prune"])
+        return cls(**values)
+
+
+def _member(value: str, allowed: tuple[str, ...], what: str) -> None:
+    if value not in allowed:
+        raise SettingsError(one_of(value, allowed, what))
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingsError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def _range(
+    name: str, value: float, low: float, high: float, lower_open: bool = False, upper_open: bool = False
+) -> None:
+    inside = (low < value if lower_open else low <= value) and (value < high if upper_open else value <= high)
+    if not inside:
+        left, right = "(" if lower_open else "[", ")" if upper_open else "]"
+        raise SettingsError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {value!r}")

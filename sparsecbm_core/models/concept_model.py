@@ -1,0 +1,149 @@
+"""A loaded model with its tokenizer and masks: what every use of a model starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.data.batches import Encoded, collate, length_buckets, tokenize
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.sparse_cbm import CBMOutput, SparseCBM, StandardClassifier
+from sparsecbm_core.models.subnetworks import EffectiveWeights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Outputs for N texts, in their order, on the CPU.
+
+    ``concept_logits`` and ``activations`` (N, K, C), None for a standard classifier;
+    ``label_logits`` (N, Y).
+    """
+
+    concept_logits: torch.Tensor | None
+    activations: torch.Tensor | None
+    label_logits: torch.Tensor
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Predicted label indices (N,)."""
+        return self.label_logits.argmax(-1)
+
+    @property
+    def states(self) -> torch.Tensor:
+        """Predicted state indices (N, K)."""
+        if self.concept_logits is None:
+            raise InputError("a standard classifier predicts no concepts")
+        return self.concept_logits.argmax(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptModel:
+    """Network, masks, tokenizer and concept names of one checkpoint; read-only and thread-safe.
+
+    ``masks`` is None for a dense model. ``head`` holds a logistic regression on the training
+    data's gold concept states (Y × K·C weights and Y intercepts), the reference of the leakage
+    measure. ``metrics`` and ``training`` are the checkpoint's own records.
+
+    >>> model = ConceptModel.from_pretrained("assets/models/cebab-minilm")  # doctest: +SKIP
+    >>> model.predict(["The soup was cold."]).labels  # doctest: +SKIP
+    """
+
+    network: SparseCBM | StandardClassifier
+    tokenizer: PreTrainedTokenizerBase
+    masks: MaskSet | None
+    max_length: int
+    head: tuple[torch.Tensor, torch.Tensor] | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    name: str = "model"
+
+    @property
+    def space(self) -> ConceptSpace:
+        return self.network.space
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def cbm(self) -> SparseCBM:
+        """The network, where it has a concept bottleneck; `InputError` otherwise."""
+        if not isinstance(self.network, SparseCBM):
+            raise InputError("this is a standard classifier: it has no concepts to read or explain")
+        return self.network
+
+    @cached_property
+    def weights(self) -> EffectiveWeights | None:
+        """Effective weights of the model's own masks, made on first use and shared by all threads."""
+        return None if self.masks is None else self.cbm.weights_for(self.masks)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of weights and masks (16 hex digits): what patches and caches are bound to."""
+        from sparsecbm_core.models.checkpoint import network_fingerprint
+
+        return network_fingerprint(self.network, self.masks)
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Tokens with character offsets, cut at ``max_length``."""
+        return tokenize(self.tokenizer, texts, self.max_length)
+
+    def batches(
+        self, encoded: Sequence[Encoded], batch_size: int
+    ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+        """Indices with padded ids and mask, batches of similar length."""
+        for indices in length_buckets([len(item.ids) for item in encoded], batch_size, None):
+            tokens = collate([encoded[i] for i in indices], int(self.tokenizer.pad_token_id))
+            yield indices, tokens.input_ids.to(self.device), tokens.attention_mask.to(self.device)
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        batch_size: int = 32,
+        weights: EffectiveWeights | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Predictions:
+        """Concepts and labels of any number of texts; ``weights`` replaces the model's own masks."""
+        if not texts:
+            raise InputError("no text given; predict needs at least one")
+        encoded, done = self.encode(texts), 0
+        # before inference mode: tensors made inside could not be differentiated through later
+        chosen = weights if weights is not None or self.masks is None else self.weights
+        labels = torch.empty(len(texts), self.space.num_labels)
+        concepts = torch.empty(len(texts), self.space.num_concepts, self.space.num_states)
+        with torch.inference_mode():
+            for indices, ids, mask in self.batches(encoded, batch_size):
+                if isinstance(self.network, SparseCBM):
+                    output: CBMOutput = self.network(ids, mask, chosen)
+                    labels[indices] = output.label_logits.float().cpu()
+                    concepts[indices] = output.concept_logits.float().cpu()
+                else:
+                    labels[indices] = self.network(ids, mask).float().cpu()
+                done += len(indices)
+                on_progress(done, len(texts))
+        if isinstance(self.network, StandardClassifier):
+            return Predictions(None, None, labels)
+        return Predictions(concepts, concepts.sigmoid(), labels)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a checkpoint folder; see `sparsecbm_core.models.checkpoint`."""
+        from sparsecbm_core.models.checkpoint import save_checkpoint
+
+        save_checkpoint(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path, device: str | None = None) -> ConceptModel:
+        """Load a checkpoint folder, or a hub repository of that name; `CheckpointError` if unfit."""
+        from sparsecbm_core.models.checkpoint import load_checkpoint
+
+        return load_checkpoint(name_or_folder, device)

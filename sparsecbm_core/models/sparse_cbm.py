@@ -1,0 +1,152 @@
+"""The concept bottleneck over an encoder, with one subnetwork per concept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.models.backbone import MatrixInfo, mask_linears, matrix_infos
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.subnetworks import EffectiveWeights, active, effective_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class CBMOutput:
+    """``concept_logits`` (B, K, C), ``activations`` (B, K, C), ``label_logits`` (B, Y)."""
+
+    concept_logits: torch.Tensor
+    activations: torch.Tensor
+    label_logits: torch.Tensor
+
+
+class SparseCBM(nn.Module):
+    """SparseCBM (Tan et al., AAAI 2024, Eq. 3): ŷ = Σ_k φ_k · σ(ψ_k · f_{M_k⊙θ}(x) + b_k) + b.
+
+    The idea: a linear classifier over concept activations, each computed by the concept's own
+    sparse subnetwork of one shared encoder. ``projector`` is ψ (K, C, E), ``classifier`` is
+    φ (Y, K, C). Masks are not part of the module: pass `EffectiveWeights` (see `weights_for`)
+    to a call; without, every concept is read from the dense encoder, which is the plain CBM.
+
+    Mean pooling runs over non-padding tokens only, so logits do not depend on padding.
+    """
+
+    encoder: PreTrainedModel
+    mean_activations: torch.Tensor
+
+    def __init__(self, encoder: PreTrainedModel, space: ConceptSpace) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.space = space
+        config: Any = encoder.config
+        width = int(getattr(config, "word_embed_proj_dim", config.hidden_size))
+        k, c, y = space.num_concepts, space.num_states, space.num_labels
+        self.projector = nn.Parameter(torch.empty(k, c, width))
+        self.projector_bias = nn.Parameter(torch.zeros(k, c))
+        self.classifier = nn.Parameter(torch.empty(y, k, c))
+        self.classifier_bias = nn.Parameter(torch.zeros(y))
+        nn.init.normal_(self.projector, std=width**-0.5)
+        nn.init.normal_(self.classifier, std=(k * c) ** -0.5)
+        # ā_k (K, C): mean activations over the training data; the label logits' reference point
+        self.register_buffer("mean_activations", torch.full((k, c), 0.5))
+        self.masked_layers = mask_linears(encoder)
+
+    @property
+    def matrices(self) -> tuple[MatrixInfo, ...]:
+        """The prunable matrices in layer order."""
+        return matrix_infos(self.encoder, self.masked_layers)
+
+    @property
+    def mask_shapes(self) -> dict[str, tuple[int, int]]:
+        return {info.name: info.shape for info in self.matrices}
+
+    @property
+    def prunable_weights(self) -> int:
+        """L: the linear weights inside the encoder's layers."""
+        return sum(info.size for info in self.matrices)
+
+    def weights_for(self, masks: MaskSet) -> EffectiveWeights:
+        """M_k ⊙ θ for inference; make it once per mask set. No graph is kept."""
+        with torch.no_grad():
+            return effective_weights(self.masked_layers, masks)
+
+    def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Token embeddings (B, T, E) before positions are added."""
+        return self.encoder.get_input_embeddings()(input_ids)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        weights: EffectiveWeights | None = None,
+    ) -> CBMOutput:
+        """Concepts and label of B texts, each concept through its own subnetwork."""
+        embeds, k = self.embed(input_ids), self.space.num_concepts
+        if weights is None:
+            with active(None):
+                pooled = self._pool(embeds, attention_mask)
+            by_concept = pooled.expand(k, *pooled.shape)  # (K, B, E), one encoder pass
+        else:
+            rows = embeds.expand(k, *embeds.shape).flatten(0, 1)  # (K·B, T, E), concept slowest
+            with active(weights):
+                pooled = self._pool(rows, attention_mask.repeat(k, 1))
+            by_concept = pooled.unflatten(0, (k, -1))  # (K, B, E)
+        return self.bottleneck(self.project(by_concept))
+
+    def row_logits(
+        self, embeds: torch.Tensor, attention_mask: torch.Tensor, weights: EffectiveWeights | None
+    ) -> torch.Tensor:
+        """Concept logits (R, C) from embeddings (R, T, E) of R = N·K rows, concept fastest.
+
+        Row r is read by the subnetwork of concept r mod K: the order that survives Captum's
+        expansion of a batch, and so the entry point of every gradient method.
+        """
+        k = self.space.num_concepts
+        by_concept = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (K, N, T, E)
+        mask = attention_mask.unflatten(0, (-1, k)).transpose(0, 1).flatten(0, 1)  # (K·N, T)
+        with active(weights):
+            pooled = self._pool(by_concept.flatten(0, 1), mask)
+        return self.project(pooled.unflatten(0, (k, -1))).flatten(0, 1)  # (N, K, C) → (R, C)
+
+    def project(self, pooled: torch.Tensor) -> torch.Tensor:
+        """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C)."""
+        return torch.einsum("kbe,kce->bkc", pooled, self.projector) + self.projector_bias
+
+    def bottleneck(self, concept_logits: torch.Tensor) -> CBMOutput:
+        """a_k = σ(ℓ_k), then the linear head over all concepts."""
+        activations = torch.sigmoid(concept_logits)
+        return CBMOutput(concept_logits, activations, self.label_logits(activations))
+
+    def label_logits(self, activations: torch.Tensor) -> torch.Tensor:
+        """Σ_k φ_k a_k + b: (B, K, C) → (B, Y). The oracle intervention starts here."""
+        return torch.einsum("bkc,ykc->by", activations, self.classifier) + self.classifier_bias
+
+    def _pool(self, embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.encoder(inputs_embeds=embeds, attention_mask=attention_mask).last_hidden_state
+        keep = attention_mask.unsqueeze(-1).to(torch.float32)  # (R, T, 1)
+        return (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)  # (R, E)
+
+
+class StandardClassifier(nn.Module):
+    """Encoder, mean pooling, linear head: the baseline without a bottleneck."""
+
+    def __init__(self, encoder: nn.Module, space: ConceptSpace) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.space = space
+        config: Any = encoder.config
+        width = int(getattr(config, "word_embed_proj_dim", config.hidden_size))
+        self.head = nn.Linear(width, space.num_labels)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Label logits (B, Y)."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        keep = attention_mask.unsqueeze(-1).to(torch.float32)
+        pooled = (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)
+        return self.head(pooled)

@@ -1,0 +1,113 @@
+"""All K subnetworks in one pass: effective weights M_k ⊙ θ, and linear layers that use them.
+
+The masks of a call travel in a context variable, so a loaded model is never changed by a forward
+pass and any number of threads can explain different mask sets with it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sparsecbm_core.models.masks import MaskSet
+
+
+@dataclass(frozen=True)
+class ConceptWeights:
+    """One matrix as the K subnetworks see it: ``stacked`` (K, O, I).
+
+    ``replaced`` overrides single concepts with an (O, I) tensor, so that a corrected concept
+    costs one matrix and not K.
+    """
+
+    stacked: torch.Tensor
+    replaced: Mapping[int, torch.Tensor] = field(default_factory=dict)
+
+    def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """y = x (M_k ⊙ W)ᵀ + b for rows ordered concept by concept: (K·N, …, I) → (K·N, …, O)."""
+        concepts, out_features, in_features = self.stacked.shape
+        rows = x.reshape(concepts, -1, in_features)  # (K, N·T, I)
+        if self.replaced:
+            y = torch.stack(
+                [F.linear(rows[k], self.replaced.get(k, self.stacked[k]), bias) for k in range(concepts)]
+            )
+        else:
+            y = torch.bmm(rows, self.stacked.transpose(1, 2))  # (K, N·T, O)
+            if bias is not None:
+                y = y + bias.to(y.dtype)
+        return y.reshape(*x.shape[:-1], out_features)
+
+
+    def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:
+        return replace(self, replaced={**self.replaced, k: weight})
+
+
+class RowWeights(Protocol):
+    """What a masked layer multiplies its rows with."""
+
+    def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor: ...
+
+    def with_replaced(self, k: int, weight: torch.Tensor) -> RowWeights: ...
+
+
+@dataclass(frozen=True)
+class EffectiveWeights:
+    """M_k ⊙ θ for every masked matrix and all concepts, made once per mask set and shared."""
+
+    concepts: tuple[str, ...]
+    matrices: Mapping[str, RowWeights]
+
+    def with_concept(self, concept: str, weights: Mapping[str, torch.Tensor]) -> EffectiveWeights:
+        """The same weights but for ``concept``, whose (O, I) matrices are given."""
+        k, matrices = self.concepts.index(concept), dict(self.matrices)
+        for name, weight in weights.items():
+            matrices[name] = matrices[name].with_replaced(k, weight)
+        return EffectiveWeights(self.concepts, matrices)
+
+
+_ACTIVE: ContextVar[EffectiveWeights | None] = ContextVar("active_subnetworks", default=None)
+
+
+@contextmanager
+def active(weights: EffectiveWeights | None) -> Iterator[None]:
+    """Masked linear layers called inside use these weights; outside, or with None, the dense ones."""
+    token = _ACTIVE.set(weights)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer that multiplies with the effective weight of each row's concept.
+
+    Shares its parameters with the layer it is made from, so checkpoints keep their names.
+    """
+
+    def __init__(self, name: str, linear: nn.Linear) -> None:
+        nn.Module.__init__(self)
+        self.name = name
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        weights = _ACTIVE.get()
+        if weights is None:
+            return F.linear(input, self.weight, self.bias)
+        return weights.matrices[self.name].linear(input, self.bias)
+
+
+def effective_weights(layers: Mapping[str, MaskedLinear], masks: MaskSet) -> EffectiveWeights:
+    """M_k ⊙ θ as tensors on the weights' device, for inference: no graph to θ is kept."""
+    matrices = {}
+    for name, layer in layers.items():
+        weight = layer.weight.detach()
+        matrices[name] = ConceptWeights(masks.to_torch(name).to(weight.device) * weight)
+    return EffectiveWeights(masks.concepts, matrices)

@@ -1,0 +1,145 @@
+"""Tiny random models of every architecture, built offline in a moment.
+
+`make_tiny("bert")` is a whole `ConceptModel`: two layers, 16 wide, three concepts, four labels,
+random subnetworks of 25 % density, and a tokenizer of the architecture's own kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from sparsecbm_core.concepts import DEFAULT_STATES, ConceptSpace
+from sparsecbm_core.models.backbone import build_backbone
+from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+
+ARCHITECTURES = ("bert", "distilbert", "roberta", "opt")
+SPACE = ConceptSpace(("food", "service", "noise"), DEFAULT_STATES, ("1", "2", "3", "4"))
+MAX_LENGTH = 64
+REVIEW = "The soup was cold, but the waiter didn't mind: a well-cooked café meal!"
+
+_CORPUS = (
+    REVIEW,
+    "The food was great and the service was friendly.",
+    "The music was too loud, and the waiters were slow and rude.",
+    "We loved the dessert. I'd come back for the soup.",
+)
+
+
+def make_tiny(arch: str, seed: int = 0, density: float | None = 0.25) -> ConceptModel:
+    """A random model of ``arch`` (one of `ARCHITECTURES`); ``density`` None makes it a dense CBM."""
+    tokenizer = _tokenizer(arch)
+    torch_state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed)
+        network = SparseCBM(build_backbone(_config(arch, tokenizer)), SPACE)
+        # Weights large enough that scores differ clearly from word to word.
+        for parameter in network.encoder.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.3)
+        torch.nn.init.normal_(network.projector)
+        torch.nn.init.normal_(network.projector_bias)
+        torch.nn.init.normal_(network.classifier)
+        torch.nn.init.normal_(network.classifier_bias)
+        torch.nn.init.uniform_(network.get_buffer("mean_activations"))
+    finally:
+        torch.random.set_rng_state(torch_state)
+    network.eval().requires_grad_(False)
+    masks = None if density is None else random_masks(network, seed, density)
+    return ConceptModel(network, tokenizer, masks, MAX_LENGTH, name=f"tiny-{arch}")
+
+
+def random_masks(network: SparseCBM, seed: int = 0, density: float = 0.25) -> MaskSet:
+    """Random subnetworks of exactly this density in every matrix (rounded to one weight)."""
+    generator, masks = np.random.default_rng(seed), {}
+    for name, shape in network.mask_shapes.items():
+        size = shape[0] * shape[1]
+        flat = np.arange(size) < round(density * size)
+        masks[name] = np.stack([generator.permutation(flat) for _ in network.space.concepts]).reshape(
+            -1, *shape
+        )
+    return MaskSet.from_bool(network.space.concepts, masks)
+
+
+def with_masks(model: ConceptModel, masks: MaskSet | None) -> ConceptModel:
+    """The same network under other masks; None for the dense model."""
+    return replace(model, masks=masks)
+
+
+def _config(arch: str, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    common: dict[str, Any] = {
+        "model_type": arch,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        # RoBERTa reserves positions up to that of its padding token.
+        "max_position_embeddings": MAX_LENGTH + (2 if arch == "roberta" else 0),
+    }
+    if arch == "distilbert":
+        return {**common, "dim": 16, "hidden_dim": 32, "n_layers": 2, "n_heads": 2}
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if arch == "opt":
+        special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+        return {**common, **shape, **special, "ffn_dim": 32, "word_embed_proj_dim": 16}
+    return {**common, **shape, "intermediate_size": 32}
+
+
+def _tokenizer(arch: str) -> PreTrainedTokenizerFast:
+    make: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+        "bert": _wordpiece,
+        "distilbert": _wordpiece,
+        "roberta": lambda: _byte_level("<s> $A </s>"),
+        "opt": lambda: _byte_level("</s> $A"),
+    }
+    return make[arch]()
+
+
+def _wordpiece() -> PreTrainedTokenizerFast:
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    alphabet = [chr(code) for code in range(33, 127)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=200, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(_CORPUS, trainer)
+    ids = [(token, backend.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ids
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+def _byte_level(template: str) -> PreTrainedTokenizerFast:
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=340,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(_CORPUS, trainer)
+    ids = [(token, backend.token_to_id(token)) for token in ("<s>", "</s>")]
+    backend.post_processor = processors.TemplateProcessing(single=template, pair=None, special_tokens=ids)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )

@@ -1,0 +1,74 @@
+"""Reviews of a few words whose concepts and label follow from the words, and runs short enough to test."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import PruneSettings, TrainSettings
+from sparsecbm_core.data.types import Example, LoadReport, ReviewDataset
+from tests.tiny import SPACE, make_tiny
+
+# concept → a phrase for each state (Negative, Positive, unknown)
+PHRASES = {
+    "food": ("the soup was cold", "the food was great", ""),
+    "service": ("the waiters were rude", "the waiters were friendly", ""),
+    "noise": ("the music was too loud", "the music was slow", ""),
+}
+
+
+def make_example(number: int, concepts: tuple[int, ...], label: int, **values: Any) -> Example:
+    parts = [PHRASES[name][state] for name, state in zip(SPACE.concepts, concepts, strict=True)]
+    return Example(str(number), " and ".join(part for part in parts if part) or "we had dessert", label, concepts, **values)
+
+
+def toy_reviews(count: int, split: str = "train", seed: int = 0, space: ConceptSpace = SPACE) -> ReviewDataset:
+    """Random states; one star, one more for each positive concept."""
+    rng = random.Random(f"{split} {seed}")
+    examples = []
+    for number in range(count):
+        concepts = tuple(rng.randrange(3) for _ in space.concepts)
+        examples.append(make_example(number, concepts, sum(state == 1 for state in concepts)))
+    return dataset(examples, split, space)
+
+
+def dataset(examples: list[Example], split: str = "dev", space: ConceptSpace = SPACE) -> ReviewDataset:
+    return ReviewDataset("toy", split, space, tuple(examples), LoadReport((), len(examples), len(examples)))
+
+
+def save_backbone(folder: Path, arch: str = "bert", seed: int = 0) -> str:
+    """A tiny pretrained encoder with its tokenizer, in the form that is loaded by folder."""
+    model = make_tiny(arch, seed)
+    model.network.encoder.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def quick_settings(backbone: str, prune: dict[str, Any] | None = None, **values: Any) -> TrainSettings:
+    """A run of seconds, in full precision wherever it runs."""
+    pruning = {"num_grads": 4, "grad_batch_size": 4, "block_size": 8, "updates": 3, **(prune or {})}
+    quick = {
+        "dense_epochs": 2,
+        "sparse_epochs": 2,
+        "batch_size": 8,
+        "max_length": 32,
+        "encoder_lr": 1e-3,
+        "sparse_encoder_lr": 1e-3,
+        "precision": "float32",
+    }
+    return TrainSettings(backbone, **{**quick, **values}, prune=PruneSettings(**pruning))
+
+
+def read_log(output: Path) -> list[dict[str, Any]]:
+    """The run's log without what differs from run to run: the times."""
+    lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [_timeless(json.loads(line)) for line in lines]
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in ("time", "seconds")}
+    return value
