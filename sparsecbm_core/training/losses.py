@@ -1,0 +1,72 @@
+"""The joint loss of the concept bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.data.batches import Encoded, collate
+from sparsecbm_core.data.types import Example
+from sparsecbm_core.models.sparse_cbm import CBMOutput
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """Tokens (B, T) with concept targets (B, K, C), rows summing to 1, and labels (B,)."""
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    concepts: torch.Tensor
+    labels: torch.Tensor
+
+
+def concept_targets(examples: Sequence[Example], space: ConceptSpace, soft: float) -> torch.Tensor:
+    """Target distributions (N, K, C): the majority state, mixed with vote shares by ``soft``."""
+    majority = torch.tensor([example.concepts for example in examples])  # (N, K)
+    targets = F.one_hot(majority, space.num_states).float()
+    if soft:
+        votes = [
+            example.votes if example.votes is not None else target.tolist()
+            for example, target in zip(examples, targets, strict=True)
+        ]
+        targets = (1.0 - soft) * targets + soft * torch.tensor(votes)
+    return targets
+
+
+def labelled_batch(
+    indices: Sequence[int],
+    encoded: Sequence[Encoded],
+    targets: torch.Tensor,
+    labels: torch.Tensor,
+    pad_id: int,
+    device: torch.device,
+) -> LabelledBatch:
+    """Gather and pad the examples of one batch."""
+    tokens = collate([encoded[i] for i in indices], pad_id)
+    chosen = torch.tensor(list(indices))
+    return LabelledBatch(
+        tokens.input_ids.to(device),
+        tokens.attention_mask.to(device),
+        targets[chosen].to(device),
+        labels[chosen].to(device),
+    )
+
+
+def concept_loss(concept_logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Σ_k CE(ℓ_k, c_k), averaged over the batch. On logits: over σ(ℓ) it could never fall below .551."""
+    k = concept_logits.shape[1]
+    return k * F.cross_entropy(concept_logits.float().flatten(0, 1), targets.flatten(0, 1))
+
+
+def joint_loss(output: CBMOutput, batch: LabelledBatch, gamma: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Task loss and γ-weighted concept loss (Eq. 1, 2); their sum is what is minimised.
+
+    The label logits sum over all concepts (Eq. 3), so the gradient that reaches subnetwork k is
+    that of its decomposed loss with the other concepts' activations held fixed.
+    """
+    task = F.cross_entropy(output.label_logits.float(), batch.labels)
+    return task, gamma * concept_loss(output.concept_logits, batch.concepts)

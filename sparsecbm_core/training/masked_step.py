@@ -1,0 +1,82 @@
+"""Masked linear layers for training: gradients reach θ, and memory traffic stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.subnetworks import EffectiveWeights, MaskedLinear
+
+
+class _MaskedMatmul(torch.autograd.Function):
+    """y_k = x_k (M_k ⊙ W)ᵀ for k = 1 … K; dL/dW = Σ_k M_k ⊙ (dL/dy_kᵀ x_k).
+
+    The product M_k ⊙ W is formed one concept at a time, forward and again backward: it stays in
+    the processor's cache, where keeping all K of them for the backward pass would stream the
+    encoder K times through memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, weight, masks)
+        y = x.new_empty(*x.shape[:2], weight.shape[0])  # (K, N, O)
+        for k in range(masks.shape[0]):
+            torch.mm(x[k], (weight * masks[k]).T, out=y[k])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        x, weight, masks = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_x = torch.empty_like(x)
+        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
+        for k in range(masks.shape[0]):
+            torch.mm(grad[k], weight * masks[k], out=grad_x[k])
+            grad_weight += torch.mm(grad[k].T, x[k]).mul_(masks[k])
+        return grad_x, grad_weight.to(weight.dtype), None
+
+
+@dataclass(frozen=True)
+class TrainableWeights:
+    """One matrix under training: θ as (O, I) with its graph, masks (K, O, I) of the same dtype."""
+
+    weight: torch.Tensor
+    masks: torch.Tensor
+
+    def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """As `ConceptWeights.linear`, with gradients to θ."""
+        rows = x.reshape(self.masks.shape[0], -1, self.weight.shape[1]).to(self.weight.dtype)  # (K, N·T, I)
+        y = _MaskedMatmul.apply(rows, self.weight, self.masks)
+        if bias is not None:
+            y = y + bias.to(y.dtype)
+        return y.reshape(*x.shape[:-1], self.weight.shape[0])
+
+    def with_replaced(self, k: int, weight: torch.Tensor) -> TrainableWeights:
+        raise SettingsError("weights under training cannot be replaced one concept at a time")
+
+
+def mask_tensors(
+    masks: MaskSet, layers: Mapping[str, MaskedLinear], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Masks as 0/1 tensors (K, O, I) on the weights' device; unpacked once per mask update."""
+    return {
+        name: masks.to_torch(name).to(device=layer.weight.device, dtype=dtype) for name, layer in layers.items()
+    }
+
+
+def trainable_weights(
+    concepts: tuple[str, ...], layers: Mapping[str, MaskedLinear], tensors: Mapping[str, torch.Tensor]
+) -> EffectiveWeights:
+    """What one training step passes to the network: M_k ⊙ θ, formed where it is used."""
+    return EffectiveWeights(
+        concepts,
+        {
+            name: TrainableWeights(layer.weight.to(tensors[name].dtype), tensors[name])
+            for name, layer in layers.items()
+        },
+    )
