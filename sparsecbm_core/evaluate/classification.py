@@ -1,0 +1,57 @@
+"""Accuracy, F1 and calibration of concepts and labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+
+from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.models.concept_model import Predictions
+
+
+def gold_labels(data: ReviewDataset) -> np.ndarray:
+    """Label indices (N,)."""
+    return np.array([example.label for example in data])
+
+
+def gold_states(data: ReviewDataset) -> np.ndarray:
+    """State indices (N, K)."""
+    return np.array([example.concepts for example in data])
+
+
+def accuracies(predictions: Predictions, data: ReviewDataset) -> dict[str, float]:
+    """Task and mean concept accuracy, and ``score``, their mean (task alone without concepts)."""
+    task = float((predictions.labels.numpy() == gold_labels(data)).mean())
+    if predictions.concept_logits is None:
+        return {"task_accuracy": task, "score": task}
+    concept = float((predictions.states.numpy() == gold_states(data)).mean())
+    return {"concept_accuracy": concept, "task_accuracy": task, "score": (concept + task) / 2}
+
+
+def macro_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
+    """scikit-learn's macro-F1 over the classes that occur in gold or prediction."""
+    return float(f1_score(gold, predicted, average="macro", zero_division=0))
+
+
+def paper_f1(gold: np.ndarray, predicted: np.ndarray, num_classes: int) -> float:
+    """Mean over classes of the *binary* macro-F1 one-vs-rest, as the paper's F1 is computed.
+
+    Inflated, since the "rest" class is easy; only for comparison with published figures.
+    """
+    return float(
+        np.mean([macro_f1(gold == label, predicted == label) for label in range(num_classes)])
+    )
+
+
+def expected_calibration_error(logits: torch.Tensor, gold: np.ndarray, bins: int = 15) -> float:
+    """ECE of the predicted class over equal-width confidence bins (Guo et al. 2017), a fraction."""
+    confidence, predicted = torch.softmax(logits.double(), -1).max(-1)
+    correct = predicted.numpy() == gold
+    index = np.minimum((confidence.numpy() * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        inside = index == b
+        if inside.any():
+            error += inside.mean() * abs(correct[inside].mean() - confidence.numpy()[inside].mean())
+    return float(error)
