@@ -1,0 +1,86 @@
+"""Explanations as values: everything that pages, plots and files need, nothing recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """A word (or word piece) of the text, [start, end) in characters, with its score."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class ConceptExplanation:
+    """One concept of one text.
+
+    ``probabilities`` are the softmax of ℓ_k, ``activations`` σ(ℓ_k), both per state.
+    ``contributions`` are Σ_c φ_k[y, c]·a_k[c] per label: over all concepts, plus the bias, they
+    add up to the label's logit. ``relative_contributions`` use a_k − ā_k instead: with ``base``
+    they add up to the same logit, and are the exact SHAP values of the linear head. ``tokens``
+    score the logit of ``state`` through the concept's own subnetwork.
+    """
+
+    concept: str
+    state: str
+    probabilities: Mapping[str, float]
+    activations: Mapping[str, float]
+    contributions: Mapping[str, float]
+    relative_contributions: Mapping[str, float]
+    tokens: tuple[TokenScore, ...]
+    convergence_delta: float | None = None
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Tokens read, and tokens the whole text would have given; ``kept_chars`` ends the part read."""
+
+    kept: int
+    total: int
+    kept_chars: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why this label: one text through token → subnetwork → concept → label.
+
+    ``bias`` and ``base`` (Σ_k φ_k·ā_k + bias) are per label, as are ``logits`` and
+    ``probabilities``. ``method`` names the token method, None where tokens were not scored.
+    """
+
+    text: str
+    model: str
+    fingerprint: str
+    method: str | None
+    label: str
+    probabilities: Mapping[str, float]
+    logits: Mapping[str, float]
+    bias: Mapping[str, float]
+    base: Mapping[str, float]
+    concepts: Mapping[str, ConceptExplanation]
+    truncated: Truncation
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, keys as in this class; concepts in the model's order."""
+        return asdict(self)
+
+    def contrast(self, label: str, other: str) -> dict[str, float]:
+        """Why ``label`` and not ``other``: per concept, and "base", the difference of contributions.
+
+        The values add up to the difference of the two labels' logits.
+        """
+        parts = {
+            name: item.relative_contributions[label] - item.relative_contributions[other]
+            for name, item in self.concepts.items()
+        }
+        return {**parts, "base": self.base[label] - self.base[other]}

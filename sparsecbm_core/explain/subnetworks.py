@@ -1,0 +1,275 @@
+"""What the concepts' subnetworks are: how dense, where, how much they share, and whether they are
+each concept's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+
+if TYPE_CHECKING:
+    from sparsecbm_core.data.types import ReviewDataset
+    from sparsecbm_core.models.backbone import MatrixInfo
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+MAX_CELLS = 10_000
+
+
+@dataclass(frozen=True)
+class MatrixDensity:
+    """How much of one matrix a concept keeps: ``kept`` of ``size`` weights."""
+
+    matrix: str
+    layer: int
+    role: str
+    shape: tuple[int, int]
+    kept: int
+    size: int
+    density: float
+
+
+@dataclass(frozen=True)
+class ConceptSubnetwork:
+    """One concept's subnetwork: ``kept`` of the prunable weights, matrix by matrix in layer order."""
+
+    concept: str
+    kept: int
+    density: float
+    matrices: tuple[MatrixDensity, ...]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Weights that ``both`` concepts keep, and that ``either`` does.
+
+    ``chance`` is the Jaccard index that two random masks of the same total densities have;
+    ``chance_by_matrix`` that of random masks with the same density in every matrix, the fairer
+    reference where layers differ: two concepts may agree on the layers that matter and on
+    nothing inside them.
+    """
+
+    first: str
+    second: str
+    both: int
+    either: int
+    jaccard: float
+    chance: float
+    chance_by_matrix: float
+
+
+@dataclass(frozen=True)
+class SubnetworkStats:
+    """Sizes and overlaps of K subnetworks over ``total`` prunable weights (L).
+
+    ``shared_by[n]`` is the number of weights that exactly n concepts keep, n = 0 … K.
+    ``total`` counts the linear weights inside the encoder's layers: embeddings, LayerNorms and
+    biases are dense and shared by all concepts.
+    """
+
+    total: int
+    concepts: Mapping[str, ConceptSubnetwork]
+    overlaps: tuple[Overlap, ...]
+    shared_by: tuple[int, ...]
+
+    @property
+    def mean_jaccard(self) -> float | None:
+        """Mean over pairs; None for a single concept."""
+        values = [pair.jaccard for pair in self.overlaps]
+        return sum(values) / len(values) if values else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "mean_jaccard": self.mean_jaccard}
+
+
+def subnetwork_stats(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> SubnetworkStats:
+    """Count on the packed bits; ``matrices`` (`SparseCBM.matrices`) tell layers and roles.
+
+    >>> stats = subnetwork_stats(model.masks, model.cbm.matrices)  # doctest: +SKIP
+    >>> stats.concepts["food"].density, stats.mean_jaccard  # doctest: +SKIP
+    (0.25, 0.19)
+    """
+    _check(masks, matrices)
+    kept, total = masks.kept(), masks.total
+    concepts = {}
+    for concept in masks.concepts:
+        rows = tuple(
+            MatrixDensity(
+                info.name,
+                info.layer,
+                info.role,
+                info.shape,
+                kept[concept][info.name],
+                info.size,
+                kept[concept][info.name] / info.size,
+            )
+            for info in matrices
+        )
+        count = sum(row.kept for row in rows)
+        concepts[concept] = ConceptSubnetwork(concept, count, count / total, rows)
+    overlaps = tuple(_overlap(masks, concepts[a], concepts[b]) for a, b in combinations(masks.concepts, 2))
+    return SubnetworkStats(total, concepts, overlaps, _shared_by(masks))
+
+
+def _overlap(masks: MaskSet, first: ConceptSubnetwork, second: ConceptSubnetwork) -> Overlap:
+    both, either = masks.overlap(first.concept, second.concept)
+    expected_both = expected_either = 0.0
+    for a, b in zip(first.matrices, second.matrices, strict=True):
+        expected = a.kept * b.kept / a.size
+        expected_both += expected
+        expected_either += a.kept + b.kept - expected
+    return Overlap(
+        first.concept,
+        second.concept,
+        both,
+        either,
+        both / either if either else 1.0,
+        chance_jaccard(first.density, second.density),
+        expected_both / expected_either if expected_either else 1.0,
+    )
+
+
+def _shared_by(masks: MaskSet) -> tuple[int, ...]:
+    """Count, for n = 0 … K, the weights kept by n concepts: K bits added up in bit planes."""
+    counts = np.zeros(len(masks.concepts) + 1, dtype=np.int64)
+    for packed in masks.packed.values():
+        planes: list[np.ndarray] = []  # planes[i] holds bit i of every weight's count
+        for carry in packed:
+            for i, plane in enumerate(planes):
+                planes[i], carry = plane ^ carry, plane & carry
+            if len(planes) < len(masks.concepts).bit_length():
+                planes.append(carry)
+        for n in range(1, len(counts)):
+            match = np.full(packed.shape[1], 255, dtype=np.uint8)
+            for i, plane in enumerate(planes):
+                match &= plane if n >> i & 1 else ~plane
+            counts[n] += np.bitwise_count(match).sum(dtype=np.int64)
+    counts[0] = masks.total - counts.sum()  # not counted as bits: the padding bits are 0 as well
+    return tuple(counts.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class DensityImage:
+    """One concept's mask as a small picture: a row of blocks per layer, a column per role.
+
+    ``values`` (layers · rows, roles · columns) float32: the density of each cell's patch of
+    weights, NaN where a layer has no matrix of that role. ``cells`` (rows, columns) of a block.
+    """
+
+    concept: str
+    values: np.ndarray
+    layers: tuple[int, ...]
+    roles: tuple[str, ...]
+    cells: tuple[int, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "values": self.values.tolist()}
+
+
+def density_image(
+    masks: MaskSet, matrices: Sequence[MatrixInfo], concept: str, cells: tuple[int, int] = (12, 12)
+) -> DensityImage:
+    """Pool the mask of ``concept`` to ``cells`` per matrix, fewer where that makes over 10 000 in all.
+
+    Cells are of equal area, so that the mean of a block is the density of its matrix.
+    """
+    _check(masks, matrices)
+    if min(cells) < 1:
+        raise InputError(f"cells must be at least (1, 1), got {cells}")
+    layers = tuple(sorted({info.layer for info in matrices}))
+    roles = tuple(dict.fromkeys(info.role for info in matrices))
+    shrink = min(1.0, (MAX_CELLS / (len(layers) * len(roles) * cells[0] * cells[1])) ** 0.5)
+    rows, columns = (max(1, int(size * shrink)) for size in cells)
+    values = np.full((len(layers) * rows, len(roles) * columns), np.nan, dtype=np.float32)
+    for info in matrices:
+        mask = masks.concept_bool(info.name, concept).astype(np.float32)  # (O, I)
+        block = _pooling(rows, info.shape[0]) @ mask @ _pooling(columns, info.shape[1]).T
+        top, left = layers.index(info.layer) * rows, roles.index(info.role) * columns
+        values[top : top + rows, left : left + columns] = block
+    return DensityImage(concept, values, layers, roles, (rows, columns))
+
+
+def _pooling(cells: int, size: int) -> np.ndarray:
+    """(cells, size) weights that average ``size`` values to ``cells`` of equal width."""
+    edges = np.linspace(0, size, cells + 1)
+    low, high = edges[:-1, None], edges[1:, None]
+    position = np.arange(size)
+    share = np.minimum(high, position + 1) - np.maximum(low, position)
+    return (share.clip(min=0) * (cells / size)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class CrossAccuracy:
+    """accuracy(concept k | mask j) over ``examples`` texts: ``accuracy[k][j]``.
+
+    Subnetworks are a concept's own where the diagonal is high and the rest of its row low.
+    """
+
+    concepts: tuple[str, ...]
+    accuracy: tuple[tuple[float, ...], ...]
+    examples: int
+
+    @property
+    def mean_own(self) -> float:
+        """Mean accuracy under a concept's own mask."""
+        return sum(row[k] for k, row in enumerate(self.accuracy)) / len(self.accuracy)
+
+    @property
+    def mean_other(self) -> float | None:
+        """Mean accuracy under the other concepts' masks; None for a single concept."""
+        others = [value for k, row in enumerate(self.accuracy) for j, value in enumerate(row) if j != k]
+        return sum(others) / len(others) if others else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "mean_own": self.mean_own, "mean_other": self.mean_other}
+
+
+def cross_accuracy(
+    model: ConceptModel,
+    data: ReviewDataset,
+    batch_size: int = 32,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CrossAccuracy:
+    """Predict every concept through every concept's subnetwork.
+
+    One pass over the data: the text vectors of the K subnetworks are read by all K heads.
+    """
+    import torch
+
+    from sparsecbm_core.models.subnetworks import active
+
+    network, weights = model.cbm, model.weights
+    if weights is None:
+        raise InputError("a dense model has one encoder for all concepts: there are no masks to swap")
+    if not data.examples:
+        raise InputError(f"no examples in {data.name} {data.split}; cross accuracy needs at least one")
+    if data.space.concepts != model.space.concepts or data.space.states != model.space.states:
+        raise InputError(
+            f"the data has concepts {list(data.space.concepts)}, the model {list(model.space.concepts)}"
+        )
+    gold = torch.tensor([example.concepts for example in data.examples])  # (N, K)
+    size, done = model.space.num_concepts, 0
+    correct = torch.zeros(size, size, dtype=torch.int64)
+    for indices, ids, mask in model.batches(model.encode(data.texts), batch_size):
+        with torch.no_grad(), active(weights):
+            rows = network.embed(ids).repeat(size, 1, 1)  # (K·B, T, E), concept slowest
+            pooled = network._pool(rows, mask.repeat(size, 1)).unflatten(0, (size, -1))  # (K, B, E)
+            for j in range(size):
+                states = network.project(pooled[j].expand_as(pooled)).argmax(-1)  # (B, K) under mask j
+                correct[:, j] += (states.cpu() == gold[indices]).sum(0)
+        done += len(indices)
+        on_progress(done, len(data))
+    accuracy = tuple(tuple(row) for row in (correct / len(data)).tolist())
+    return CrossAccuracy(model.space.concepts, accuracy, len(data))
+
+
+def _check(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> None:
+    given = {info.name: info.shape for info in matrices}
+    if given != dict(masks.shapes):
+        odd = sorted(set(given.items()) ^ set(masks.shapes.items()))[:2]
+        raise InputError(f"the masks are not for these matrices, for example {odd}")

@@ -1,0 +1,5 @@
+"""Token methods: which words move a concept's logit, one method a file."""
+
+from sparsecbm_core.explain.tokens.registry import METHODS, TokenMethod, token_method
+
+__all__ = ["METHODS", "TokenMethod", "token_method"]

@@ -1,0 +1,15 @@
+"""Gradient norm: how sharply the concept's logit answers to each word."""
+
+from __future__ import annotations
+
+import torch
+
+from sparsecbm_core.explain.tokens.inputs import TokenInputs
+
+
+def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
+    """‖∂ ℓ_k[c] / ∂ e_t‖₂ per token, summed per word (Tan et al., AAAI 2024).
+
+    Unsigned: a large score says that the word matters, not in which direction.
+    """
+    return inputs.word_sums(inputs.gradients().norm(dim=-1)), None  # (K, T, E) → (K, T) → (K, G)

@@ -1,0 +1,12 @@
+"""Input × gradient: the first-order effect of each word's embedding."""
+
+from __future__ import annotations
+
+import torch
+
+from sparsecbm_core.explain.tokens.inputs import TokenInputs
+
+
+def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
+    """Σ_e e_t · ∂ ℓ_k[c] / ∂ e_t per token, summed per word (Shrikumar et al., 2016)."""
+    return inputs.word_sums((inputs.gradients() * inputs.embeds.detach()).sum(-1)), None

@@ -1,0 +1,55 @@
+"""What every token method gets: one text, read by all K subnetworks in one batched call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.models.subnetworks import EffectiveWeights
+
+
+@dataclass(frozen=True)
+class TokenInputs:
+    """One text of T tokens with G words, and the state of each concept to explain.
+
+    ``input_ids`` (T,); ``embeds`` (K, T, E), row k read by subnetwork k; ``logits`` (K, C), with
+    the graph to ``embeds`` where the method asks for it; ``states`` (K,) int64. ``groups`` holds
+    the token positions of each word; positions in no group (special tokens, white space) are
+    never scored.
+    """
+
+    network: SparseCBM
+    weights: EffectiveWeights | None
+    input_ids: torch.Tensor
+    embeds: torch.Tensor
+    logits: torch.Tensor
+    states: torch.Tensor
+    groups: Sequence[Sequence[int]]
+    pad_id: int
+    steps: int
+
+    def row_logits(self, embeds: torch.Tensor) -> torch.Tensor:
+        """Concept logits (R, C) of R = N·K unpadded rows (R, T, E), concept fastest."""
+        mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
+        return self.network.row_logits(embeds, mask, self.weights)
+
+    def selected(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logit of each concept's explained state: (K, C) → (K,)."""
+        return logits.gather(1, self.states[:, None]).squeeze(1)
+
+    def gradients(self) -> torch.Tensor:
+        """∂ ℓ_k[c_k] / ∂ embedding, (K, T, E): rows do not mix, so one backward pass gives all K."""
+        (gradient,) = torch.autograd.grad(self.selected(self.logits).sum(), self.embeds)
+        return gradient
+
+    def word_sums(self, token_scores: torch.Tensor) -> torch.Tensor:
+        """Sum over the tokens of each word: (K, T) → (K, G) float64."""
+        member = torch.zeros(
+            token_scores.shape[1], len(self.groups), dtype=torch.float64, device=token_scores.device
+        )
+        for word, positions in enumerate(self.groups):
+            member[list(positions), word] = 1.0
+        return token_scores.double() @ member

@@ -1,0 +1,44 @@
+"""Leave one out: what the concept's logit loses without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from sparsecbm_core.explain.tokens.inputs import TokenInputs
+
+# Rows × tokens read at once, without a graph.
+ROW_TOKENS = 4096
+
+
+def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
+    """ℓ_k[c](text) − ℓ_k[c](text without the word), the word's tokens deleted from the sequence."""
+    without = torch.empty(len(inputs.groups), *inputs.logits.shape, dtype=torch.float64)  # (G, K, C)
+    concepts, tokens = inputs.embeds.shape[:2]
+    size = max(1, ROW_TOKENS // (concepts * tokens))
+    ids = inputs.input_ids.tolist()
+    with torch.no_grad():
+        for start in range(0, len(inputs.groups), size):
+            chunk = inputs.groups[start : start + size]
+            batch, mask = _without_words(ids, chunk, inputs.pad_id)
+            device = inputs.input_ids.device
+            output = inputs.network(batch.to(device), mask.to(device), inputs.weights)
+            without[start : start + size] = output.concept_logits.double().cpu()
+        full = inputs.selected(inputs.logits).double().cpu()  # (K,)
+        states = inputs.states.cpu().expand(len(inputs.groups), -1)[..., None]  # (G, K, 1)
+        return (full - without.gather(2, states).squeeze(2)).T.contiguous(), None  # (K, G)
+
+
+def _without_words(
+    ids: list[int], words: Sequence[Sequence[int]], pad_id: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask (N, T'), one row per word left out; a text of which nothing is left is one blank."""
+    rows = []
+    for word in words:
+        dropped = set(word)
+        rows.append([token for position, token in enumerate(ids) if position not in dropped] or [pad_id])
+    longest = max(map(len, rows))
+    batch = torch.tensor([row + [pad_id] * (longest - len(row)) for row in rows])
+    lengths = torch.tensor([len(row) for row in rows])
+    return batch, (torch.arange(longest) < lengths[:, None]).long()
