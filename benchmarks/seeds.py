@@ -29,7 +29,7 @@ from sparsecbm_core.training.trainer import Trainer  # noqa: E402
 COMMON = TrainSettings(
     backbone="sentence-transformers/all-MiniLM-L6-v2", gamma=0.4, batch_size=16, soft_concepts=0.5
 )
-PRUNE = PruneSettings(num_grads=48, grad_batch_size=8, updates=5)
+PRUNE = PruneSettings(num_grads=32, grad_batch_size=8, updates=4)
 VARIANTS = {
     "dense": replace(COMMON, kind="cbm", dense_epochs=7, dropout=0.1),
     "sparse": replace(COMMON, sparse_epochs=5, dropout=0.0, prune=replace(PRUNE, exclusivity=0.0)),
