@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -46,16 +47,12 @@ def published(model: ConceptModel, text: str) -> Callable[[], None]:
     import torch
 
     from sparsecbm_core.data.batches import collate
-    from sparsecbm_core.models.masks import MaskSet
     from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 
     network, masks = model.cbm, model.masks
     if masks is None:
         raise SystemExit("the published way needs a sparse model")
-    by_concept = [
-        {name: MaskSet.to_torch(masks, name)[k].float() for name in masks.shapes}
-        for k in range(len(masks.concepts))
-    ]
+    bits = {name: masks.to_torch(name).float() for name in masks.shapes}  # (K, O, I)
     pad_id = int(model.tokenizer.pad_token_id)
 
     def run() -> None:
@@ -64,14 +61,12 @@ def published(model: ConceptModel, text: str) -> Callable[[], None]:
         extra = (0, length - batch.input_ids.shape[1])
         ids = torch.nn.functional.pad(batch.input_ids, extra, value=pad_id)
         attention = torch.nn.functional.pad(batch.attention_mask, extra)
-        for k, mask in enumerate(by_concept):
-            weights = EffectiveWeights(
-                masks.concepts[k : k + 1],
-                {
-                    name: ConceptWeights((bits * network.masked_layers[name].weight)[None])
-                    for name, bits in mask.items()
-                },
-            )
+        for k, concept in enumerate(masks.concepts):
+            matrices = {
+                name: ConceptWeights((bits[name][k] * layer.weight)[None])
+                for name, layer in network.masked_layers.items()
+            }
+            weights = EffectiveWeights((concept,), matrices)
             embeds = network.embed(ids).detach().requires_grad_()
             with active(weights):
                 hidden = network.encoder(inputs_embeds=embeds, attention_mask=attention).last_hidden_state
@@ -88,11 +83,10 @@ def dense(model: ConceptModel, text: str) -> Callable[[], None]:
 
     def run() -> None:
         ids = torch.tensor([model.encode([text])[0].ids])
+        mask = torch.ones_like(ids)
         for k in range(model.space.num_concepts):
             embeds = network.embed(ids).detach().requires_grad_()
-            hidden = network.encoder(
-                inputs_embeds=embeds, attention_mask=torch.ones_like(ids)
-            ).last_hidden_state
+            hidden = network.encoder(inputs_embeds=embeds, attention_mask=mask).last_hidden_state
             backward(network, hidden.mean(1), embeds, k)
 
     return run
@@ -146,20 +140,11 @@ def random_model() -> ConceptModel:
     )
     network = SparseCBM(encoder, CEBAB).eval().requires_grad_(False)
     generator = np.random.default_rng(0)
+    shapes = {name: (CEBAB.num_concepts, *shape) for name, shape in network.mask_shapes.items()}
     masks = MaskSet.from_bool(
-        CEBAB.concepts,
-        {
-            name: generator.random((CEBAB.num_concepts, *shape)) < 0.25
-            for name, shape in network.mask_shapes.items()
-        },
+        CEBAB.concepts, {name: generator.random(shape) < 0.25 for name, shape in shapes.items()}
     )
-    words = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        *sorted(set(REVIEW.lower().replace(".", " .").replace(",", " ,").split())),
-    ]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted(set(re.findall(r"\w+|[^\w\s]", REVIEW.lower())))]
     backend = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer()
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -185,13 +170,26 @@ def peak_memory(folder: str, text: str, threads: int) -> dict[str, float]:
 
 
 def child(folder: str, text: str, method: str) -> None:
-    """Load, explain, print the peak (Linux counts it in KiB, macOS in bytes)."""
+    """Load, explain, print the peak."""
     from sparsecbm_core.explain import explain
     from sparsecbm_core.models.concept_model import ConceptModel
 
     explain(ConceptModel.from_pretrained(folder, "cpu"), text, method)
+    print(own_peak())
+
+
+def own_peak() -> float:
+    """This process's peak resident memory in GB.
+
+    Linux counts the parent's memory at the fork into getrusage, so its status file goes first.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        match = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))
+        if match:
+            return int(match[1]) * 1024 / 1e9
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9)
+    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
 
 
 def processor() -> str:
@@ -203,11 +201,12 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def measure(model: ConceptModel, folder: str | None, text: str, repeats: int, threads: int) -> dict[str, Any]:
+def measure(model: ConceptModel, folder: str | None, text: str, repeats: int) -> dict[str, Any]:
     import torch
 
     from sparsecbm_core.explain import explain
 
+    threads = torch.get_num_threads()
     _ = model.weights, model.fingerprint  # made once, when a model is loaded
     seconds = medians(
         {
@@ -267,9 +266,8 @@ def show(result: dict[str, Any]) -> None:
         table.add_row(f"peak memory, {name}", f"{value:.2f} GB", "≤ 1.20 GB")
     console = Console()
     console.print(table)
-    console.print(
-        f"{result['processor']}, torch {result['torch']}, load average {result['load_average']:.1f}"
-    )
+    machine = f"{result['processor']}, torch {result['torch']}"
+    console.print(f"{machine}, load average {result['load_average']:.1f}")
 
 
 def main() -> None:
@@ -277,21 +275,22 @@ def main() -> None:
     parser.add_argument("--model", help="checkpoint folder; without, a random model of MiniLM's size")
     parser.add_argument("--text", default=REVIEW, help="the review to explain")
     parser.add_argument("--repeats", type=int, default=15, help="the median is taken over so many")
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch, the same for all")
+    parser.add_argument("--threads", type=int, help="threads of torch, for all alike")
     parser.add_argument("--output", type=Path, help="write the figures here as JSON")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
 
     import torch
 
-    torch.set_num_threads(options.threads)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     if options.child:
         child(options.model, options.text, options.child)
         return
     from sparsecbm_core.models.concept_model import ConceptModel
 
     model = random_model() if options.model is None else ConceptModel.from_pretrained(options.model, "cpu")
-    result = measure(model, options.model, options.text, options.repeats, options.threads)
+    result = measure(model, options.model, options.text, options.repeats)
     show(result)
     if options.output is not None:
         options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from sparsecbm_core.concepts import DEFAULT_STATES, ConceptSpace
@@ -26,11 +26,10 @@ SPACE = ConceptSpace(("food", "service", "noise"), DEFAULT_STATES, ("1", "2", "3
 MAX_LENGTH = 64
 REVIEW = "The soup was cold, but the waiter didn't mind: a well-cooked café meal!"
 
-_CORPUS = (
-    REVIEW,
-    "The food was great and the service was friendly.",
-    "The music was too loud, and the waiters were slow and rude.",
-    "We loved the dessert. I'd come back for the soup.",
+# Vocabularies are written down, not trained: trained ones differ from run to run where pieces tie.
+_WORDS = (
+    *("the", "was", "and", "but", "were", "too", "we", "for", "good", "great", "slow", "loud", "friendly"),
+    *("soup", "food", "meal", "waiter", "service", "music", "noise", "cold", "mind", "cook"),
 )
 
 
@@ -102,19 +101,18 @@ def _tokenizer(arch: str) -> PreTrainedTokenizerFast:
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:
+    """BERT's kind: lower case without accents, [CLS] … [SEP]."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    alphabet = [chr(code) for code in range(33, 127)]
+    pieces = [*alphabet, *(f"##{sign}" for sign in alphabet), *_WORDS, "##ed", "##s"]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys([*specials, *pieces]))}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    alphabet = [chr(code) for code in range(33, 127)]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=200, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
-    )
-    backend.train_from_iterator(_CORPUS, trainer)
-    ids = [(token, backend.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    backend.add_special_tokens(specials)
     backend.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ids
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -127,19 +125,21 @@ def _wordpiece() -> PreTrainedTokenizerFast:
 
 
 def _byte_level(template: str) -> PreTrainedTokenizerFast:
+    """GPT-2's kind: bytes merged to words that carry the space before them ("Ġ")."""
     specials = ["<s>", "<pad>", "</s>", "<unk>"]
-    backend = Tokenizer(models.BPE())
+    merges: list[tuple[str, str]] = []
+    for word in _WORDS:
+        spelled = f"Ġ{word}"
+        merges += [(spelled[:end], spelled[end]) for end in range(1, len(spelled))]
+    merges = list(dict.fromkeys(merges))
+    tokens = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), *(a + b for a, b in merges)]
+    backend = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=340,
-        special_tokens=specials,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+    backend.add_special_tokens(specials)
+    backend.post_processor = processors.TemplateProcessing(
+        single=template, pair=None, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    backend.train_from_iterator(_CORPUS, trainer)
-    ids = [(token, backend.token_to_id(token)) for token in ("<s>", "</s>")]
-    backend.post_processor = processors.TemplateProcessing(single=template, pair=None, special_tokens=ids)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )

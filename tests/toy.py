@@ -22,10 +22,18 @@ PHRASES = {
 
 def make_example(number: int, concepts: tuple[int, ...], label: int, **values: Any) -> Example:
     parts = [PHRASES[name][state] for name, state in zip(SPACE.concepts, concepts, strict=True)]
-    return Example(str(number), " and ".join(part for part in parts if part) or "we had dessert", label, concepts, **values)
+    return Example(
+        str(number),
+        " and ".join(part for part in parts if part) or "we had dessert",
+        label,
+        concepts,
+        **values,
+    )
 
 
-def toy_reviews(count: int, split: str = "train", seed: int = 0, space: ConceptSpace = SPACE) -> ReviewDataset:
+def toy_reviews(
+    count: int, split: str = "train", seed: int = 0, space: ConceptSpace = SPACE
+) -> ReviewDataset:
     """Random states; one star, one more for each positive concept."""
     rng = random.Random(f"{split} {seed}")
     examples = []

@@ -32,10 +32,10 @@ def label_parts(network: SparseCBM, activations: torch.Tensor) -> LabelParts:
     a concept that is as it is in the average text. The plain ones are never zero, because
     activations lie above 0.
     """
-    phi = network.classifier.detach().double().cpu()  # (Y, K, C)
-    mean = network.get_buffer("mean_activations").double().cpu()  # (K, C)
-    bias = network.classifier_bias.detach().double().cpu()  # (Y,)
-    a = activations.detach().double().cpu()
+    phi = network.classifier.detach().cpu().double()  # (Y, K, C)
+    mean = network.get_buffer("mean_activations").cpu().double()  # (K, C)
+    bias = network.classifier_bias.detach().cpu().double()  # (Y,)
+    a = activations.detach().cpu().double()
     contributions = torch.einsum("kc,ykc->ky", a, phi)
     average = torch.einsum("kc,ykc->ky", mean, phi)
     return LabelParts(

@@ -217,7 +217,7 @@ def _result(
     reading: _Reading, method: str | None, scored: Mapping[str, Scored] | None, fingerprint: str | None
 ) -> Explanation:
     model, space = reading.model, reading.model.space
-    logits = reading.logits.detach().double().cpu()  # (K, C)
+    logits = reading.logits.detach().cpu().double()  # (K, C)
     activations, probabilities = logits.sigmoid(), logits.softmax(-1)
     parts = label_parts(model.cbm, activations)
 

@@ -45,6 +45,8 @@ def words_of(text: str, encoded: Encoded, pieces: bool = False) -> tuple[Word, .
         start, end = _trim(text, start, end)
         if special or start >= end:
             continue
+        while end < len(text) and _mark(text[end]):  # an accent that the tokenizer dropped or cut off
+            end += 1
         last = words[-1] if words else None
         if last is not None and (
             start < last.end or (not pieces and start == last.end and _joined(text, start))
@@ -67,7 +69,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 def _joined(text: str, border: int) -> bool:
     """Whether the characters before and after ``border`` belong to one word."""
     before, after = text[border - 1], text[border]
-    if _mark(after) or after == _JOINER or before == _JOINER or _TONE.match(after):
+    if after == _JOINER or before == _JOINER or _TONE.match(after):
         return True
     return _in_word(text, border - 1) and _in_word(text, border)
 

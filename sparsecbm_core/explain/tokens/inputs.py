@@ -46,10 +46,8 @@ class TokenInputs:
         return gradient
 
     def word_sums(self, token_scores: torch.Tensor) -> torch.Tensor:
-        """Sum over the tokens of each word: (K, T) → (K, G) float64."""
-        member = torch.zeros(
-            token_scores.shape[1], len(self.groups), dtype=torch.float64, device=token_scores.device
-        )
+        """Sum over the tokens of each word: (K, T) → (K, G) float64 on the CPU."""
+        member = torch.zeros(token_scores.shape[1], len(self.groups), dtype=torch.float64)  # (T, G)
         for word, positions in enumerate(self.groups):
             member[list(positions), word] = 1.0
-        return token_scores.double() @ member
+        return token_scores.detach().cpu().double() @ member

@@ -9,7 +9,7 @@ import torch
 from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 # Rows × tokens read at once, without a graph.
-ROW_TOKENS = 4096
+ROW_TOKENS = 2048
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
@@ -24,8 +24,8 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
             batch, mask = _without_words(ids, chunk, inputs.pad_id)
             device = inputs.input_ids.device
             output = inputs.network(batch.to(device), mask.to(device), inputs.weights)
-            without[start : start + size] = output.concept_logits.double().cpu()
-        full = inputs.selected(inputs.logits).double().cpu()  # (K,)
+            without[start : start + size] = output.concept_logits.cpu().double()
+        full = inputs.selected(inputs.logits).cpu().double()  # (K,)
         states = inputs.states.cpu().expand(len(inputs.groups), -1)[..., None]  # (G, K, 1)
         return (full - without.gather(2, states).squeeze(2)).T.contiguous(), None  # (K, G)
 
