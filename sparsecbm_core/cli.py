@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import fields
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,11 +21,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
-class DatasetName(str, Enum):
+class DatasetName(StrEnum):
     """Data sets the commands can read."""
 
     cebab = "cebab"
@@ -124,6 +125,7 @@ def train(
     from sparsecbm_core.progress import progress_bar
     from sparsecbm_core.training.trainer import STATE_FILE, Trainer
 
+    _quiet()
     settings = parse_settings(
         {
             "backbone": backbone,
@@ -146,6 +148,10 @@ def train(
     csv = csv_options(text_column, label_column, concept_columns, state_map)
     train_data = open_dataset(dataset.value, data, train_split, csv=csv)
     dev_data = open_dataset(dataset.value, data, dev_split, csv=csv, space=train_data.space)
+    if dev_data.fingerprint() == train_data.fingerprint():
+        raise InputError(
+            "train and dev are the same reviews: give two splits (csv: a folder with a file each)"
+        )
     if (output / STATE_FILE).exists() and not resume:
         raise InputError(f"{output} holds a stopped run; add --resume to go on, or choose another folder")
     start = ConceptModel.from_pretrained(init) if init is not None else None
@@ -190,7 +196,10 @@ def evaluate(
     examples = open_dataset(dataset.value, data, split, csv=csv, space=loaded.space)
     with progress_bar("evaluating") as report:
         result = evaluate_model(
-            loaded, examples, batch_size, lambda done, total: report(done, total, f"{split}: {done} of {total}")
+            loaded,
+            examples,
+            batch_size,
+            lambda done, total: report(done, total, f"{split}: {done} of {total}"),
         )
     if record is not None:
         record_metrics(model, record, result)
@@ -230,8 +239,16 @@ def explain(
             pieces=pieces,
             on_progress=lambda done, total: report(done, total, f"review {done} of {total}"),
         )
-    reviews = [result.to_dict() for result in results]
+        reviews = [result.to_dict() for result in results]
     _emit(output, reviews[0] if text is not None else {"schema_version": SCHEMA_VERSION, "reviews": reviews})
+
+
+def _quiet() -> None:
+    """No loading bars and reports of the library behind; what goes wrong is an error of ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def parse_settings(values: dict[str, Any], assignments: list[str]) -> TrainSettings:
@@ -276,7 +293,8 @@ def _texts(text: str | None, file: Path | None) -> list[str]:
     if text is not None:
         return [text]
     try:
-        lines = [line for line in Path(str(file)).read_text(encoding="utf-8").splitlines() if line.strip()]
+        # Not splitlines(): a review may hold U+2028 and its like.
+        lines = [line for line in Path(str(file)).read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {file}: {error}") from error
     if not lines:
@@ -305,17 +323,17 @@ def _write(output: Path, data: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; bad input gives one line on standard error and exit code 2."""
     try:
-        result = app(args=arguments, standalone_mode=False)
-    except SparseCBMError as error:
+        result = app(args=arguments, prog_name="sparsecbm", standalone_mode=False)
+    except (SparseCBMError, OSError) as error:
         print(f"sparsecbm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("sparsecbm: stopped", file=sys.stderr)
-        return 130
-    except Exception as error:
-        shown = getattr(error, "show", None)  # a usage error of the option parser
-        if shown is None:
-            raise
-        shown()
+    except typer.TyperException as error:  # a usage error; without arguments the help is already shown
+        describe = getattr(error, "format_message", None)
+        message = describe() if describe is not None else str(error)
+        command = getattr(getattr(error, "ctx", None), "command_path", "sparsecbm")
+        if message:
+            print(f"sparsecbm: {' '.join(message.split())} (see {command} --help)", file=sys.stderr)
         return 2
+    if result == INTERRUPTED:
+        print("sparsecbm: stopped", file=sys.stderr)
     return result if isinstance(result, int) else 0

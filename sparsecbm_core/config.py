@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -44,8 +45,8 @@ class PruneSettings:
         _range("schedule_share", self.schedule_share, 0.0, 1.0, lower_open=True)
         for name in ("updates", "num_grads", "grad_batch_size", "block_size"):
             _at_least(name, getattr(self, name), 1)
-        if not self.damp > 0:
-            raise SettingsError(f"damp must be positive, got {self.damp}")
+        if not 0 < self.damp < math.inf:
+            raise SettingsError(f"damp must be positive and finite, got {self.damp}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class TrainSettings:
     "sparse" (SparseCBM: the dense CBM for ``dense_epochs``, then ``sparse_epochs`` under masks).
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the
-    annotators' vote shares into the concept targets: 0 majority only, 1 votes only. ``dropout``
+    annotators' vote shares into the concept targets: 0 majority only, 1 votes only. ``distillation`` is the share of the dense model's own
+    predictions in the targets of the sparse phase, of concepts and labels alike. ``dropout``
     None keeps the backbone's own. ``precision`` "auto" takes bfloat16 where the
     processor multiplies it in hardware.
     """
@@ -78,6 +80,7 @@ class TrainSettings:
     max_grad_norm: float = 1.0
     dropout: float | None = None
     soft_concepts: float = 0.0
+    distillation: float = 0.0
     precision: str = "auto"
     prune: PruneSettings = field(default_factory=PruneSettings)
 
@@ -88,14 +91,19 @@ class TrainSettings:
             _at_least(name, getattr(self, name), 0)
         _at_least("batch_size", self.batch_size, 1)
         _at_least("max_length", self.max_length, 8)
+        if not isinstance(self.backbone, str) or not self.backbone.strip():
+            raise SettingsError(f"backbone must be a model's name or folder, got {self.backbone!r}")
+        if self.seed >= 2**32:
+            raise SettingsError(f"seed must be below 2**32, got {self.seed}")
         for name in ("gamma", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be positive and finite, got {getattr(self, name)}")
         _range("warmup_share", self.warmup_share, 0.0, 1.0)
         _range("soft_concepts", self.soft_concepts, 0.0, 1.0)
+        _range("distillation", self.distillation, 0.0, 1.0)
         if self.dropout is not None:
             _range("dropout", self.dropout, 0.0, 1.0, upper_open=True)
         if self.kind == "sparse" and self.sparse_epochs < 1:
@@ -108,14 +116,20 @@ class TrainSettings:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainSettings:
-        values = dict(data)
-        known = {item.name for item in fields(cls)}
-        for name in values:
-            if name not in known:
-                raise SettingsError(one_of(name, sorted(known), "setting"))
+        values = _known(cls, data)
         if "prune" in values:
-            values["prune"] = PruneSettings(**values["prune"])
+            values["prune"] = PruneSettings(**_known(PruneSettings, values["prune"]))
+        if "backbone" not in values:
+            raise SettingsError("backbone must be given: a model's name or folder")
         return cls(**values)
+
+
+def _known(cls: type[TrainSettings] | type[PruneSettings], data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {item.name for item in fields(cls)}
+    for name in data:
+        if name not in names:
+            raise SettingsError(one_of(name, sorted(names), "setting"))
+    return dict(data)
 
 
 def _member(value: str, allowed: tuple[str, ...], what: str) -> None:

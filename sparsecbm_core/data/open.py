@@ -28,14 +28,16 @@ def open_dataset(
     ``csv`` holds the arguments of `load_csv`; ``space`` is the model's, whose concepts, states
     and labels are then the ones looked for. CEBaB without a folder comes from the hub.
     """
+    if name not in DATASETS:
+        raise DataError(one_of(name, DATASETS, "data set"))
     if name == "cebab":
         return load_cebab_hub(split) if data is None else load_cebab(data, split)
     if data is None:
-        raise DataError(f"{name} needs --data (or SPARSECBM_DATA): the {'file' if name == 'csv' else 'folder'}")
+        raise DataError(
+            f"{name} needs --data (or SPARSECBM_DATA): the {'file' if name == 'csv' else 'folder'}"
+        )
     if name == "imdb":
         return load_imdb(data, split, space.concepts if space is not None else IMDB_PAPER_CONCEPTS)
-    if name != "csv":
-        raise DataError(one_of(name, DATASETS, "data set"))
     options = dict(csv or {})
     if space is not None:
         options |= {"states": space.states, "labels": space.labels}

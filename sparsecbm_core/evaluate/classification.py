@@ -39,9 +39,7 @@ def paper_f1(gold: np.ndarray, predicted: np.ndarray, num_classes: int) -> float
 
     Inflated, since the "rest" class is easy; only for comparison with published figures.
     """
-    return float(
-        np.mean([macro_f1(gold == label, predicted == label) for label in range(num_classes)])
-    )
+    return float(np.mean([macro_f1(gold == label, predicted == label) for label in range(num_classes)]))
 
 
 def expected_calibration_error(logits: torch.Tensor, gold: np.ndarray, bins: int = 15) -> float:

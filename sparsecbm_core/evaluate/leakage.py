@@ -31,7 +31,11 @@ def fit_concept_head(train: ReviewDataset) -> tuple[torch.Tensor, torch.Tensor]:
     else:
         fitted = LogisticRegression(max_iter=2000).fit(features, gold)
         if len(present) == 2:  # scikit-learn keeps one row for two classes
-            weights[present[1]], bias[present[0]], bias[present[1]] = fitted.coef_[0], 0.0, fitted.intercept_[0]
+            weights[present[1]], bias[present[0]], bias[present[1]] = (
+                fitted.coef_[0],
+                0.0,
+                fitted.intercept_[0],
+            )
         else:
             weights[present], bias[present] = fitted.coef_, fitted.intercept_
     return torch.tensor(weights, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)

@@ -86,7 +86,5 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
         probabilities_after=by_label(logits.softmax(-1)),
         logits=dict(explanation.logits),
         logits_after=by_label(logits),
-        relative_contributions={
-            concept: by_label(relative[k]) for k, concept in enumerate(space.concepts)
-        },
+        relative_contributions={concept: by_label(relative[k]) for k, concept in enumerate(space.concepts)},
     )

@@ -142,6 +142,17 @@ def build_backbone(config_dict: dict[str, Any]) -> PreTrainedModel:
     return encoder
 
 
+def set_dropout(encoder: PreTrainedModel, probability: float) -> None:
+    """Set every dropout of a loaded encoder, be it a module of its own or a number in a layer (OPT)."""
+    _prepare_config(encoder.config, probability)
+    for module in encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        for name in _DROPOUTS:
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, probability)
+
+
 def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     """A fast tokenizer that pads on the right; character offsets need a fast one."""
     from transformers import AutoTokenizer

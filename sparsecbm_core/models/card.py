@@ -31,7 +31,13 @@ def model_card(model: ConceptModel) -> str:
         "All settings are in `config.json`, all figures in `metrics.json`.",
     ]
     for split, report in model.metrics.items():
-        lines += ["", f"## On {split} ({report['examples']} examples)", "", "| measure | value |", "|---|---|"]
+        lines += [
+            "",
+            f"## On {split} ({report['examples']} examples)",
+            "",
+            "| measure | value |",
+            "|---|---|",
+        ]
         for key in ("concept_accuracy", "concept_macro_f1", "task_accuracy", "task_macro_f1", "ece"):
             if report.get(key) is not None:
                 lines.append(f"| {key} | {report[key]:.4f} |")
@@ -40,7 +46,9 @@ def model_card(model: ConceptModel) -> str:
             lines.append(f"| sparsity of {report['prunable_weights']:,} encoder weights | {sparsity} |")
         if report.get("jaccard"):
             overlap = report["jaccard"]
-            lines.append(f"| mean Jaccard of masks (chance {overlap['chance']:.3f}) | {overlap['mean']:.4f} |")
+            lines.append(
+                f"| mean Jaccard of masks (chance {overlap['chance']:.3f}) | {overlap['mean']:.4f} |"
+            )
     lines += [
         "",
         "## Limits",

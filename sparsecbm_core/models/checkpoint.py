@@ -90,7 +90,9 @@ def _write(model: ConceptModel, folder: Path) -> None:
     # A standard classifier has a head of its own, and no reference head.
     if model.head is not None and isinstance(network, SparseCBM):
         tensors["head.weight"], tensors["head.bias"] = model.head
-    save_torch({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    save_torch(
+        {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors"
+    )
     if model.masks is not None:
         save_masks(model.masks, folder / "masks.safetensors")
     write_json(folder / "metrics.json", dict(model.metrics))
@@ -128,7 +130,9 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
     config = read_json(folder / "config.json")
     version = config.get("schema_version")
     if not isinstance(version, int):
-        raise CheckpointError(f"{folder / 'config.json'} has no schema_version; is it a SparseCBM checkpoint?")
+        raise CheckpointError(
+            f"{folder / 'config.json'} has no schema_version; is it a SparseCBM checkpoint?"
+        )
     if version > SCHEMA_VERSION:
         raise CheckpointError(
             f"{folder} was written by a newer version (schema {version}; this one reads up to "
@@ -224,8 +228,11 @@ def network_fingerprint(network: nn.Module, masks: MaskSet | None) -> str:
 def write_json(path: Path, data: Any) -> None:
     """Write indented JSON through a temporary file."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -254,7 +261,9 @@ def _resolve(name_or_folder: str | Path) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "tokenizer/*", "*.md"]))
+        return Path(
+            snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "tokenizer/*", "*.md"])
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{text!r} is neither a folder here nor a model that the hub gives: {type(error).__name__}"

@@ -104,7 +104,9 @@ class MaskSet:
 
     def kept(self) -> dict[str, dict[str, int]]:
         """Kept weights: concept → matrix → count."""
-        counts = {name: np.bitwise_count(bits).sum(axis=1, dtype=np.int64) for name, bits in self.packed.items()}
+        counts = {
+            name: np.bitwise_count(bits).sum(axis=1, dtype=np.int64) for name, bits in self.packed.items()
+        }
         return {
             concept: {name: int(count[k]) for name, count in counts.items()}
             for k, concept in enumerate(self.concepts)
@@ -117,8 +119,12 @@ class MaskSet:
     def overlap(self, first: str, second: str) -> tuple[int, int]:
         """Weights that both concepts keep, and that at least one keeps (|∩|, |∪|)."""
         a, b = self._concept(first), self._concept(second)
-        both = sum(int(np.bitwise_count(bits[a] & bits[b]).sum(dtype=np.int64)) for bits in self.packed.values())
-        either = sum(int(np.bitwise_count(bits[a] | bits[b]).sum(dtype=np.int64)) for bits in self.packed.values())
+        both = sum(
+            int(np.bitwise_count(bits[a] & bits[b]).sum(dtype=np.int64)) for bits in self.packed.values()
+        )
+        either = sum(
+            int(np.bitwise_count(bits[a] | bits[b]).sum(dtype=np.int64)) for bits in self.packed.values()
+        )
         return both, either
 
     def jaccard(self) -> dict[tuple[str, str], float]:

@@ -44,7 +44,6 @@ class ConceptWeights:
                 y = y + bias.to(y.dtype)
         return y.reshape(*x.shape[:-1], out_features)
 
-
     def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:
         return replace(self, replaced={**self.replaced, k: weight})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from sparsecbm_core.errors import SettingsError
+
 CHUNK_BLOCKS = 8192
 
 
@@ -25,7 +27,13 @@ def inverse_fisher_diagonal(gradients: torch.Tensor, block_size: int, damp: floa
             chunk = torch.nn.functional.pad(chunk, (0, last - first - chunk.shape[1]))
         g = chunk.reshape(m, -1, block_size).transpose(0, 1)  # (blocks, m, B)
         solve = _diagonal_by_block if m >= block_size else _diagonal_by_woodbury
-        result[first:last] = solve(g, damp).reshape(-1)
+        try:
+            result[first:last] = solve(g, damp).reshape(-1)
+        except torch.linalg.LinAlgError as error:
+            raise SettingsError(
+                f"damp {damp:g} is too small for these gradients, or they are not finite: "
+                "the Fisher matrix cannot be factored"
+            ) from error
     return result[:length]
 
 
@@ -40,4 +48,6 @@ def _diagonal_by_woodbury(g: torch.Tensor, damp: float) -> torch.Tensor:
     n, m, _ = g.shape
     gram = torch.baddbmm(m * damp * torch.eye(m, dtype=g.dtype).expand(n, m, m), g, g.mT)
     solved = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), g, upper=False)  # (blocks, m, B)
-    return (1.0 - solved.square().sum(dim=1)) / damp
+    diagonal = (1.0 - solved.square().sum(dim=1)) / damp
+    # What is left of 1 may vanish in rounding where a gradient is huge; 1 / F̂_jj is always a lower bound.
+    return torch.maximum(diagonal, 1.0 / (damp + g.square().mean(dim=1)))

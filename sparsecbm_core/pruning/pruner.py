@@ -38,14 +38,13 @@ def collect_gradients(
     for name, layer in model.masked_layers.items():
         mask = masks.to_torch(name).to(layer.weight.device)
         leaves[name] = (mask * layer.weight.detach()).to(dtype).requires_grad_(True)  # (K, O, I)
-    weights = EffectiveWeights(
-        masks.concepts, {name: ConceptWeights(leaf) for name, leaf in leaves.items()}
-    )
+    weights = EffectiveWeights(masks.concepts, {name: ConceptWeights(leaf) for name, leaf in leaves.items()})
     stored = {
         name: torch.empty(num_grads, leaf.shape[0], leaf[0].numel(), dtype=torch.bfloat16)
         for name, leaf in leaves.items()
     }
-    was_training, required = model.training, [p.requires_grad for p in model.parameters()]
+    training = [(module, module.training) for module in model.modules()]
+    required = [parameter.requires_grad for parameter in model.parameters()]
     model.eval().requires_grad_(False)
     try:
         done = 0
@@ -60,7 +59,8 @@ def collect_gradients(
     finally:
         for parameter, flag in zip(model.parameters(), required, strict=True):
             parameter.requires_grad_(flag)
-        model.train(was_training)
+        for module, flag in training:
+            module.training = flag
     return {name: gradient[:done] for name, gradient in stored.items()}
 
 

@@ -28,7 +28,7 @@ def finish_model(trainer: Trainer, log: RunLog) -> ConceptModel:
     model = trainer.as_model()
     head = None
     if isinstance(network, SparseCBM):
-        trainer.on_progress(trainer._unit_done, trainer._unit_total, "mean activations of the training data")
+        trainer.progress.note("mean activations of the training data")
         with trainer.autocast():  # a mean over thousands of reviews needs no full precision
             activations = model.predict(trainer.train.texts, 64).activations
         if activations is not None:

@@ -14,7 +14,7 @@ class RunLog:
     def __init__(self, path: Path, keep_bytes: int = 0) -> None:
         self.path = path
         with path.open("ab") as handle:
-            handle.truncate(keep_bytes)
+            handle.truncate(min(keep_bytes, handle.tell()))  # a longer one would be filled with zeros
 
     def write(self, event: str, **values: Any) -> None:
         entry = {"event": event, "time": datetime.now(UTC).isoformat(timespec="seconds"), **values}

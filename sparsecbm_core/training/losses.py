@@ -16,7 +16,10 @@ from sparsecbm_core.models.sparse_cbm import CBMOutput
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """Tokens (B, T) with concept targets (B, K, C), rows summing to 1, and labels (B,)."""
+    """Tokens (B, T) with concept targets (B, K, C) and label targets (B, Y), rows summing to 1.
+
+    Label targets may be indices (B,) as well.
+    """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor

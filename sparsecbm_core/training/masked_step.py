@@ -65,7 +65,8 @@ def mask_tensors(
 ) -> dict[str, torch.Tensor]:
     """Masks as 0/1 tensors (K, O, I) on the weights' device; unpacked once per mask update."""
     return {
-        name: masks.to_torch(name).to(device=layer.weight.device, dtype=dtype) for name, layer in layers.items()
+        name: masks.to_torch(name).to(device=layer.weight.device, dtype=dtype)
+        for name, layer in layers.items()
     }
 
 

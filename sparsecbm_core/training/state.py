@@ -1,9 +1,10 @@
-"""A stopped run's state in one safetensors file, replaced atomically."""
+"""A stopped run's state in one safetensors file, replaced atomically; see `Snapshot` for what is in it."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ def save_state(
     path: Path, fingerprint: dict[str, Any], position: Position, tensors: dict[str, torch.Tensor]
 ) -> None:
     """Write everything a resumed run needs; a kill while writing leaves the previous state intact."""
-    metadata = {"fingerprint": json.dumps(fingerprint, sort_keys=True), "position": json.dumps(asdict(position))}
+    metadata = {
+        "fingerprint": json.dumps(fingerprint, sort_keys=True),
+        "position": json.dumps(asdict(position)),
+    }
     temporary = path.with_suffix(".tmp")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
     os.replace(temporary, path)
@@ -45,7 +49,7 @@ def load_state(path: Path, fingerprint: dict[str, Any]) -> tuple[Position, dict[
             metadata = handle.metadata() or {}
             saved = json.loads(metadata["fingerprint"])
             if saved != json.loads(json.dumps(fingerprint)):
-                changed = sorted(key for key in {*saved, *fingerprint} if saved.get(key) != fingerprint.get(key))
+                changed = sorted(_changed(saved, fingerprint))
                 raise CheckpointError(
                     f"{path} was made with other settings or data ({', '.join(changed)}); "
                     "use the same ones, or another output folder"
@@ -53,26 +57,15 @@ def load_state(path: Path, fingerprint: dict[str, Any]) -> tuple[Position, dict[
             values = json.loads(metadata["position"])
             values["loss_sums"] = tuple(values["loss_sums"])
             return Position(**values), {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} is damaged and cannot be resumed from: {error}") from error
 
 
-def optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """AdamW's moments and step counts by parameter name."""
-    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    return {
-        f"optimizer/{key}/{names[parameter]}": torch.as_tensor(value)
-        for parameter, state in optimizer.state.items()
-        for key, value in state.items()
-    }
-
-
-def restore_optimizer(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]
-) -> None:
-    """Inverse of `optimizer_tensors`."""
-    parameters = dict(model.named_parameters())
-    for key, tensor in tensors.items():
-        if key.startswith("optimizer/"):
-            _, field, name = key.split("/", 2)
-            optimizer.state[parameters[name]][field] = tensor.clone()
+def _changed(saved: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """Names of what differs, down to the single setting."""
+    for name in {**saved, **now}:
+        before, after = saved.get(name), now.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _changed(before, after)
+        elif before != after:
+            yield name

@@ -142,8 +142,8 @@ def test_the_longest_text_that_max_positions_allows_fits(tiny_models, arch):
     network = tiny_models[arch].cbm
     longest = torch.full((1, max_positions(network.encoder.config)), 7)
     assert network(longest, torch.ones_like(longest)).label_logits.isfinite().all()
+    too_long = torch.full((1, longest.shape[1] + 1), 7)
     with pytest.raises((IndexError, RuntimeError)):
-        too_long = torch.full((1, longest.shape[1] + 1), 7)
         network(too_long, torch.ones_like(too_long))
 
 
@@ -153,7 +153,9 @@ def test_dropout_zero_switches_off_every_dropout(folders, arch):
     ids = torch.tensor([[5, 6, 7, 8]])
     quiet, _ = load_backbone(str(folders[arch]), dropout=0.0)
     network = SparseCBM(quiet, SPACE).train()
-    assert torch.equal(network(ids, torch.ones_like(ids)).label_logits, network(ids, torch.ones_like(ids)).label_logits)
+    assert torch.equal(
+        network(ids, torch.ones_like(ids)).label_logits, network(ids, torch.ones_like(ids)).label_logits
+    )
     own, _ = load_backbone(str(folders[arch]))
     network = SparseCBM(own, SPACE).train()
     assert not torch.equal(

@@ -23,7 +23,11 @@ from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE, make_tiny, random_masks, with_masks
 
 METRICS = {"dev": {"examples": 3, "task_accuracy": 0.5, "sparsity": {"food": 0.75}, "prunable_weights": 4096}}
-TRAINING = {"settings": {"kind": "sparse", "seed": 4, "backbone": "tiny"}, "data": "toy", "train_examples": 48}
+TRAINING = {
+    "settings": {"kind": "sparse", "seed": 4, "backbone": "tiny"},
+    "data": "toy",
+    "train_examples": 48,
+}
 
 
 def head():
@@ -93,7 +97,11 @@ def test_the_second_round_trip_changes_nothing_at_all(saved, tmp_path):
 
 @pytest.mark.parametrize(
     ("make", "kind"),
-    [(standard_model, "standard"), (lambda: make_tiny("bert", density=None), "cbm"), (lambda: make_tiny("bert"), "sparse")],
+    [
+        (standard_model, "standard"),
+        (lambda: make_tiny("bert", density=None), "cbm"),
+        (lambda: make_tiny("bert"), "sparse"),
+    ],
 )
 def test_every_kind_of_model(tmp_path, make, kind):
     model = make()
@@ -136,7 +144,13 @@ def test_the_folder_holds_what_it_should(saved):
 def test_the_card_says_what_the_model_is(saved):
     card = (saved / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlicense:")
-    for part in ("food, service, noise", "On dev (3 examples)", "| task_accuracy | 0.5000 |", "seed 4", "toy"):
+    for part in (
+        "food, service, noise",
+        "On dev (3 examples)",
+        "| task_accuracy | 0.5000 |",
+        "seed 4",
+        "toy",
+    ):
         assert part in card
     assert "sparsity of 4,096 encoder weights | food 0.7500" in card
     assert "embeddings, LayerNorms and biases are" in card
@@ -144,7 +158,9 @@ def test_the_card_says_what_the_model_is(saved):
 
 def test_masks_alone_come_back(tmp_path):
     rng = np.random.default_rng(0)
-    masks = MaskSet.from_bool(("a", "b"), {"m": rng.random((2, 3, 5)) < 0.5, "n": rng.random((2, 1, 9)) < 0.5})
+    masks = MaskSet.from_bool(
+        ("a", "b"), {"m": rng.random((2, 3, 5)) < 0.5, "n": rng.random((2, 1, 9)) < 0.5}
+    )
     save_masks(masks, tmp_path / "masks.safetensors")
     assert load_masks(tmp_path / "masks.safetensors") == masks
 
@@ -174,7 +190,9 @@ def test_saving_replaces_a_checkpoint_and_nothing_else(tmp_path, tiny_model, tin
 
 @pytest.mark.parametrize("step", ["save_torch", "save_masks", "model_card", "replace"])
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_failure_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch, tiny_models, step, existing):
+def test_a_failure_while_writing_leaves_the_old_checkpoint(
+    tmp_path, monkeypatch, tiny_models, step, existing
+):
     target = tmp_path / "model"
     old, new = tiny_models["bert"], tiny_models["opt"]
     if existing:
@@ -272,7 +290,13 @@ def other_masks(concepts=SPACE.concepts, arch="bert"):
 DAMAGES = {
     **{
         f"no {name}": (remove(name), f"{name} is missing")
-        for name in ("config.json", "model.safetensors", "masks.safetensors", "metrics.json", "tokenizer/tokenizer.json")
+        for name in (
+            "config.json",
+            "model.safetensors",
+            "masks.safetensors",
+            "metrics.json",
+            "tokenizer/tokenizer.json",
+        )
     },
     "newer": (edit("config.json", schema_version=99), "written by a newer version .schema 99"),
     "no version": (edit("config.json", schema_version=None), "no schema_version"),
@@ -288,7 +312,7 @@ DAMAGES = {
     ),
     "more labels": (
         edit("config.json", space=SPACE.to_dict() | {"labels": list("12345")}),
-        r"classifier.* has shape \(4.*expected \(5",
+        r"has shape \(4, 9\), expected \(5, 9\)",
     ),
     "no encoder": (edit("config.json", encoder=None), "config.json lacks encoder"),
     "odd encoder": (edit("config.json", encoder="bert"), "config.json is not usable"),
@@ -368,14 +392,16 @@ def test_a_folder_that_is_not_there(name):
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "odd name/with spaces", "a/-"])
 def test_a_hub_name_that_cannot_be_reached(name, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(CheckpointError, match="neither a folder here nor a model that the hub gives") as caught:
+    with pytest.raises(
+        CheckpointError, match="neither a folder here nor a model that the hub gives"
+    ) as caught:
         ConceptModel.from_pretrained(name)
     assert repr(name) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_a_checkpoint(tmp_path):
-    with pytest.raises(CheckpointError, match="not a complete checkpoint: config.json is missing"):
+    with pytest.raises(CheckpointError, match=r"not a complete checkpoint: config\.json is missing"):
         load_checkpoint(tmp_path)
 
 

@@ -15,13 +15,15 @@ CONCEPTS = ("food", "service", "noise")
 
 
 @st.composite
-def boolean_masks(draw, concepts=st.integers(1, 3)):
+def boolean_masks(draw):
     """(concept names, matrix → (K, O, I) bool) of any shapes, also ones that leave padding bits."""
-    count = draw(concepts)
+    count = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     density = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
     shapes = draw(st.lists(st.tuples(st.integers(1, 7), st.integers(1, 9)), min_size=1, max_size=3))
-    return CONCEPTS[:count], {f"m{i}": rng.random((count, *shape)) < density for i, shape in enumerate(shapes)}
+    return CONCEPTS[:count], {
+        f"m{i}": rng.random((count, *shape)) < density for i, shape in enumerate(shapes)
+    }
 
 
 @given(boolean_masks())
@@ -98,7 +100,9 @@ def test_a_known_case():
         ("food", "noise"),
         {"m": np.array([[[1, 1, 0], [0, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 0], [1, 0, 1]]], bool)},
     )
-    np.testing.assert_array_equal(masks.packed["m"], [[0b11000000, 0b10000000], [0b01000000 + 0b10, 0b10000000]])
+    np.testing.assert_array_equal(
+        masks.packed["m"], [[0b11000000, 0b10000000], [0b01000000 + 0b10, 0b10000000]]
+    )
     assert masks.kept() == {"food": {"m": 3}, "noise": {"m": 3}}
     assert masks.sparsity() == {"food": pytest.approx(6 / 9), "noise": pytest.approx(6 / 9)}
     assert masks.overlap("food", "noise") == (2, 4)

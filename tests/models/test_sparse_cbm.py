@@ -12,7 +12,12 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE, make_tiny, with_masks
 
-TEXTS = [REVIEW, "The food was great.", "Rude.", "The music was too loud, and the waiters were slow and rude."]
+TEXTS = [
+    REVIEW,
+    "The food was great.",
+    "Rude.",
+    "The music was too loud, and the waiters were slow and rude.",
+]
 
 architectures = pytest.mark.parametrize("arch", ARCHITECTURES)
 
@@ -81,7 +86,9 @@ def test_batch_size_and_company_change_nothing(tiny_models, arch):
         together = model.predict(TEXTS, batch_size)
         for i, one in enumerate(alone):
             torch.testing.assert_close(together.label_logits[i], one.label_logits[0], rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(together.concept_logits[i], one.concept_logits[0], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                together.concept_logits[i], one.concept_logits[0], rtol=1e-4, atol=1e-5
+            )
     assert not torch.allclose(alone[0].label_logits, alone[1].label_logits, atol=1e-2)
 
 
@@ -135,7 +142,12 @@ def test_opt_whose_embeddings_are_narrower_than_its_layers():
 
 @pytest.mark.parametrize(("concepts", "states", "labels"), [(1, 2, 2), (5, 4, 3)])
 def test_any_number_of_concepts_states_and_labels(concepts, states, labels):
-    space = ConceptSpace(*(tuple(f"{kind}{i}" for i in range(n)) for kind, n in zip("ksy", (concepts, states, labels), strict=True)))
+    space = ConceptSpace(
+        *(
+            tuple(f"{kind}{i}" for i in range(n))
+            for kind, n in zip("ksy", (concepts, states, labels), strict=True)
+        )
+    )
     network = SparseCBM(make_tiny("bert").network.encoder, space)
     ids = torch.tensor([[2, 5, 3]])
     output = network(ids, torch.ones_like(ids))

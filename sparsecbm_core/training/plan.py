@@ -1,0 +1,93 @@
+"""The phases of a run, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.pruning.schedule import update_steps
+
+DENSE, SPARSE = "dense", "sparse"
+SPARSE_STEP_COST = 4  # a sparse step, and a gradient for the masks, read every review K times
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """One phase of a run: its epochs, its encoder rate, and the mask updates by step.
+
+    Work is counted in units: a dense step is one, a sparse step and each of the ``num_grads``
+    gradients of a mask update are `SPARSE_STEP_COST`.
+    """
+
+    name: str
+    epochs: int
+    steps_per_epoch: int
+    encoder_lr: float
+    updates: dict[int, int] = field(default_factory=dict)
+    num_grads: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def num_updates(self) -> int:
+        """The number of the last update; short phases make fewer than that."""
+        return max(self.updates.values(), default=0)
+
+    def reached_sparsity(self, epoch: int) -> bool:
+        """Whether the masks are final after ``epoch`` (counted from 0)."""
+        return not self.updates or (epoch + 1) * self.steps_per_epoch > max(self.updates)
+
+    def units(self, steps: int | None = None) -> int:
+        """Work of the first ``steps`` steps and the mask updates before them; of all by default."""
+        steps = self.total if steps is None else steps
+        updates = sum(step < steps for step in self.updates)
+        if self.name == DENSE:
+            return steps
+        return (steps + updates * self.num_grads) * SPARSE_STEP_COST
+
+
+def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> list[PhasePlan]:
+    """The dense phase, unless a run starts from a dense model; then, for kind "sparse", the sparse one."""
+    steps, plans = -(-examples // settings.batch_size), []
+    if settings.dense_epochs and not from_model:
+        plans.append(PhasePlan(DENSE, settings.dense_epochs, steps, settings.encoder_lr))
+    if settings.kind == "sparse":
+        updates = update_steps(settings.prune, settings.sparse_epochs * steps)
+        plans.append(
+            PhasePlan(
+                SPARSE,
+                settings.sparse_epochs,
+                steps,
+                settings.sparse_encoder_lr,
+                updates,
+                settings.prune.num_grads,
+            )
+        )
+    return plans
+
+
+class RunProgress:
+    """Reports ``(done, total, message)`` in work units that never fall and end at the total."""
+
+    def __init__(self, plans: Sequence[PhasePlan], report: Callable[[int, int, str], None]) -> None:
+        self._report = report
+        self._before = {plan.name: sum(p.units() for p in plans[:i]) for i, plan in enumerate(plans)}
+        self._total = sum(plan.units() for plan in plans)
+        self._done = 0
+
+    def steps(self, plan: PhasePlan, steps: int, message: str = "") -> None:
+        """``steps`` steps of this phase are done."""
+        self._done = self._before[plan.name] + plan.units(steps)
+        self.note(message)
+
+    def gradients(self, plan: PhasePlan, step: int, gradients: int, message: str) -> None:
+        """Before ``step``, ``gradients`` of the mask update are done."""
+        self._done = self._before[plan.name] + plan.units(step) + gradients * SPARSE_STEP_COST
+        self.note(message)
+
+    def note(self, message: str) -> None:
+        """Something else goes on; the work done stays what it was."""
+        self._report(self._done, self._total, message)

@@ -1,0 +1,83 @@
+"""The network a run starts from, and its training data as batches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.data.batches import length_buckets, tokenize
+from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.models.backbone import load_backbone, max_positions, set_dropout
+from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
+from sparsecbm_core.training.losses import LabelledBatch, concept_targets, labelled_batch
+
+
+def starting_network(
+    settings: TrainSettings, space: ConceptSpace, init: ConceptModel | None
+) -> tuple[SparseCBM | StandardClassifier, Any]:
+    """Network and tokenizer: a copy of the dense model ``init``, or new heads on the pretrained encoder."""
+    if init is not None:
+        network, tokenizer = _copy(init, settings, space), init.tokenizer
+    else:
+        encoder, tokenizer = load_backbone(settings.backbone, settings.dropout)
+        kind = StandardClassifier if settings.kind == "standard" else SparseCBM
+        network = kind(encoder, space)
+    limit = max_positions(network.encoder.config)
+    if settings.max_length > limit:
+        raise SettingsError(f"max_length {settings.max_length} exceeds the encoder's {limit} positions")
+    return network, tokenizer
+
+
+def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> SparseCBM | StandardClassifier:
+    if settings.kind != "sparse" or init.masks is not None:
+        raise SettingsError("a run starts from another model only if that is dense and this one sparse")
+    if names(init.space) != names(space):
+        raise SettingsError("the model to start from has other concepts, states or labels")
+    network: SparseCBM = copy.deepcopy(init.cbm).requires_grad_(True)
+    network.space = space
+    if settings.dropout is not None:
+        set_dropout(network.encoder, settings.dropout)
+    return network
+
+
+def names(space: ConceptSpace) -> tuple[tuple[str, ...], ...]:
+    """What a model and its data must agree on; titles may differ."""
+    return space.concepts, space.states, space.labels
+
+
+class TrainingBatches:
+    """The training reviews as tokens and targets, gathered into batches on ``device``."""
+
+    def __init__(
+        self, data: ReviewDataset, tokenizer: Any, settings: TrainSettings, device: torch.device
+    ) -> None:
+        self._encoded = tokenize(tokenizer, data.texts, settings.max_length)
+        self._lengths = [len(item.ids) for item in self._encoded]
+        self._targets = concept_targets(data.examples, data.space, settings.soft_concepts)
+        gold = torch.tensor([example.label for example in data])
+        self._labels = torch.nn.functional.one_hot(gold, data.space.num_labels).float()  # (N, Y)
+        self._batch_size, self._device = settings.batch_size, device
+        self._pad_id = int(tokenizer.pad_token_id)
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def distil(self, teacher: Mapping[str, torch.Tensor], share: float) -> None:
+        """Mix a teacher's distributions, "concepts" (N, K, C) and "labels" (N, Y), into the targets."""
+        self._targets = (1.0 - share) * self._targets + share * teacher["concepts"]
+        self._labels = (1.0 - share) * self._labels + share * teacher["labels"]
+
+    def epoch(self, seed: int) -> list[list[int]]:
+        """Indices of one epoch's batches, shuffled by ``seed``."""
+        generator = torch.Generator().manual_seed(seed)
+        return length_buckets(self._lengths, self._batch_size, generator)
+
+    def gather(self, indices: Sequence[int]) -> LabelledBatch:
+        return labelled_batch(indices, self._encoded, self._targets, self._labels, self._pad_id, self._device)

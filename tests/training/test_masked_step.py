@@ -1,0 +1,91 @@
+"""Masked layers under training: the same product as in inference, with the gradient of θ."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.models.subnetworks import ConceptWeights
+from sparsecbm_core.training.masked_step import (
+    TrainableWeights,
+    _MaskedMatmul,
+    mask_tensors,
+    trainable_weights,
+)
+from tests.tiny import SPACE, make_tiny
+from tests.toy import toy_reviews
+
+K, N, O, I = 3, 4, 5, 6  # noqa: E741
+
+
+def parts(dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(K, N, I, generator=generator, dtype=dtype, requires_grad=True)
+    weight = torch.randn(O, I, generator=generator, dtype=dtype, requires_grad=True)
+    masks = (torch.rand(K, O, I, generator=generator) < 0.4).to(dtype)
+    return x, weight, masks
+
+
+def test_gradients_are_those_of_the_plain_expression():
+    x, weight, masks = parts()
+    upstream = torch.randn(K, N, O, generator=torch.Generator().manual_seed(1))
+    fast = _MaskedMatmul.apply(x, weight, masks)
+    plain = torch.einsum("kni,koi->kno", x, masks * weight)
+    torch.testing.assert_close(fast, plain)
+    for actual, expected in zip(
+        torch.autograd.grad(fast, (x, weight), upstream),
+        torch.autograd.grad(plain, (x, weight), upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, expected)
+
+
+def test_gradients_agree_with_finite_differences():
+    x, weight, masks = parts(torch.float64)
+    assert torch.autograd.gradcheck(lambda x, w: _MaskedMatmul.apply(x, w, masks), (x, weight), atol=1e-5)
+
+
+def test_gradients_that_are_not_contiguous():
+    x, weight, masks = parts()
+    torch.autograd.grad(_MaskedMatmul.apply(x, weight, masks).transpose(1, 2).sum(), (x, weight))
+
+
+@pytest.mark.parametrize("shape", [(K * N, I), (K * 2, 3, I)])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_forward_equals_the_effective_weights(shape, with_bias):
+    _, weight, masks = parts()
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    bias = torch.randn(O) if with_bias else None
+    expected = ConceptWeights(masks * weight).linear(x, bias)
+    actual = TrainableWeights(weight, masks).linear(x, bias)
+    assert actual.shape == (*shape[:-1], O)
+    torch.testing.assert_close(actual, expected)
+
+
+def test_a_network_under_training_computes_what_it_will_in_use():
+    model = make_tiny("bert")
+    network = model.cbm.requires_grad_(True)
+    ((_, ids, mask),) = model.batches(model.encode(toy_reviews(4).texts), 4)
+    tensors = mask_tensors(model.masks, network.masked_layers, torch.float32)
+    output = network(ids, mask, trainable_weights(SPACE.concepts, network.masked_layers, tensors))
+    expected = network(ids, mask, network.weights_for(model.masks))
+    torch.testing.assert_close(output.concept_logits, expected.concept_logits)
+    output.label_logits.square().sum().backward()
+    for name, layer in network.masked_layers.items():
+        kept_by_some = model.masks.to_torch(name).any(0)
+        assert (layer.weight.grad[~kept_by_some] == 0).all()  # no subnetwork reads these
+        assert (layer.weight.grad[kept_by_some] != 0).any()
+
+
+def test_mask_tensors_are_zeros_and_ones_of_the_given_type(tiny_model):
+    tensors = mask_tensors(tiny_model.masks, tiny_model.cbm.masked_layers, torch.bfloat16)
+    for name, tensor in tensors.items():
+        assert tensor.dtype == torch.bfloat16
+        assert torch.equal(tensor.bool(), tiny_model.masks.to_torch(name))
+
+
+def test_weights_under_training_are_not_corrected_one_by_one():
+    _, weight, masks = parts()
+    with pytest.raises(SettingsError, match="one concept at a time"):
+        TrainableWeights(weight, masks).with_replaced(0, weight)

@@ -1,0 +1,259 @@
+"""A run that is stopped anywhere and resumed ends exactly as one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.training.trainer import STATE_FILE, Trainer
+from tests.toy import quick_settings, read_log, toy_reviews
+
+TRAIN, DEV = toy_reviews(24), toy_reviews(12, "dev")
+PRUNE = {"num_grads": 2, "updates": 2, "schedule_share": 0.5}
+ROOT = Path(__file__).parents[2]
+
+
+class Stopped(Exception):
+    """Stands for a kill at a moment chosen by the test."""
+
+
+def trainer(backbone, output, save_seconds=0.0, on_progress=lambda *_: None, data=TRAIN, dev=DEV, **values):
+    # Dropout stays on: the random state has to be restored as well.
+    settings = quick_settings(backbone, PRUNE, **values)
+    return Trainer(settings, data, dev, output, None, "cpu", save_seconds, on_progress)
+
+
+def stopping_at(call, counter=None):
+    calls = counter if counter is not None else []
+
+    def on_progress(*_):
+        calls.append(1)
+        if len(calls) == call:
+            raise Stopped
+
+    return on_progress
+
+
+def result(model, output):
+    tensors = {name: tensor.tolist() for name, tensor in model.network.state_dict().items()}
+    metrics = {key: value for key, value in model.metrics["dev"].items() if key != "seconds"}
+    head = None if model.head is None else [tensor.tolist() for tensor in model.head]
+    return tensors, model.masks and model.masks.fingerprint(), metrics, head, read_log(output)
+
+
+@pytest.fixture(scope="module")
+def whole(backbone, tmp_path_factory):
+    """What an uninterrupted run gives, per kind, and the number of its progress reports."""
+    results = {}
+    for kind in ("standard", "cbm", "sparse"):
+        output, calls = tmp_path_factory.mktemp(kind), []
+        model = trainer(backbone, output, 300, stopping_at(0, calls), kind=kind).run()
+        results[kind] = result(model, output), len(calls)
+    return results
+
+
+# Per kind: the first and last reports, amid an epoch, between phases, amid a mask update, at the end.
+@pytest.mark.parametrize(
+    ("kind", "share"),
+    [("standard", 0.5), ("cbm", 0.3), ("cbm", 0.8), *[("sparse", i / 10) for i in range(11)]],
+)
+def test_resumed_anywhere_a_run_ends_the_same(backbone, tmp_path, whole, kind, share):
+    expected, calls = whole[kind]
+    stop = 1 + round(share * (calls - 1))
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path, on_progress=stopping_at(stop), kind=kind).run()
+    torch.rand(5)  # another process has another random state
+    model = trainer(backbone, tmp_path, kind=kind).run(resume=True)
+    assert result(model, tmp_path) == expected
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_stopped_again_and_again(backbone, tmp_path, whole):
+    expected, _ = whole["sparse"]
+    stops = 0
+    while True:
+        try:
+            model = trainer(backbone, tmp_path, on_progress=stopping_at(8)).run(resume=True)
+            break
+        except Stopped:
+            stops += 1
+    assert stops >= 3
+    assert result(model, tmp_path) == expected
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_saved_once_an_epoch_it_repeats_the_rest(backbone, tmp_path, whole, share):
+    """Without a save inside the epoch the log is cut back and the epoch run again."""
+    expected, calls = whole["sparse"]
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path, 300, stopping_at(round(share * calls))).run()
+    model = trainer(backbone, tmp_path, 300).run(resume=True)
+    assert result(model, tmp_path) == expected
+
+
+def test_killed_while_the_finished_model_is_written(backbone, tmp_path, whole, monkeypatch):
+    expected, _ = whole["sparse"]
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("sparsecbm_core.models.checkpoint.save_torch", full)
+    with pytest.raises(OSError, match="disk full"):
+        trainer(backbone, tmp_path).run()
+    monkeypatch.undo()
+    assert not (tmp_path / "model").exists()
+    model = trainer(backbone, tmp_path).run(resume=True)
+    assert result(model, tmp_path) == expected
+
+
+def test_killed_while_the_state_is_written(backbone, tmp_path, whole, monkeypatch):
+    expected, _ = whole["sparse"]
+    writes = []
+
+    def save_half(tensors, path, metadata):
+        from safetensors.torch import save_file
+
+        writes.append(path)
+        if len(writes) == 5:
+            path.write_bytes(b"half")
+            raise Stopped
+        save_file(tensors, path, metadata)
+
+    monkeypatch.setattr("sparsecbm_core.training.state.save_file", save_half)
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path).run()
+    monkeypatch.undo()
+    model = trainer(backbone, tmp_path).run(resume=True)
+    assert result(model, tmp_path) == expected
+
+
+def test_progress_goes_on_from_where_it_stopped(backbone, tmp_path):
+    before, after = [], []
+
+    def record(into, stop):
+        def on_progress(done, total, _):
+            into.append((done, total))
+            if len(into) == stop:
+                raise Stopped
+
+        return on_progress
+
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path, on_progress=record(before, 15)).run()
+    trainer(backbone, tmp_path, on_progress=record(after, None)).run(resume=True)
+    done = [value for value, _ in after]
+    assert {total for _, total in before + after} == {after[-1][0]}
+    assert done == sorted(done)
+    assert before[-2][0] <= done[0] + 8  # nothing but the step that was lost comes again
+
+
+def test_nothing_to_resume_from_starts_anew(backbone, tmp_path, whole):
+    model = trainer(backbone, tmp_path).run(resume=True)
+    assert result(model, tmp_path) == whole["sparse"][0]
+
+
+def test_without_resume_a_run_starts_anew(backbone, tmp_path, whole):
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path, on_progress=stopping_at(20)).run()
+    model = trainer(backbone, tmp_path).run()
+    assert result(model, tmp_path) == whole["sparse"][0]
+
+
+@pytest.fixture(scope="module")
+def stopped(backbone, tmp_path_factory):
+    """The folder of a run stopped in the sparse phase."""
+    output = tmp_path_factory.mktemp("stopped")
+    with pytest.raises(Stopped):
+        trainer(backbone, output, on_progress=stopping_at(15)).run()
+    return output
+
+
+@pytest.fixture
+def folder(stopped, tmp_path):
+    return Path(shutil.copytree(stopped, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"batch_size": 4, "gamma": 2.0}, "batch_size, gamma"),
+        ({"data": toy_reviews(23)}, "train"),
+        ({"dev": toy_reviews(11, "dev")}, "dev"),
+    ],
+)
+def test_other_settings_or_data_are_refused(backbone, folder, changes, named):
+    before = (folder / "log.jsonl").read_bytes(), (folder / STATE_FILE).read_bytes()
+    with pytest.raises(CheckpointError, match=rf"other settings or data \({named}\)"):
+        trainer(backbone, folder, **changes).run(resume=True)
+    assert before == ((folder / "log.jsonl").read_bytes(), (folder / STATE_FILE).read_bytes())
+
+
+@pytest.mark.parametrize("content", [b"", b"not a state", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_a_damaged_state_is_refused(backbone, folder, content):
+    (folder / STATE_FILE).write_bytes(content)
+    with pytest.raises(CheckpointError, match="is damaged and cannot be resumed from") as caught:
+        trainer(backbone, folder).run(resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_without_its_tensors_is_refused(backbone, folder):
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = folder / STATE_FILE
+    with safe_open(path, framework="pt") as handle:
+        metadata = handle.metadata()
+    for gone in ("rng", "model/projector"):
+        save_file({name: t for name, t in load_file(path).items() if name != gone}, path, metadata)
+        with pytest.raises(CheckpointError, match="the saved state"):
+            trainer(backbone, folder).run(resume=True)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.training.test_resume import trainer
+
+def on_progress(done, total, message):
+    print(message, flush=True)
+
+trainer(sys.argv[1], Path(sys.argv[2]), on_progress=on_progress).run()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("message", ["dense epoch 2/2", "mask update 2/2: gradient 2/2", "sparse epoch 2/2"])
+def test_a_killed_process_is_resumed_to_the_same_result(backbone, tmp_path, whole, message):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, backbone, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    with process:
+        for line in process.stdout:
+            if line.strip() == message:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert (tmp_path / STATE_FILE).is_file()
+    model = trainer(backbone, tmp_path).run(resume=True)
+    assert result(model, tmp_path) == whole["sparse"][0]
+
+
+def test_the_log_is_json_lines(stopped):
+    lines = (stopped / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["event"] for line in lines][:3] == ["start", "epoch", "epoch"]

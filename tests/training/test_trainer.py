@@ -1,0 +1,337 @@
+"""Whole runs on a tiny encoder: they learn, repeat, keep the best epoch, and end at their sparsity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import CRITERIA
+from sparsecbm_core.errors import DataError, SettingsError
+from sparsecbm_core.evaluate.leakage import fit_concept_head
+from sparsecbm_core.models.checkpoint import kind_of
+from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.pruning.select import kept_total
+from sparsecbm_core.training.trainer import STATE_FILE, Trainer
+from tests.tiny import ARCHITECTURES, SPACE, make_tiny
+from tests.toy import dataset, make_example, quick_settings, read_log, save_backbone, toy_reviews
+
+TRAIN, DEV = toy_reviews(24), toy_reviews(16, "dev")
+KINDS = ("standard", "cbm", "sparse")
+
+
+def train(backbone, output, prune=None, init=None, data=TRAIN, dev=DEV, on_progress=None, **values):
+    settings = quick_settings(backbone, prune, **values)
+    return Trainer(
+        settings, data, dev, output, init, "cpu", on_progress=on_progress or (lambda *_: None)
+    ).run()
+
+
+def weights(model):
+    return model.network.state_dict()
+
+
+def same_weights(first, second):
+    a, b = weights(first), weights(second)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def events(output, name):
+    return [entry for entry in read_log(output) if entry["event"] == name]
+
+
+@pytest.fixture(scope="module")
+def sparse_run(backbone, tmp_path_factory):
+    """One run of the default kind: (model, output, progress reports)."""
+    output, reports = tmp_path_factory.mktemp("run"), []
+    return train(backbone, output, on_progress=lambda *report: reports.append(report)), output, reports
+
+
+@pytest.mark.parametrize("kind", ["standard", "cbm"])
+def test_a_run_learns(backbone, tmp_path, kind):
+    data = toy_reviews(64)
+    rates = {"encoder_lr": 3e-3, "projector_lr": 2e-2, "dropout": 0.0}
+    model = train(backbone, tmp_path, data=data, dev=data, kind=kind, dense_epochs=25, **rates)
+    epochs = events(tmp_path, "epoch")
+    assert epochs[-1]["task_loss"] < 0.6 * epochs[0]["task_loss"]
+    report = model.metrics["train"]
+    assert report["task_accuracy"] > 0.6  # always the same label: 0.45
+    if kind == "cbm":
+        assert epochs[-1]["concept_loss"] < 0.2 * epochs[0]["concept_loss"]
+        assert report["concept_accuracy"] > 0.9
+
+
+def test_a_sparse_run_learns_under_its_masks(backbone, tmp_path):
+    data = toy_reviews(64)
+    rates = {"sparse_encoder_lr": 5e-3, "projector_lr": 2e-2, "dropout": 0.0}
+    model = train(
+        backbone,
+        tmp_path,
+        {"updates": 2, "schedule_share": 0.1},
+        data=data,
+        dev=data,
+        dense_epochs=0,
+        sparse_epochs=20,
+        **rates,
+    )
+    epochs = events(tmp_path, "epoch")
+    assert [epoch["phase"] for epoch in epochs] == ["sparse"] * 20
+    assert epochs[-1]["concept_loss"] < 0.3 * epochs[0]["concept_loss"]
+    assert model.metrics["train"]["concept_accuracy"] > 0.9
+    dense = model.predict(data.texts, weights=all_ones(model))
+    gold = torch.tensor([example.concepts for example in data])
+    # what was trained are the subnetworks, not the dense encoder
+    assert (dense.states == gold).float().mean() < model.metrics["train"]["concept_accuracy"]
+
+
+def all_ones(model):
+    return model.cbm.weights_for(MaskSet.ones(model.space.concepts, model.cbm.mask_shapes))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_seeds_give_equal_runs(backbone, tmp_path, kind):
+    first = train(backbone, tmp_path / "first", kind=kind, seed=1)
+    torch.rand(3)  # whatever happened before does not matter
+    second = train(backbone, tmp_path / "second", kind=kind, seed=1)
+    assert same_weights(first, second)
+    assert first.masks == second.masks
+    assert first.fingerprint == second.fingerprint
+    assert read_log(tmp_path / "first") == read_log(tmp_path / "second")
+    other = train(backbone, tmp_path / "other", kind=kind, seed=2)
+    assert not same_weights(first, other)
+    assert read_log(tmp_path / "first")[1:] != read_log(tmp_path / "other")[1:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_ends_in_a_checkpoint_of_its_kind(backbone, tmp_path, kind):
+    model = train(backbone, tmp_path, kind=kind)
+    assert kind_of(model) == kind
+    loaded = ConceptModel.from_pretrained(tmp_path / "model")
+    assert same_weights(loaded, model)
+    assert loaded.masks == model.masks
+    assert loaded.predict(DEV.texts).label_logits.tolist() == model.predict(DEV.texts).label_logits.tolist()
+    assert not (tmp_path / STATE_FILE).exists()
+    phases = [entry["phase"] for entry in events(tmp_path, "epoch")]
+    assert phases == ["dense"] * 2 + (["sparse"] * 2 if kind == "sparse" else [])
+    assert (model.head is None) == (kind == "standard")
+    assert list(model.metrics) == ["dev"]
+    assert model.metrics["dev"]["examples"] == len(DEV)
+
+
+def test_the_checkpoint_records_how_it_was_made(sparse_run):
+    model, output, _ = sparse_run
+    training = model.training
+    assert training["settings"] == json.loads(
+        json.dumps(quick_settings(training["settings"]["backbone"]).to_dict())
+    )
+    assert (training["data"], training["train_split"], training["dev_split"]) == ("toy", "train", "dev")
+    assert training["train_examples"] == len(TRAIN)
+    assert training["precision"] == "float32"
+    assert training["init"] is None
+    (finish,) = events(output, "finish")
+    stored = {key: value for key, value in model.metrics["dev"].items() if key != "seconds"}
+    assert finish["dev"] == json.loads(json.dumps(stored))
+
+
+def test_reference_activations_and_head_come_from_the_training_data(sparse_run):
+    model, _, _ = sparse_run
+    mean = model.predict(TRAIN.texts).activations.mean(0)
+    torch.testing.assert_close(model.cbm.mean_activations, mean, atol=1e-3, rtol=0)
+    for actual, expected in zip(model.head, fit_concept_head(TRAIN), strict=True):
+        assert torch.equal(actual, expected)
+
+
+def test_the_weights_measured_are_the_weights_stored(sparse_run):
+    """Rounded to the precision of the file before anything is measured."""
+    model, _, _ = sparse_run
+    assert all(torch.equal(tensor, tensor.half().float()) for tensor in weights(model).values())
+    predicted = model.predict(DEV.texts).labels
+    accuracy = (predicted == torch.tensor([example.label for example in DEV])).float().mean().item()
+    assert model.metrics["dev"]["task_accuracy"] == pytest.approx(accuracy)
+
+
+def test_masks_end_at_exactly_the_sparsity_asked_for(sparse_run):
+    model, output, _ = sparse_run
+    keep = kept_total(4096, 0.75)
+    assert {sum(kept.values()) for kept in model.masks.kept().values()} == {keep}
+    updates = events(output, "masks")
+    assert [entry["update"] for entry in updates] == [1, 2, 3]
+    reached = [next(iter(set(entry["sparsity"].values()))) for entry in updates]
+    assert reached == pytest.approx([0.75 * (1 - (1 - u / 3) ** 3) for u in (1, 2, 3)], abs=1 / 4096)
+    assert max(reached) == reached[-1] == 1 - keep / 4096
+    assert updates[-1]["jaccard"] == pytest.approx(np.mean(list(model.masks.jaccard().values())))
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("scope", ["global", "matrix"])
+def test_every_criterion_and_scope_trains(backbone, tmp_path, criterion, scope):
+    prune = {"criterion": criterion, "scope": scope, "sparsity": 0.6, "num_grads": 2}
+    model = train(backbone, tmp_path, prune, dense_epochs=0, sparse_epochs=1)
+    assert {sum(kept.values()) for kept in model.masks.kept().values()} == {kept_total(4096, 0.6)}
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_architecture_trains(tmp_path, arch):
+    folder = save_backbone(tmp_path / "backbone", arch)
+    model = train(folder, tmp_path / "run", dense_epochs=1, sparse_epochs=1)
+    assert model.cbm.encoder.config.model_type == arch
+    assert {sum(kept.values()) for kept in model.masks.kept().values()} == {kept_total(4096, 0.75)}
+
+
+def test_bfloat16_trains(backbone, tmp_path):
+    model = train(backbone, tmp_path, precision="bfloat16")
+    assert model.training["precision"] == "bfloat16"
+    assert all(tensor.isfinite().all() for tensor in weights(model).values())
+    assert next(iter(weights(model).values())).dtype == torch.float32
+
+
+def test_one_concept_has_nothing_to_overlap_with(backbone, tmp_path):
+    space = ConceptSpace(("food",), SPACE.states, SPACE.labels)
+    examples = [replace(example, concepts=example.concepts[:1]) for example in TRAIN]
+    data, dev = dataset(examples, "train", space), dataset(examples, "dev", space)
+    model = train(backbone, tmp_path, data=data, dev=dev)
+    assert model.metrics["dev"]["jaccard"] is None
+    assert [entry["jaccard"] for entry in events(tmp_path, "masks")] == [None] * 3
+
+
+def test_fewer_reviews_than_a_batch(backbone, tmp_path):
+    few = dataset([make_example(i, (i % 3, 0, 2), i % 2) for i in range(3)], "train")
+    model = train(backbone, tmp_path, data=few)
+    assert {sum(kept.values()) for kept in model.masks.kept().values()} == {1024}
+
+
+def test_votes_change_the_targets(backbone, tmp_path):
+    votes = ((0.3, 0.3, 0.4),) * 3
+    data = dataset([replace(example, votes=votes) for example in TRAIN], "train")
+    hard = train(backbone, tmp_path / "hard", data=data, kind="cbm")
+    soft = train(backbone, tmp_path / "soft", data=data, kind="cbm", soft_concepts=0.5)
+    assert not same_weights(hard, soft)
+    assert same_weights(hard, train(backbone, tmp_path / "none", data=TRAIN, kind="cbm"))
+
+
+class Scores:
+    """Stands in for the dev scores, and keeps what the network predicted at the time."""
+
+    def __init__(self, *scores):
+        self.scores, self.logits = list(scores), []
+
+    def __call__(self, predictions, data):
+        assert data is DEV
+        self.logits.append(predictions.label_logits)
+        return {"task_accuracy": 0.0, "score": self.scores[len(self.logits) - 1]}
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [((0.1, 0.9, 0.5), 2), ((0.9, 0.1, 0.5), 1), ((0.5, 0.5, 0.6), 3), ((0.5, 0.5, 0.5), 1)],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_best_epoch_is_kept_not_the_last(backbone, tmp_path, monkeypatch, kind, scores, best):
+    phases = 2 if kind == "sparse" else 1
+    seen = Scores(*scores * phases)
+    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", seen)
+    prune = {"schedule_share": 0.1}  # full sparsity from the first epoch on
+    model = train(backbone, tmp_path, prune, kind=kind, dense_epochs=3, sparse_epochs=3)
+    assert [entry["epoch"] for entry in events(tmp_path, "best")] == [best] * phases
+    assert [entry["score"] for entry in events(tmp_path, "best")] == [max(scores)] * phases
+    final = model.predict(DEV.texts).label_logits
+    differences = [float((final - logits).abs().max()) for logits in seen.logits[-3:]]
+    assert int(np.argmin(differences)) + 1 == best
+    assert min(differences) < 0.02 < sorted(differences)[1]
+
+
+def test_sparse_epochs_count_only_at_the_full_sparsity(backbone, tmp_path, monkeypatch):
+    seen = Scores(0.9, 0.9, 0.1, 0.2)
+    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", seen)
+    prune = {"schedule_share": 1.0, "updates": 12}  # one update a step: the last in the last epoch
+    model = train(backbone, tmp_path, prune, dense_epochs=0, sparse_epochs=4)
+    assert [entry["epoch"] for entry in events(tmp_path, "best")] == [4]
+    assert {sum(kept.values()) for kept in model.masks.kept().values()} == {1024}
+
+
+def test_progress_rises_to_its_total(sparse_run):
+    _, _, reports = sparse_run
+    done, totals, messages = zip(*reports, strict=True)
+    assert len(set(totals)) == 1
+    assert list(done) == sorted(done)
+    assert done[-1] == totals[0]
+    assert done[0] == 0
+    # a sparse step reads every review once for each concept; an update takes one gradient after another
+    assert totals[0] == 6 + 4 * 6 + 4 * 3 * 4
+    assert any(message == "dense epoch 2/2" for message in messages)
+    assert any(message == "mask update 2/3: gradient 3/4" for message in messages)
+    during = [d for d, m in zip(done, messages, strict=True) if m.startswith("mask update 2/3")]
+    assert during == sorted(set(during))  # it moves while masks are updated
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "second_order"])
+def test_progress_ends_at_its_total_for_every_criterion(backbone, tmp_path, criterion):
+    reports = []
+    train(backbone, tmp_path, {"criterion": criterion}, on_progress=lambda *report: reports.append(report))
+    done, totals, _ = zip(*reports, strict=True)
+    assert list(done) == sorted(done)
+    assert done[-1] == totals[-1]
+
+
+def dense_model(arch="bert"):
+    return make_tiny(arch, density=None)
+
+
+def test_a_sparse_run_starts_from_a_dense_model(backbone, tmp_path):
+    dense = train(backbone, tmp_path / "dense", kind="cbm")
+    before = {name: tensor.clone() for name, tensor in weights(dense).items()}
+    sparse = train("unused", tmp_path / "sparse", init=dense)
+    assert kind_of(sparse) == "sparse"
+    assert [entry["phase"] for entry in events(tmp_path / "sparse", "epoch")] == ["sparse"] * 2
+    assert sparse.training["init"] == dense.fingerprint
+    assert not same_weights(sparse, dense)
+    # the model given is only read
+    assert all(torch.equal(weights(dense)[name], tensor) for name, tensor in before.items())
+    assert not any(parameter.requires_grad for parameter in dense.network.parameters())
+    assert not dense.network.training
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_dropout_zero_also_holds_for_a_model_to_start_from(tmp_path, arch):
+    settings = quick_settings("unused", dropout=0.0)
+    network = Trainer(settings, TRAIN, DEV, tmp_path, dense_model(arch), "cpu").network.train()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    first, second = (network(ids, torch.ones_like(ids)).label_logits for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_run_that_makes_no_sense_is_refused(backbone, tmp_path):
+    def refused(error, match, data=TRAIN, dev=DEV, init=None, **values):
+        with pytest.raises(error, match=match):
+            train(backbone, tmp_path, data=data, dev=dev, init=init, **values)
+
+    refused(DataError, "split 'train' of toy has no usable rows", data=dataset([], "train"))
+    refused(DataError, "split 'dev' of toy has no usable rows", dev=dataset([], "dev"))
+    other = ConceptSpace(("a", "b", "c"), SPACE.states, SPACE.labels)
+    refused(DataError, "train and dev differ", dev=toy_reviews(3, "dev", space=SPACE_WITH_MORE_LABELS))
+    refused(SettingsError, "max_length 65 exceeds the encoder's 64 positions", max_length=65)
+    refused(SettingsError, "only if that is dense and this one sparse", init=dense_model(), kind="cbm")
+    refused(SettingsError, "only if that is dense and this one sparse", init=make_tiny("bert"))
+    examples = list(TRAIN.examples)
+    refused(
+        SettingsError,
+        "other concepts, states or labels",
+        data=dataset(examples, "train", other),
+        dev=dataset(examples, "dev", other),
+        init=dense_model(),
+    )
+
+
+SPACE_WITH_MORE_LABELS = ConceptSpace(SPACE.concepts, SPACE.states, (*SPACE.labels, "5"))
+
+
+def test_titles_do_not_make_a_model_unfit_to_start_from(tmp_path):
+    """What a reader calls a concept is not part of the model."""
+    titled = ConceptSpace(SPACE.concepts, SPACE.states, SPACE.labels, {"food": "Food"})
+    data, dev = (dataset(list(part.examples), part.split, titled) for part in (TRAIN, DEV))
+    assert train("unused", tmp_path, init=dense_model(), data=data, dev=dev).masks is not None
