@@ -1,0 +1,193 @@
+// Words → subnetworks → concepts → label. Nodes are plain HTML, so that text wraps and a concept is a real
+// button; the links between them are drawn behind. Whatever comes from the review goes through textContent.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function bar(share, on) {
+  const outer = element("span", on ? "bar on" : "bar");
+  const inner = element("i");
+  inner.style.width = `${Math.max(share * 100, 0.5)}%`;
+  outer.append(inner);
+  return outer;
+}
+
+function sign(value) {
+  return value < 0 ? "against" : "for";
+}
+
+function tile(mask, color) {
+  const canvas = element("canvas");
+  canvas.width = mask.columns;
+  canvas.height = mask.rows;
+  const context = canvas.getContext("2d");
+  context.fillStyle = color;
+  mask.cells.forEach((level, i) => {
+    context.globalAlpha = level / 255;
+    context.fillRect(i % mask.columns, Math.floor(i / mask.columns), 1, 1);
+  });
+  return canvas;
+}
+
+function conceptRow(concept, selected, color, pick) {
+  const row = element("button", "row");
+  row.type = "button";
+  row.dataset.concept = concept.name;
+  row.setAttribute("aria-pressed", String(selected));
+  const left = element("span", "tile");
+  if (concept.mask.cells.length) left.append(tile(concept.mask, color));
+  left.append(element("span", "caption", concept.mask.caption));
+  const card = element("span", "card");
+  card.append(
+    element("span", "title", concept.title),
+    element("span", `number ${sign(concept.value)}`, concept.text),
+    element("span", "state", concept.state),
+  );
+  if (selected) {
+    const states = element("span", "states");
+    for (const state of concept.states) {
+      states.append(
+        element("span", "", state.title),
+        bar(state.share, state.on),
+        element("span", "share", state.text),
+      );
+    }
+    card.append(states);
+  }
+  row.append(left, card);
+  row.addEventListener("click", () => pick(concept.name));
+  return row;
+}
+
+function wordList(data) {
+  if (data.note) return element("p", "note", data.note);
+  const list = element("ol", "words-list");
+  for (const word of data.words) {
+    const item = element("li");
+    const kind = data.signed ? sign(word.value) : "";
+    item.append(element("span", "text", word.title), element("span", `number ${kind}`, word.text));
+    list.append(item);
+  }
+  return list;
+}
+
+function labelList(data) {
+  const list = element("ol", "labels-list");
+  for (const label of data.labels) {
+    const item = element("li");
+    if (label.on) item.setAttribute("aria-current", "true");
+    item.append(element("span", "", label.title), element("span", "share", label.text), bar(label.share, label.on));
+    if (label.on) item.append(element("span", "score", data.score));
+    list.append(item);
+  }
+  return list;
+}
+
+function build(data, color, pick) {
+  const frame = element("div", "frame");
+  const links = document.createElementNS(SVG, "svg");
+  links.setAttribute("class", "links");
+  links.setAttribute("aria-hidden", "true");
+  const heads = element("div", "heads");
+  heads.append(element("h3", "", data.headings.mask), element("h3", "", data.headings.concept));
+  const rows = element("div", "rows");
+  rows.setAttribute("role", "group");
+  rows.setAttribute("aria-label", data.headings.choose);
+  for (const concept of data.concepts) {
+    rows.append(conceptRow(concept, concept.name === data.selected, color, pick));
+  }
+  const base = element("div", "base");
+  base.append(element("span", "", data.base.title), element("span", "number", data.base.text));
+  rows.append(base);
+  frame.append(
+    links,
+    element("h3", "words", data.headings.words),
+    wordList(data),
+    heads,
+    rows,
+    element("h3", "labels", data.headings.label),
+    labelList(data),
+  );
+  return frame;
+}
+
+function curve(links, from, to, kind, width, opacity, sideways) {
+  const path = document.createElementNS(SVG, "path");
+  let shape;
+  if (sideways) {
+    // Out to the right and back: the way down on a narrow page.
+    const bend = Math.max(from.x, to.x) + sideways;
+    shape = `M${from.x} ${from.y} C${bend} ${from.y} ${bend} ${to.y} ${to.x} ${to.y}`;
+  } else {
+    const middle = (from.x + to.x) / 2;
+    shape = `M${from.x} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}`;
+  }
+  path.setAttribute("d", shape);
+  path.setAttribute("class", kind);
+  path.setAttribute("stroke-width", width.toFixed(1));
+  path.setAttribute("opacity", String(opacity));
+  links.append(path);
+}
+
+function connect(frame, data) {
+  const links = frame.querySelector(".links");
+  links.replaceChildren();
+  const origin = frame.getBoundingClientRect();
+  if (!origin.width) return;
+  const narrow = origin.width < 900;
+  const at = (node, side, height = 0.5) => {
+    const box = node.getBoundingClientRect();
+    return { x: (side === "left" ? box.left : box.right) - origin.left, y: box.top + box.height * height - origin.top };
+  };
+  const current = frame.querySelector('.labels-list li[aria-current="true"]');
+  const target = current && at(current.querySelector(".bar"), narrow ? "right" : "left");
+  if (target) target.x += narrow ? 4 : -8;
+  const largest = Math.max(...data.concepts.map((concept) => Math.abs(concept.value)), Math.abs(data.base.value), 1e-9);
+  const thickness = (value) => 1.5 + (13 * Math.abs(value)) / largest;
+  frame.querySelectorAll(".row").forEach((row, i) => {
+    const concept = data.concepts[i];
+    const selected = concept.name === data.selected;
+    const mask = row.querySelector("canvas") || row.querySelector(".caption");
+    const card = row.querySelector(".card");
+    const start = at(mask, "right");
+    curve(links, start, { x: at(card, "left").x, y: start.y }, selected ? "on" : "plain", 2.5, 1);
+    if (target) {
+      const from = at(card, "right");
+      if (!narrow) from.y = at(card.querySelector(".title"), "right").y;
+      curve(links, from, target, sign(concept.value), thickness(concept.value), selected ? 0.75 : 0.32, narrow ? 26 : 0);
+    }
+    if (selected && !narrow && !data.note) {
+      const most = Math.max(...data.words.map((word) => Math.abs(word.value)), 1e-9);
+      frame.querySelectorAll(".words-list li").forEach((item, j) => {
+        const { value } = data.words[j];
+        const width = 1.2 + (9 * Math.abs(value)) / most;
+        curve(links, at(item, "right"), at(mask, "left"), data.signed ? sign(value) : "for", width, 0.5);
+      });
+    }
+  });
+  const base = frame.querySelector(".base");
+  if (target) curve(links, at(base, "right"), target, "plain", thickness(data.base.value), 0.9, narrow ? 26 : 0);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".pathway");
+  const active = parentElement.activeElement ?? document.activeElement;
+  const focused = root.contains(active) ? active.dataset.concept : undefined;
+  const color = getComputedStyle(root).getPropertyValue("--for");
+  const frame = build(data, color, (name) => setTriggerValue("selected", name));
+  root.replaceChildren(frame);
+  if (focused !== undefined) {
+    [...root.querySelectorAll(".row")].find((row) => row.dataset.concept === focused)?.focus({ preventScroll: true });
+  }
+  root.watcher?.disconnect();
+  root.watcher = new ResizeObserver(() => connect(frame, data));
+  root.watcher.observe(frame);
+  connect(frame, data);
+  return () => root.watcher.disconnect();
+}

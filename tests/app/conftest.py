@@ -1,0 +1,90 @@
+"""A tiny random model in a folder, and the app started on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.tiny import make_tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = {
+    "dev": {
+        "concept_accuracy": 0.876,
+        "concept_macro_f1": 0.816,
+        "per_concept": {
+            "food": {"accuracy": 0.857, "macro_f1": 0.855},
+            "service": {"accuracy": 0.906, "macro_f1": 0.889},
+            "noise": {"accuracy": 0.923, "macro_f1": 0.789},
+        },
+        "task_accuracy": 0.7,
+        "task_macro_f1": 0.65,
+        "paper_f1": {"concept": 0.87, "task": 0.72},
+        "leakage": {"gold": 0.53, "hard": 0.51, "soft": 0.7},
+        "ece": 0.1,
+        "sparsity": {"food": 0.75, "service": 0.75, "noise": 0.75},
+        "prunable_weights": 4096,
+        "jaccard": {
+            "mean": 0.2,
+            "chance": 0.143,
+            "pairs": {"food|service": 0.2, "food|noise": 0.19, "service|noise": 0.21},
+        },
+        "examples": 1673,
+        "seconds": 8.5,
+    },
+    "guard": {"task_accuracy": 0.5, "concept_accuracy": None, "leakage": None, "examples": 243},
+}
+TRAINING = {
+    "data": "CEBaB",
+    "train_split": "train_inclusive",
+    "train_examples": 9848,
+    "settings": {"kind": "sparse", "seed": 0, "backbone": "/somewhere/minilm", "prune": {"sparsity": 0.75}},
+}
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model = replace(make_tiny("bert"), metrics=METRICS, training=TRAINING)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Callable[..., AppTest]:
+    """Starts the app as a new visitor sees it: ``start(concept="food")`` opens ``/?concept=food``."""
+
+    def begin(folder: Path = model_folder, page: str | None = None, **parameters: str) -> AppTest:
+        monkeypatch.setenv("SPARSECBM_MODEL", str(folder))
+        monkeypatch.chdir(ROOT)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        app.run()
+        return app.switch_page(page).run() if page else app
+
+    return begin
+
+
+def html(app: AppTest, mark: str) -> str:
+    """The first of the page's own HTML parts that holds ``mark``; empty if there is none."""
+    bodies = (part.proto.body for part in app.get("html"))
+    return next((body for body in bodies if mark in body and not body.startswith("<style>")), "")
+
+
+def pathway(app: AppTest) -> dict[str, object]:
+    (picture,) = app.get("bidi_component")
+    data: dict[str, object] = json.loads(picture.proto.json)
+    return data
+
+
+def chart(app: AppTest, key: str) -> dict[str, object]:
+    """A chart's figure as JSON."""
+    found = next(item for item in app.get("plotly_chart") if item.key == f"chart-{key}")
+    figure: dict[str, object] = json.loads(found.proto.spec)
+    return figure

@@ -1,0 +1,82 @@
+"""The answer sentence: every case in words, numbers as in the charts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparsecbm_core.concepts import UNKNOWN
+from sparsecbm_core.figures import breakdown, signed
+from tests.app.made import SPACE, made
+from ui.sentence import adds_up, answer, plain, runner_up
+
+
+@pytest.mark.parametrize(
+    ("food", "service", "states", "expected"),
+    [
+        (1.9, -0.7, {}, "Food is Positive (+1.90) and outweighs Service, Negative (−0.70)."),
+        (
+            -1.9,
+            0.7,
+            {},
+            "Food is Positive (−1.90) and speaks against it more than Service, Negative (+0.70) speaks "
+            "for it.",
+        ),
+        (
+            1.9,
+            1.2,
+            {},
+            "Food is Positive (+1.90) and Service is Negative (+1.20); nothing speaks against it.",
+        ),
+        (1.9, 0.2, {}, "Food is Positive (+1.90); nothing speaks against it."),
+        (
+            -1.9,
+            -1.2,
+            {},
+            "Food is Positive (−1.90) and Service is Negative (−1.20) speak against it, but every other "
+            "label scores lower.",
+        ),
+        (-1.9, -0.1, {}, "Food is Positive (−1.90) speaks against it, but every other label scores lower."),
+        (0.7, -0.7, {}, "Food is Positive (+0.70) and Service is Negative (−0.70): they cancel out."),
+        (0.01, -0.02, {}, "every concept is about as in an average review, so its label stays."),
+        (
+            0.01,
+            0.0,
+            {"food": UNKNOWN, "service": UNKNOWN},
+            "no concept is mentioned, and this is the label of an average review.",
+        ),
+        (
+            0.9,
+            0.0,
+            {"food": UNKNOWN, "service": UNKNOWN},
+            "no concept is mentioned, and Food is not mentioned (+0.90); nothing speaks against it.",
+        ),
+    ],
+)
+def test_says_what_decided(food: float, service: float, states: dict[str, str], expected: str) -> None:
+    assert plain(answer(made(food, service, states), SPACE)) == f"Good review (62 %): {expected}"
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9))
+def test_names_only_numbers_of_the_chart_and_its_strongest_first(food: float, service: float) -> None:
+    explanation = made(food, service)
+    parts = {part.title: signed(part.value) for part in breakdown(explanation, SPACE).parts}
+    text = plain(answer(explanation, SPACE))
+    told = re.findall(r"(Food|Service)[^()]* \(([+−]?[\d.]+)\)", text)
+    assert all(parts[title] == number for title, number in told)
+    if max(abs(food), abs(service)) >= 0.05:
+        assert len(told) >= 1
+
+
+def test_the_line_below_adds_up() -> None:
+    assert adds_up(made(1.9, -0.7), SPACE) == (
+        "An average review scores +0.50; the 2 concepts add +1.20: together +1.70, the score of Good review."
+    )
+
+
+def test_a_close_call_is_named() -> None:
+    assert runner_up(made(probability=0.52), SPACE) == "A close call: bad has 48 %."
+    assert runner_up(made(probability=0.62), SPACE) is None

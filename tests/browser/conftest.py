@@ -1,0 +1,138 @@
+"""Fixtures of the browser tests: a server of the real app, and pages of a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.harness import (
+    APP,
+    CHROMIUM_FLAGS,
+    NO_BROWSER,
+    ROOT,
+    VIEWPORT,
+    Server,
+    find_chromium,
+    serve,
+)
+
+SCREENSHOTS = ROOT / ".test-artifacts"
+SERVERS = pytest.StashKey[list[Server]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the servers' output and a screenshot beside a failure."""
+    report = yield
+    if report.failed:
+        for server in item.config.stash.get(SERVERS, []):
+            report.sections.append((f"streamlit at {server.url}", server.tail()))
+        page = getattr(item, "funcargs", {}).get("page")
+        if isinstance(page, Page) and not page.is_closed():
+            path = SCREENSHOTS / f"{re.sub(r'[^a-zA-Z0-9]+', '-', item.name).strip('-')}.png"
+            page.screenshot(path=path)
+            report.sections.append(("screenshot", str(path)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Without a browser the tests are skipped, but never in CI."""
+    path = find_chromium()
+    if path is None:
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up(NO_BROWSER)
+    return path
+
+
+@pytest.fixture(scope="package")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    # Closed with this package: while it is open, asyncio.run cannot be used in this thread.
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_path, args=list(CHROMIUM_FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def app_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the app writes goes to a folder of this run, never to the user's own."""
+    return {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")), "HF_HUB_OFFLINE": "1"}
+
+
+@contextmanager
+def starting(config: pytest.Config, folder: Path, env: dict[str, str]) -> Iterator[Callable[..., str]]:
+    """Gives a function that starts a server and returns its address; all of them end with the block."""
+    running = config.stash.setdefault(SERVERS, [])
+    started: list[Server] = []
+    with ExitStack() as stack:
+
+        def start(script: Path = APP, **more_env: str) -> str:
+            log = folder / f"streamlit-{len(started)}.log"
+            server = stack.enter_context(serve(log, script, env | more_env))
+            started.append(server)
+            running.append(server)
+            return server.url
+
+        yield start
+    for server in started:
+        running.remove(server)
+
+
+@pytest.fixture(scope="session")
+def server(
+    chromium_path: str,
+    app_env: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[str]:
+    """The address of the app, started once for the session."""
+    with starting(pytestconfig, tmp_path_factory.mktemp("server"), app_env) as start:
+        yield start()
+
+
+@pytest.fixture
+def fresh_server(
+    chromium_path: str, app_env: dict[str, str], tmp_path: Path, pytestconfig: pytest.Config
+) -> Iterator[Callable[..., str]]:
+    """Starts a server that nobody has visited, for what only shows on a cold one, and gives its address.
+
+    ``fresh_server()``; with another environment ``fresh_server(NAME="value")``; with another script
+    ``fresh_server(path)``.
+    """
+    with starting(pytestconfig, tmp_path, app_env) as start:
+        yield start
+
+
+@pytest.fixture
+def color_scheme() -> Literal["light", "dark"]:
+    """The system's preference, which Streamlit follows; the mark ``both_themes`` sets it."""
+    return "light"
+
+
+@pytest.fixture
+def page(browser: Browser, color_scheme: Literal["light", "dark"]) -> Iterator[Page]:
+    """A page of a new, empty context. An uncaught error in its scripts fails the test."""
+    context = browser.new_context(viewport=VIEWPORT, color_scheme=color_scheme, reduced_motion="reduce")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, "uncaught errors in the page:\n" + "\n".join(errors)

@@ -1,0 +1,245 @@
+"""The app in a real browser: with the bundled model where there is one, else with a tiny random one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.harness import ROOT, axe, both_themes, settle, visit
+
+BUNDLED = ROOT / "assets" / "models" / "cebab-minilm"
+PAGES = ["/", "/model_card"]
+TITLES = {"/": "Why this label?", "/model_card": "Model card"}
+TABS = 120
+
+StartServer = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def app_env(app_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    if (BUNDLED / "config.json").is_file():
+        return app_env
+    from dataclasses import replace
+
+    from tests.app.conftest import METRICS, TRAINING
+    from tests.tiny import make_tiny
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    replace(make_tiny("bert"), metrics=METRICS, training=TRAINING).save_pretrained(folder)
+    return {**app_env, "SPARSECBM_MODEL": str(folder)}
+
+
+def explain(page: Page, text: str) -> None:
+    page.get_by_label("Review").fill(text)
+    page.get_by_role("button", name="Explain", exact=True).click()
+    settle(page)
+
+
+def tab_to(page: Page, wanted: str) -> None:
+    """Press Tab until what has the focus says ``wanted`` (or stands in an element of that key)."""
+    for _ in range(TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            """wanted => {
+                let node = document.activeElement;
+                while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+                const keyed = node.closest(`.st-key-${CSS.escape(wanted)}`);
+                return keyed !== null || node.innerText?.trim() === wanted;
+            }""",
+            wanted,
+        ):
+            return
+    raise AssertionError(f"{wanted!r} was not reached with {TABS} times Tab")
+
+
+def concepts(page: Page) -> list[str]:
+    return page.locator(".pathway .card .title").all_inner_texts()
+
+
+def selected(page: Page) -> str:
+    return page.locator('.pathway .row[aria-pressed="true"] .title').inner_text()
+
+
+def test_a_cold_start_shows_an_example_explained(fresh_server: StartServer, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    url = fresh_server()
+    visit(page, url)
+    expect(page.locator(".answer .sentence")).to_have_text(re.compile(r"^.+ \(.+ %\): .+\.$"))
+    expect(page.locator(".review .word").first).to_be_visible()
+    expect(page.locator(".pathway .row").first).to_be_visible()
+    expect(page.locator(".pathway .links path").first).to_be_attached()
+    elsewhere = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
+    assert elsewhere == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/?concept=noise&method=gradient"])
+def test_a_cold_deep_link_opens_that_page(fresh_server: StartServer, page: Page, path: str) -> None:
+    visit(page, fresh_server() + path)
+    heading = TITLES[path.split("?")[0]]
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    for name in ("Explain", "Model card"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    if "concept" in path:
+        assert "concept=noise" in page.url
+        assert selected(page).lower() == "noise"
+
+
+def test_a_typed_review_gets_its_label_and_pathway(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, "The soup was cold and the waiter was rude.")
+    expect(page.locator(".review")).to_have_text("The soup was cold and the waiter was rude.")
+    expect(page.locator(".count")).to_have_text("9 words, all read")
+    expect(page.locator(".answer .sentence")).to_be_visible()
+    assert "soup" not in page.url
+    assert "example" not in page.url
+    # The picture and the sentence tell the same numbers.
+    for number in re.findall(r"\(([+−][\d.]+)\)", page.locator(".answer .sentence").inner_text()):
+        expect(page.locator(".pathway .card .number", has_text=number).first).to_be_visible()
+
+
+def test_concepts_are_switched_by_click_in_the_menu_and_in_the_picture(server: str, page: Page) -> None:
+    visit(page, server)
+    first, second, *_ = concepts(page)
+    page.get_by_role("radio", name=second, exact=True).click()
+    settle(page)
+    assert selected(page) == second
+    expect(page.get_by_role("heading", name=f"Subnetwork of {second}")).to_be_visible()
+    page.locator(".pathway .row", has_text=first).click()
+    settle(page)
+    assert selected(page) == first
+    expect(page.get_by_role("radio", name=first, exact=True)).to_be_checked()
+    assert "concept=" in page.url
+
+
+def test_hovering_changes_nothing(server: str, page: Page) -> None:
+    visit(page, server)
+    before = selected(page)
+    for row in page.locator(".pathway .row").all():
+        row.hover()
+        page.wait_for_timeout(100)
+    settle(page)
+    assert selected(page) == before
+
+
+def test_going_back_takes_the_concept_back(server: str, page: Page) -> None:
+    visit(page, server)
+    for name in concepts(page)[:2]:
+        page.get_by_role("radio", name=name, exact=True).click()
+        settle(page)
+    page.go_back()
+    settle(page)
+    assert selected(page) == concepts(page)[0]
+
+
+def test_keyboard_alone_chooses_a_concept_and_overrides_a_state(server: str, page: Page) -> None:
+    visit(page, server)
+    names = concepts(page)
+    tab_to(page, "concept_choice")
+    before = selected(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    settle(page)
+    assert selected(page) != before
+    # In the picture: a row is a button, and keeps the focus after it was pressed.
+    page.locator(".pathway .row", has_text=names[0]).focus()
+    page.keyboard.press("Enter")
+    settle(page)
+    assert selected(page) == names[0]
+    focused = "document.querySelector('[data-testid=\"stBidiComponentRegular\"], .stBidiComponent')"
+    assert page.evaluate(
+        """() => {
+            let node = document.activeElement;
+            while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+            return node.dataset.concept;
+        }"""
+    ), focused
+    other = page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first
+    key = other.locator("xpath=ancestor::*[contains(@class,'st-key-state-')][1]").get_attribute("class")
+    tab_to(page, re.search(r"st-key-(state-\S+)", key or "").group(1))  # type: ignore[union-attr]
+    page.keyboard.press("Enter")
+    settle(page)
+    expect(page.locator(".verdict")).to_be_visible()
+
+
+def test_an_override_shows_before_and_after_and_is_undone(server: str, page: Page) -> None:
+    visit(page, server)
+    answer = page.locator(".answer .sentence").inner_text()
+    row = page.locator('[class*="st-key-states-"]').first
+    name = row.locator('button[kind="secondary"]').first.inner_text()
+    row.get_by_role("button", name=name, exact=True).click()
+    settle(page)
+    expect(page.locator(".beforeafter")).to_contain_text(f"{name}, set by hand")
+    expect(page.get_by_text("the model itself is unchanged")).to_be_visible()
+    assert page.locator(".answer .sentence").inner_text() == answer
+    page.get_by_role("button", name="Undo").click()
+    settle(page)
+    expect(page.locator(".beforeafter")).to_have_count(0)
+
+
+def test_hostile_html_is_shown_as_text_and_runs_nothing(server: str, page: Page) -> None:
+    visit(page, server)
+    text = "<img src=x onerror=window.ran=1><script>window.ran=1</script> **soup** <b>cold</b> {{7*7}}"
+    explain(page, text)
+    expect(page.locator(".review")).to_have_text(text)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran") is None
+    assert page.locator(".review img, .review script, .review b, .pathway img").count() == 0
+
+
+def test_an_empty_review_gives_a_hint(server: str, page: Page) -> None:
+    visit(page, server)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    settle(page)
+    expect(page.locator(".hint")).to_contain_text("press Explain")
+    explain(page, "Lovely soup.")
+    expect(page.locator(".answer .sentence")).to_be_visible()
+
+
+def test_the_review_survives_a_visit_to_the_other_page(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, "The waiter was slow.")
+    page.get_by_role("link", name="Model card").click()
+    settle(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Model card")
+    page.get_by_role("link", name="Explain").click()
+    settle(page)
+    expect(page.get_by_label("Review")).to_have_value("The waiter was slow.")
+    expect(page.locator(".review")).to_have_text("The waiter was slow.")
+
+
+@both_themes
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [1340, 420])
+def test_every_page_is_accessible(
+    server: str, page: Page, path: str, width: int, color_scheme: Literal["light", "dark"]
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    visit(page, server + path)
+    assert axe(page) == []
+    for expander in page.locator("details summary").all():
+        expander.click()
+    if path == "/":
+        page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first.click()
+    settle(page)
+    assert axe(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [1340, 768, 420, 320])
+def test_nothing_is_wider_than_the_page(server: str, page: Page, path: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    visit(page, server + path)
+    wide = page.evaluate(
+        """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
+            .filter(node => node.getBoundingClientRect().right > width + 1 && !node.closest('.scroll, svg'))
+            .map(node => node.outerHTML.slice(0, 120))""",
+        width,
+    )
+    assert wide == []

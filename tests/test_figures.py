@@ -1,0 +1,133 @@
+"""Figures show what the results hold: bars that add up, numbers beside them, nothing recomputed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.explain.subnetworks import DensityImage, density_image, subnetwork_stats
+from sparsecbm_core.figures import (
+    AGAINST,
+    FOR,
+    before_after_figure,
+    breakdown,
+    contribution_figure,
+    density_figure,
+    overlap_figure,
+    percent,
+    share_bars,
+    shared_by_figure,
+    signed,
+)
+from sparsecbm_core.intervene import OracleResult
+from tests.app.made import SPACE, made
+from tests.tiny import make_tiny
+
+BACKGROUNDS = ("#FFFFFF", "#111318")
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9), st.booleans(), st.booleans())
+def test_steps_lead_from_the_base_to_the_score(
+    food: float, service: float, relative: bool, both: bool
+) -> None:
+    view = breakdown(made(food, service), SPACE, relative=relative, against="bad" if both else None)
+    bars = contribution_figure(view).data[0]
+    starts, widths = np.array(bars.base, dtype=float), np.array(bars.x, dtype=float)
+    ends = starts + widths
+    assert ends[:-2] == pytest.approx(starts[1:-1])  # each step starts where the one before ended
+    assert ends[-2] == pytest.approx(view.total, abs=1e-6)  # and the last one ends at the score
+    assert (starts[-1], widths[-1]) == (0.0, view.total)
+
+
+def test_every_bar_carries_its_number_and_what_speaks_against_is_hatched() -> None:
+    figure = contribution_figure(breakdown(made(1.9, -0.7), SPACE), "service")
+    assert [note.text for note in figure.layout.annotations] == [
+        f"<b>{number}</b>" for number in ("+0.50", "+1.90", "−0.70", "+1.70")
+    ]
+    bars = figure.data[0]
+    assert list(bars.marker.color)[1:3] == [FOR, AGAINST]
+    assert list(bars.marker.pattern.shape) == ["", "", "/", ""]
+    assert list(figure.layout.yaxis.ticktext)[2] == "<b>Service</b>"
+
+
+def test_contrast_is_the_difference_of_two_labels() -> None:
+    view = breakdown(made(1.9, -0.7), SPACE, against="bad")
+    assert [(part.name, part.value) for part in view.parts] == [("food", 3.8), ("service", -1.4)]
+    assert (view.base, view.total) == (1.0, pytest.approx(3.4))
+    assert view.total_title == "Good review ahead of bad"
+
+
+@pytest.mark.parametrize(("label", "against"), [("good", "good"), ("ugly", None), ("good", "ugly")])
+def test_labels_that_make_no_sense_are_refused(label: str, against: str | None) -> None:
+    with pytest.raises(InputError):
+        breakdown(made(), SPACE, label, against)
+
+
+def test_numbers_are_written_with_a_true_minus_and_no_signed_zero() -> None:
+    assert [signed(value) for value in (1.0, -1.0, -0.004, 0.0)] == ["+1.00", "−1.00", "0.00", "0.00"]
+    assert [percent(share) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == [
+        "0 %",
+        "< 1 %",
+        "50 %",
+        "> 99 %",
+        "100 %",
+    ]
+
+
+def test_before_and_after_stand_side_by_side() -> None:
+    result = OracleResult(
+        "0" * 16,
+        {"food": "Negative"},
+        "good",
+        "bad",
+        {"bad": 0.38, "good": 0.62},
+        {"bad": 0.9, "good": 0.1},
+        {"bad": 0.0, "good": 0.0},
+        {"bad": 0.0, "good": 0.0},
+        {},
+    )
+    before, after = before_after_figure(result, SPACE).data
+    assert (list(before.x), list(after.x)) == ([0.38, 0.62], [0.9, 0.1])
+    assert list(after.text) == ["90 %", "10 %"]
+
+
+def test_masks_travel_as_bytes_and_gaps_are_marked() -> None:
+    image = DensityImage("food", np.array([[0.25, np.nan]], dtype=np.float32), (0,), ("query", "key"), (1, 1))
+    heat = density_figure(image).data[0]
+    assert heat.z.dtype == np.uint8
+    assert heat.z.tolist() == [[25, 255]]
+    assert list(density_figure(image).layout.xaxis.ticktext) == ["query", "key"]
+
+
+def test_subnetwork_figures_show_the_counts() -> None:
+    model = make_tiny("bert")
+    assert model.masks is not None
+    stats = subnetwork_stats(model.masks, model.cbm.matrices)
+    pair, chance = overlap_figure(stats, model.space).data
+    assert list(pair.x) == [overlap.jaccard for overlap in stats.overlaps]
+    assert list(chance.x) == [overlap.chance_by_matrix for overlap in stats.overlaps]
+    shared = shared_by_figure(stats)
+    assert sum(shared.data[0].x) == pytest.approx(1.0)
+    assert list(shared.layout.yaxis.ticktext) == ["no concept", "one concept", "2 concepts", "all 3 concepts"]
+    image = density_image(model.masks, model.cbm.matrices, "food")
+    assert density_figure(image).data[0].z.shape == image.values.shape
+
+
+def test_no_bars_is_no_error() -> None:
+    assert len(share_bars([], []).data[0].x) == 0
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("color", [FOR, AGAINST])
+def test_colours_stand_out_on_light_and_dark(background: str, color: str) -> None:
+    lighter, darker = sorted((_luminance(background), _luminance(color)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def _luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,30 @@
+"""The answer: label, how sure, and why, in one sentence."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from ui.sentence import Piece, adds_up, answer, runner_up
+
+
+def show(explanation: Explanation, space: ConceptSpace) -> None:
+    lines = [adds_up(explanation, space), runner_up(explanation, space)]
+    notes = "".join(f'<p class="note">{escape(line)}</p>' for line in lines if line)
+    label, sure, *reasons = map(_span, answer(explanation, space))
+    st.html(
+        f'<div class="answer"><p class="sentence"><span class="headline">{label}{sure}</span>'
+        f"{''.join(reasons)}</p>{notes}</div>"
+    )
+
+
+def hint(text: str) -> None:
+    st.html(f'<div class="answer"><p class="hint">{escape(text)}</p></div>')
+
+
+def _span(piece: Piece) -> str:
+    text = escape(piece.text)
+    return text if piece.kind == "text" else f'<span class="{piece.kind}">{text}</span>'

@@ -1,0 +1,32 @@
+"""The example reviews that the Explain page offers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "assets" / "reviews" / "examples.json"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A review with the name the address uses and the title a menu shows."""
+
+    id: str
+    title: str
+    text: str
+
+
+@cache
+def examples_for(concepts: tuple[str, ...]) -> dict[str, Example]:
+    """The examples by name, in order; none where they speak of other things than the model does."""
+    if not EXAMPLES.is_file():
+        return {}
+    rows = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]
+    return {
+        row["id"]: Example(row["id"], row["title"], row["text"])
+        for row in rows
+        if set(concepts) <= set(row["concepts"])
+    }

@@ -1,0 +1,70 @@
+"""The whole review with the words coloured that matter for one concept."""
+
+from __future__ import annotations
+
+from html import escape
+
+from sparsecbm_core.concepts import UNKNOWN
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.figures import signed
+
+# Below this share of the strongest word nothing is coloured: a calm page shows what matters.
+# Scores without a sign are never near zero, so more of them is background.
+FLOOR, FLOOR_UNSIGNED = 0.08, 0.35
+LONG = 1200
+
+
+def review_html(explanation: Explanation, concept: str, signed_words: bool) -> str:
+    """The text as safe HTML: words for the state underlined, words against it dashed, unread text grey."""
+    text, item = explanation.text, explanation.concepts[concept]
+    read_to = explanation.truncated.kept_chars if is_cut(explanation) else len(text)
+    tokens = () if item.state == UNKNOWN else item.tokens
+    most = max((abs(token.score) for token in tokens), default=0.0)
+    floor = FLOOR if signed_words else FLOOR_UNSIGNED
+    parts, done = [], 0
+    for token in tokens:
+        strength = abs(token.score) / most if most else 0.0
+        if strength < floor or token.start < done:
+            continue
+        kind = "neutral" if not signed_words else "for" if token.score > 0 else "against"
+        parts.append(escape(text[done : token.start]))
+        parts.append(
+            f'<span class="word {kind}" style="--strength: {strength:.2f}" title="{signed(token.score)}">'
+            f"{escape(text[token.start : token.end])}</span>"
+        )
+        done = token.end
+    parts.append(escape(text[done : max(done, read_to)]))
+    if read_to < len(text):
+        parts.append(f'<span class="unread">{escape(text[max(done, read_to) :])}</span>')
+    body = "".join(parts).replace("\x00", "\N{SYMBOL FOR NULL}")
+    scroll = ' tabindex="0" role="region" aria-label="The review"' if len(text) > LONG else ""
+    return f'<div class="review" dir="auto"{scroll}>{body}</div>'
+
+
+def is_cut(explanation: Explanation) -> bool:
+    """Whether the model did not read the end of the text."""
+    return explanation.truncated.total > explanation.truncated.kept
+
+
+def words_read(explanation: Explanation) -> str:
+    """How many words there are, and how many the model read."""
+    total = len(explanation.text.split())
+    if not is_cut(explanation):
+        return f"{total:,} word{'s' if total != 1 else ''}, all read"
+    kept = len(explanation.text[: explanation.truncated.kept_chars].split())
+    return f"first {kept:,} of {total:,} words read"
+
+
+def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
+    """What the colours mean."""
+    state = escape(state_title)
+    if signed_words:
+        items = [
+            f'<span class="word for">word</span> speaks for “{state}”',
+            '<span class="word against">word</span> speaks against it',
+        ]
+    else:
+        items = [f'<span class="word neutral">word</span> moves “{state}”, in one direction or the other']
+    if cut:
+        items.append('<span class="unread">word</span> not read')
+    return '<p class="legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"

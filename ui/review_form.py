@@ -1,0 +1,73 @@
+"""The review to explain: typed, pasted or chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sparsecbm_core.explain.results import Explanation
+from ui.examples import Example
+from ui.review import words_read
+from ui.state import AppState
+
+TEXT, EXAMPLE = "review", "example_choice"
+
+
+def show(state: AppState, examples: Mapping[str, Example]) -> DeltaGenerator:
+    """The form; returns the place for the number of words, which only the model knows."""
+    # Seeded once: writing it again would overwrite what a visitor is typing.
+    if TEXT not in st.session_state:
+        st.session_state[TEXT] = state.text
+    with st.container(border=True, height="stretch", key="review_card"):
+        if examples:
+            # None is a text of one's own; the menu then shows its placeholder.
+            st.session_state[EXAMPLE] = state.example
+            st.selectbox(
+                "Example",
+                list(examples),
+                index=None,
+                format_func=lambda name: examples[name].title,
+                key=EXAMPLE,
+                placeholder="Choose an example",
+                on_change=_choose,
+                args=(state, examples),
+                label_visibility="collapsed",
+                filter_mode=None,
+            )
+        with st.form("review_form", border=False):
+            st.text_area(
+                "Review", key=TEXT, height=132, label_visibility="collapsed", placeholder="Paste a review"
+            )
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.form_submit_button(
+                    "Explain", type="primary", on_click=_submit, args=(state, examples), key="explain"
+                )
+                st.form_submit_button("Clear", on_click=_clear, args=(state,), key="clear")
+                return st.empty()
+
+
+def show_count(place: DeltaGenerator, explanation: Explanation) -> None:
+    place.html(f'<span class="count">{escape(words_read(explanation))}</span>', width="content")
+
+
+def _choose(state: AppState, examples: Mapping[str, Example]) -> None:
+    name = st.session_state[EXAMPLE]
+    if name is None:
+        state.choose("example", None)
+    elif name in examples:
+        state.show_text(examples[name].text, name)
+        st.session_state[TEXT] = state.text
+
+
+def _submit(state: AppState, examples: Mapping[str, Example]) -> None:
+    text = st.session_state[TEXT]
+    same = state.example in examples and examples[state.example].text == text
+    state.show_text(text, state.example if same else None)
+
+
+def _clear(state: AppState) -> None:
+    state.show_text("")
+    st.session_state[TEXT] = ""
