@@ -56,11 +56,10 @@ class TrainSettings:
     ``kind``: "standard" (encoder and linear head), "cbm" (dense joint concept bottleneck) or
     "sparse" (SparseCBM: the dense CBM for ``dense_epochs``, then ``sparse_epochs`` under masks).
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
-    ``soft_concepts`` mixes the
-    annotators' vote shares into the concept targets: 0 majority only, 1 votes only. ``distillation`` is the share of the dense model's own
-    predictions in the targets of the sparse phase, of concepts and labels alike. ``dropout``
-    None keeps the backbone's own. ``precision`` "auto" takes bfloat16 where the
-    processor multiplies it in hardware.
+    ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
+    1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
+    of the sparse phase, of concepts and labels alike. ``dropout`` None keeps the backbone's own.
+    ``precision`` "auto" takes bfloat16 where the processor multiplies it in hardware.
     """
 
     backbone: str

@@ -80,3 +80,30 @@ def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _timeless(item) for key, item in value.items() if key not in ("time", "seconds")}
     return value
+
+
+def write_cebab(folder: Path, **counts: int) -> Path:
+    """Splits in CEBaB's own form, e.g. ``train=24, dev=12``; stars follow from food."""
+    rng = random.Random(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in counts.items():
+        rows = []
+        for number in range(count):
+            state = rng.randrange(3)
+            row: dict[str, Any] = {
+                "id": f"{number:06}_000000",
+                "original_id": f"{number:06}",
+                "is_original": True,
+                "edit_goal": None,
+                "edit_type": None,
+                "description": f"{split} {number}: {PHRASES['food'][state] or 'we had dessert'}",
+                "review_majority": ("1", "5", "3")[state],
+            }
+            for concept in ("food", "ambiance", "service", "noise"):
+                row[f"{concept}_aspect_majority"] = ("Negative", "Positive", "")[
+                    state if concept == "food" else 2
+                ]
+                row[f"{concept}_aspect_label_distribution"] = ""
+            rows.append(row)
+        (folder / f"{split}.json").write_text(json.dumps(rows), encoding="utf-8")
+    return folder

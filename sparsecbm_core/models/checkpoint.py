@@ -31,6 +31,7 @@ from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models.backbone import build_backbone, load_tokenizer, max_positions, one_line
 from sparsecbm_core.models.card import model_card
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 
@@ -121,8 +122,6 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
     Raises `CheckpointError` in one line: missing or damaged files, a newer schema, tensors or
     masks that do not fit the configuration.
     """
-    from sparsecbm_core.training.runtime import pick_device
-
     folder = _resolve(name_or_folder)
     for name in FILES:
         if not (folder / name).is_file():

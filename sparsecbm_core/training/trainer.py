@@ -17,6 +17,7 @@ from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import DataError, SettingsError
 from sparsecbm_core.evaluate.classification import accuracies
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.models.subnetworks import EffectiveWeights
@@ -28,7 +29,7 @@ from sparsecbm_core.training.losses import LabelledBatch, joint_loss
 from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights
 from sparsecbm_core.training.optim import build_optimizer, set_learning_rate
 from sparsecbm_core.training.plan import SPARSE, PhasePlan, RunProgress, plan_phases
-from sparsecbm_core.training.runtime import pick_device, pick_precision
+from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot
 from sparsecbm_core.training.start import TrainingBatches, names, starting_network
 from sparsecbm_core.training.state import Position, load_state, save_state
@@ -75,6 +76,10 @@ class Trainer:
         network, self.tokenizer = starting_network(settings, train.space, init)
         self.network = network.to(self.device)
         self.plans = plan_phases(settings, len(train), init is not None)
+        if settings.distillation and settings.kind == "sparse" and not settings.dense_epochs and init is None:
+            raise SettingsError(
+                "distillation needs a dense model to learn from: dense epochs, or one to start from"
+            )
         self.masks: MaskSet | None = None
         self._mask_tensors: dict[str, torch.Tensor] = {}
         self.best: dict[str, torch.Tensor] = {}

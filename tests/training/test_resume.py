@@ -64,7 +64,12 @@ def whole(backbone, tmp_path_factory):
 # Per kind: the first and last reports, amid an epoch, between phases, amid a mask update, at the end.
 @pytest.mark.parametrize(
     ("kind", "share"),
-    [("standard", 0.5), ("cbm", 0.3), ("cbm", 0.8), *[("sparse", i / 10) for i in range(11)]],
+    [
+        ("standard", 0.5),
+        ("cbm", 0.3),
+        ("cbm", 0.8),
+        *[("sparse", share) for share in (0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.85, 1)],
+    ],
 )
 def test_resumed_anywhere_a_run_ends_the_same(backbone, tmp_path, whole, kind, share):
     expected, calls = whole[kind]
@@ -75,6 +80,18 @@ def test_resumed_anywhere_a_run_ends_the_same(backbone, tmp_path, whole, kind, s
     model = trainer(backbone, tmp_path, kind=kind).run(resume=True)
     assert result(model, tmp_path) == expected
     assert not (tmp_path / STATE_FILE).exists()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_what_the_dense_model_taught_is_not_forgotten(backbone, tmp_path, share):
+    """The teacher is gone once the sparse phase has begun: its predictions have to be kept."""
+    calls = []
+    expected = trainer(backbone, tmp_path / "whole", 300, stopping_at(0, calls), distillation=0.5).run()
+    on_progress = stopping_at(round(share * len(calls)))
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path / "run", on_progress=on_progress, distillation=0.5).run()
+    model = trainer(backbone, tmp_path / "run", distillation=0.5).run(resume=True)
+    assert result(model, tmp_path / "run") == result(expected, tmp_path / "whole")
 
 
 def test_stopped_again_and_again(backbone, tmp_path, whole):

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from sparsecbm_core.errors import CheckpointError, SettingsError
+from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.training import state
 from sparsecbm_core.training.log import RunLog
-from sparsecbm_core.training.runtime import pick_device, pick_precision
+from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot, optimizer_tensors, restore_optimizer
 from sparsecbm_core.training.state import Position, load_state, save_state
 from tests.tiny import SPACE, make_tiny

@@ -52,22 +52,18 @@ def sparse_run(backbone, tmp_path_factory):
     return train(backbone, output, on_progress=lambda *report: reports.append(report)), output, reports
 
 
-@pytest.mark.parametrize("kind", ["standard", "cbm"])
-def test_a_run_learns(backbone, tmp_path, kind):
-    data = toy_reviews(64)
+def test_a_run_learns(backbone, tmp_path):
+    """Of the concept bottleneck, see `test_4_the_concept_loss_can_fall_to_zero`."""
+    data = toy_reviews(40)
     rates = {"encoder_lr": 3e-3, "projector_lr": 2e-2, "dropout": 0.0}
-    model = train(backbone, tmp_path, data=data, dev=data, kind=kind, dense_epochs=25, **rates)
+    model = train(backbone, tmp_path, data=data, dev=data, kind="standard", dense_epochs=20, **rates)
     epochs = events(tmp_path, "epoch")
     assert epochs[-1]["task_loss"] < 0.6 * epochs[0]["task_loss"]
-    report = model.metrics["train"]
-    assert report["task_accuracy"] > 0.6  # always the same label: 0.45
-    if kind == "cbm":
-        assert epochs[-1]["concept_loss"] < 0.2 * epochs[0]["concept_loss"]
-        assert report["concept_accuracy"] > 0.9
+    assert model.metrics["train"]["task_accuracy"] > 0.8
 
 
 def test_a_sparse_run_learns_under_its_masks(backbone, tmp_path):
-    data = toy_reviews(64)
+    data = toy_reviews(40)
     rates = {"sparse_encoder_lr": 5e-3, "projector_lr": 2e-2, "dropout": 0.0}
     model = train(
         backbone,
@@ -212,6 +208,15 @@ def test_votes_change_the_targets(backbone, tmp_path):
     soft = train(backbone, tmp_path / "soft", data=data, kind="cbm", soft_concepts=0.5)
     assert not same_weights(hard, soft)
     assert same_weights(hard, train(backbone, tmp_path / "none", data=TRAIN, kind="cbm"))
+
+
+def test_the_dense_model_teaches_the_subnetworks(backbone, tmp_path):
+    dense = train(backbone, tmp_path / "dense", kind="cbm")
+    alone = train("unused", tmp_path / "alone", init=dense)
+    taught = train("unused", tmp_path / "taught", init=dense, distillation=0.5)
+    assert not same_weights(alone, taught)
+    with pytest.raises(SettingsError, match="distillation needs a dense model to learn from"):
+        train(backbone, tmp_path, dense_epochs=0, distillation=0.5)
 
 
 class Scores:

@@ -1,0 +1,22 @@
+"""Where a model runs."""
+
+from __future__ import annotations
+
+import torch
+
+from sparsecbm_core.errors import SettingsError
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The named device, or the best there is: CUDA, then MPS, then CPU."""
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SettingsError(f"device {name!r} is not usable here: {reason}; try cpu, cuda or mps") from error
+    return device
