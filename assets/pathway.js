@@ -160,7 +160,7 @@ function connect(frame, data) {
     if (target) {
       const from = at(card, "right");
       if (!narrow) from.y = at(card.querySelector(".title"), "right").y;
-      curve(links, from, target, sign(concept.value), thickness(concept.value), selected ? 0.75 : 0.32, narrow ? 26 : 0);
+      curve(links, from, target, sign(concept.value), thickness(concept.value), selected ? 0.8 : 0.42, narrow ? 26 : 0);
     }
     if (selected && !narrow && !data.note) {
       const most = Math.max(...data.words.map((word) => Math.abs(word.value)), 1e-9);

@@ -8,11 +8,11 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.sentence import Piece, adds_up, answer, runner_up
+from ui.sentence import Piece, adds_up, answer, runner_up, shades
 
 
 def show(explanation: Explanation, space: ConceptSpace) -> None:
-    lines = [adds_up(explanation, space), runner_up(explanation, space)]
+    lines = [adds_up(explanation, space), runner_up(explanation, space), shades(explanation, space)]
     notes = "".join(f'<p class="note">{escape(line)}</p>' for line in lines if line)
     label, sure, *reasons = map(_span, answer(explanation, space))
     st.html(

@@ -119,7 +119,7 @@ def _headline(report: Mapping[str, Any], where: str) -> None:
 
 
 def _per_concept(report: Mapping[str, Any], space: ConceptSpace, where: str) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for concept in space.concepts:
         accuracy = number(report, "per_concept", concept, "accuracy")
         f1 = number(report, "per_concept", concept, "macro_f1")
@@ -130,9 +130,9 @@ def _per_concept(report: Mapping[str, Any], space: ConceptSpace, where: str) -> 
     parts.subsection("Each concept", f"Share of reviews whose state is found: {where}.")
     parts.chart(
         paired_bars(
-            [str(row["concept"]) for row in rows],
-            ("Right", [float(row["accuracy"]) for row in rows]),
-            ("Balanced over states (macro-F1)", [float(row["macro_f1"]) for row in rows]),
+            [row["concept"] for row in rows],
+            ("Right", [row["accuracy"] for row in rows]),
+            ("Balanced over states (macro-F1)", [row["macro_f1"] for row in rows]),
             decimals=True,
         ),
         rows,
@@ -158,7 +158,7 @@ def _leakage(report: Mapping[str, Any], where: str) -> None:
                 else "it needs nothing that the states do not show."
             )
         )
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"label_from": title, "labels_right": value}
         for title, value in (
             ("States that people marked", gold),
@@ -168,7 +168,7 @@ def _leakage(report: Mapping[str, Any], where: str) -> None:
         if value is not None
     ]
     parts.caption(f"Labels right: {where}. The first two by logistic regression on the states.")
-    titles, shares = [str(row["label_from"]) for row in rows], [float(row["labels_right"]) for row in rows]
+    titles, shares = [row["label_from"] for row in rows], [row["labels_right"] for row in rows]
     colors = [NEUTRAL] * (len(rows) - 1) + [FOR]
     parts.chart(
         share_bars(titles, shares, colors), rows, "leakage", "Labels right, by what they are read from"
@@ -210,7 +210,7 @@ def _subnetworks(report: Mapping[str, Any], space: ConceptSpace) -> None:
         chance = number(report, "jaccard", "chance")
         known = {pair: value for pair, value in pairs.items() if value is not None and len(pair) == 2}
         if known:
-            against = f" Chance alone would give {percent(chance)}." if chance is not None else ""
+            against = f" Random masks of the same size: {percent(chance)}." if chance is not None else ""
             parts.subsection(
                 "How much two concepts share",
                 f"Of the weights that either uses, the share that both use.{against}",

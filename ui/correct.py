@@ -63,8 +63,8 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
     item = explanation.concepts[concept]
     with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
         by_hand = "set by hand, " if concept in state.overrides else ""
-        model_says = f"{by_hand}model: {space.title(item.state)}, {percent(item.probabilities[item.state])}"
-        title = f"<b>{escape(space.title(concept))}</b><span>{escape(model_says)}</span>"
+        model_says = _sure(space.title(item.state), item.probabilities[item.state])
+        title = f"<b>{escape(space.title(concept))}</b><span>{by_hand}model: {model_says}</span>"
         st.html(f'<div class="concept">{title}</div>', width="content")
         for name in space.states:
             chosen = state.overrides.get(concept, item.state) == name

@@ -28,10 +28,11 @@ PATHWAY_HELP = (
 
 
 def selected_concept(state: AppState, explanation: Explanation, space: ConceptSpace) -> str:
-    """The chosen concept, or else the one that moves the label most."""
+    """The chosen concept, or else the one that moves the label most, of those that are mentioned."""
     if state.concept in space.concepts:
         return str(state.concept)
-    return breakdown(explanation, space).parts[0].name
+    names = [part.name for part in breakdown(explanation, space).parts]
+    return next((name for name in names if explanation.concepts[name].state != UNKNOWN), names[0])
 
 
 def show(state: AppState, model: ConceptModel, explanation: Explanation) -> None:
@@ -143,6 +144,6 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
     parts.caption(
         f"{view.base_title} {signed(view.base)}, then one step for each concept, up to {signed(view.total)}. "
         "A step to the right speaks for the label, a hatched step to the left against it. "
-        "Scores become probabilities by comparing all labels."
+        "Numbers are rounded, the table has them in full."
     )
     parts.chart(contribution_figure(view, concept), view.rows(), "contributions", "How the score adds up")

@@ -76,7 +76,7 @@ def _overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
     st.subheader("Overlap between concepts", anchor=False, help=CHANCE)
     mean = stats.mean_jaccard or 0.0
     chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
-    parts.caption(f"{percent(mean)} on average; chance alone would give {percent(chance)}.")
+    parts.caption(f"{percent(mean)} on average. Random masks, as dense in every matrix: {percent(chance)}.")
     parts.chart(
         overlap_figure(stats, space),
         overlap_rows(stats, space),

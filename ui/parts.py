@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
@@ -129,7 +129,7 @@ def model_card() -> loader.ModelCard:
         model_problem(error)
 
 
-def model_problem(error: SparseCBMError) -> Any:
+def model_problem(error: SparseCBMError) -> NoReturn:
     st.error(
         f"**The model cannot be loaded.** {_markdown_safe(str(error))}\n\n"
         f"Put a model folder there, or name another one in the environment variable "

@@ -66,5 +66,5 @@ def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
     else:
         items = [f'<span class="word neutral">word</span> moves “{state}”, in one direction or the other']
     if cut:
-        items.append('<span class="unread">word</span> not read')
+        items.append('<span class="unread">grey words</span> were not read')
     return '<p class="legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"

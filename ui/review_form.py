@@ -64,8 +64,8 @@ def _choose(state: AppState, examples: Mapping[str, Example]) -> None:
 
 def _submit(state: AppState, examples: Mapping[str, Example]) -> None:
     text = st.session_state[TEXT]
-    same = state.example in examples and examples[state.example].text == text
-    state.show_text(text, state.example if same else None)
+    example = examples.get(state.example or "")
+    state.show_text(text, example.id if example is not None and example.text == text else None)
 
 
 def _clear(state: AppState) -> None:

@@ -79,16 +79,15 @@ def _reasons(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part
         ]
     total = sum(part.value for part in (*pros, *cons))
     if abs(total) < LEAST:
-        verb = [Piece(" and "), *each(cons, "against"), Piece(": they cancel out")]
-        return [*lead, *each(pros, "for"), *verb]
+        return [*lead, *each(pros, "for"), Piece(" and "), *each(cons, "against"), Piece(": they cancel out")]
     if total > 0:
-        verb = f" outweigh{'s' if len(pros) == 1 else ''} "
-        return [*lead, *each(pros, "for"), Piece(" and" + verb), *named(cons, "against")]
-    speaks = f" speak{'s' if len(cons) == 1 else ''} against it more than "
+        outweigh = " and outweighs " if len(pros) == 1 else "; together they outweigh "
+        return [*lead, *each(pros, "for"), Piece(outweigh), *named(cons, "against")]
+    against = " and speaks" if len(cons) == 1 else "; together they speak"
     return [
         *lead,
         *each(cons, "against"),
-        Piece(" and" + speaks),
+        Piece(f"{against} against it more than "),
         *named(pros, "for"),
         Piece(f" speak{'s' if len(pros) == 1 else ''} for it"),
     ]
@@ -111,11 +110,10 @@ def state_title(space: ConceptSpace, state: str) -> str:
 def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
     """How the score of the label comes about, in one line."""
     parts = breakdown(explanation, space)
-    concepts = sum(part.value for part in parts.parts)
-    count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "1 concept"
+    count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "concept"
     return (
-        f"An average review scores {signed(parts.base)}; the {count} add {signed(concepts)}: "
-        f"together {signed(parts.total)}, the score of {space.title(explanation.label)}."
+        f"What an average review gets ({signed(parts.base)}) and the {count} add up to the score of "
+        f"{space.title(explanation.label)}: {signed(parts.total)}."
     )
 
 
@@ -126,3 +124,25 @@ def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
     if first - second >= CLOSE:
         return None
     return f"A close call: {space.title(label)} has {percent(second)}."
+
+
+def shades(explanation: Explanation, space: ConceptSpace) -> str | None:
+    """What to say where a concept that is not mentioned moves the score as much as one that is.
+
+    Activations carry more than states (leakage): a reader must not take such a share for an opinion.
+    """
+    parts = breakdown(explanation, space).parts
+    floor = max(LEAST, max(abs(part.value) for part in parts) / 2)
+    silent = [
+        part
+        for part in parts
+        if explanation.concepts[part.name].state == UNKNOWN and abs(part.value) >= floor
+    ]
+    if not silent:
+        return None
+    names = " and ".join(part.title for part in silent[:2])
+    are, move = ("is", "moves") if len(silent) == 1 else ("are", "move")
+    return (
+        f"{names} {are} not mentioned, yet {move} the score: shades of the concept that its state does not "
+        "show. The model card says how much rests on them."
+    )

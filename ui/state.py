@@ -18,10 +18,10 @@ PARAMETERS = ("example", "concept", "method")
 class AppState:
     """One visitor's session. Widgets show it and change it in callbacks; nothing else is kept.
 
-    ``concept`` None stands for the one that moves the label most. ``overrides`` are concept → state
-    set by hand, ``past`` what they were before each change, newest last. ``scored`` names the text
-    and method whose words have been scored. ``address`` is what the address last showed, ``page``
-    the page last run; ``touched`` is set while a run answers a widget.
+    ``concept`` None stands for the one, of those mentioned, that moves the label most. ``overrides``
+    are concept → state set by hand, ``past`` what they were before each change, newest last.
+    ``scored`` names the model, text and method whose words have been scored. ``address`` is what the
+    address last showed, ``page`` the page last run; ``touched`` is set while a run answers a widget.
     """
 
     text: str = ""
@@ -84,12 +84,12 @@ class AppState:
         methods: Mapping[str, object],
     ) -> None:
         """Take over what an address says; what it says wrongly is ignored."""
-        concept, method = parameters.get("concept"), parameters.get("method")
+        concept, method = parameters.get("concept"), parameters.get("method", DEFAULT_METHOD)
         self.concept = concept if concept in concepts else None
         self.method = method if method in methods else DEFAULT_METHOD
-        name = parameters.get("example")
-        if name in examples:
-            self.show_text(examples[name].text, name)
+        example = examples.get(parameters.get("example", ""))
+        if example is not None:
+            self.show_text(example.text, example.id)
         elif not self.started and examples:
             first = next(iter(examples.values()))
             self.show_text(first.text, first.id)

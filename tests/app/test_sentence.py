@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.figures import breakdown, signed
 from tests.app.made import SPACE, made
-from ui.sentence import adds_up, answer, plain, runner_up
+from ui.sentence import adds_up, answer, plain, runner_up, shades
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,21 @@ def test_names_only_numbers_of_the_chart_and_its_strongest_first(food: float, se
 
 def test_the_line_below_adds_up() -> None:
     assert adds_up(made(1.9, -0.7), SPACE) == (
-        "An average review scores +0.50; the 2 concepts add +1.20: together +1.70, the score of Good review."
+        "What an average review gets (+0.50) and the 2 concepts add up to the score of Good review: +1.70."
     )
 
 
 def test_a_close_call_is_named() -> None:
     assert runner_up(made(probability=0.52), SPACE) == "A close call: bad has 48 %."
     assert runner_up(made(probability=0.62), SPACE) is None
+
+
+def test_a_share_of_what_is_not_mentioned_is_no_opinion() -> None:
+    assert shades(made(1.9, 1.2), SPACE) is None
+    assert shades(made(1.9, 0.3, {"service": UNKNOWN}), SPACE) is None
+    note = shades(made(1.9, 1.2, {"service": UNKNOWN}), SPACE)
+    assert note is not None
+    assert note.startswith("Service is not mentioned, yet moves the score")
+    both = shades(made(1.9, 1.2, {"food": UNKNOWN, "service": UNKNOWN}), SPACE)
+    assert both is not None
+    assert both.startswith("Food and Service are not mentioned, yet move the score")

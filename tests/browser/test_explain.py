@@ -15,6 +15,11 @@ BUNDLED = ROOT / "assets" / "models" / "cebab-minilm"
 PAGES = ["/", "/model_card"]
 TITLES = {"/": "Why this label?", "/model_card": "Model card"}
 TABS = 120
+FOCUSED = """(() => {
+    let node = document.activeElement;
+    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+    return node;
+})()"""
 
 StartServer = Callable[..., str]
 
@@ -40,18 +45,10 @@ def explain(page: Page, text: str) -> None:
 
 
 def tab_to(page: Page, wanted: str) -> None:
-    """Press Tab until what has the focus says ``wanted`` (or stands in an element of that key)."""
+    """Press Tab until the widget with the key ``wanted`` has the focus."""
     for _ in range(TABS):
         page.keyboard.press("Tab")
-        if page.evaluate(
-            """wanted => {
-                let node = document.activeElement;
-                while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-                const keyed = node.closest(`.st-key-${CSS.escape(wanted)}`);
-                return keyed !== null || node.innerText?.trim() === wanted;
-            }""",
-            wanted,
-        ):
+        if page.evaluate(f"wanted => {FOCUSED}.closest(`.st-key-${{CSS.escape(wanted)}}`) !== null", wanted):
             return
     raise AssertionError(f"{wanted!r} was not reached with {TABS} times Tab")
 
@@ -152,14 +149,7 @@ def test_keyboard_alone_chooses_a_concept_and_overrides_a_state(server: str, pag
     page.keyboard.press("Enter")
     settle(page)
     assert selected(page) == names[0]
-    focused = "document.querySelector('[data-testid=\"stBidiComponentRegular\"], .stBidiComponent')"
-    assert page.evaluate(
-        """() => {
-            let node = document.activeElement;
-            while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-            return node.dataset.concept;
-        }"""
-    ), focused
+    assert page.evaluate(FOCUSED + ".dataset.concept") is not None
     other = page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first
     key = other.locator("xpath=ancestor::*[contains(@class,'st-key-state-')][1]").get_attribute("class")
     tab_to(page, re.search(r"st-key-(state-\S+)", key or "").group(1))  # type: ignore[union-attr]

@@ -1,0 +1,112 @@
+"""Pictures of the app for the README, taken in headless Chromium.
+
+    python benchmarks/screenshots.py --output assets/screenshots
+
+Starts the app on the bundled model (or the one that SPARSECBM_MODEL names) and saves PNG files of at most
+300 KB: the Explain page in light and dark, an override, the masks, the model card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WIDTH, LIMIT = 1340, 300_000
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: ``start`` and ``end`` are headings that bound it; None is the edge of the page."""
+
+    name: str
+    path: str
+    theme: Literal["light", "dark"]
+    start: str | None = None
+    end: str | None = None
+    prepare: Callable[[Page], None] | None = None
+
+
+def override(page: Page) -> None:
+    """Set the first concept to another state."""
+    page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first.click()
+
+
+def shots(example: str | None) -> list[Shot]:
+    explain = f"/?example={example}" if example else "/"
+    return [
+        Shot("explain-light", explain, "light", end="Is a concept wrong?"),
+        Shot("explain-dark", explain, "dark", end="Is a concept wrong?"),
+        Shot("override-light", explain, "light", "Is a concept wrong?", "Which weights", override),
+        Shot("masks-light", explain, "light", "Which weights", "Take it with you"),
+        Shot("model-card-light", "/model_card", "light", end="How it was trained"),
+    ]
+
+
+def take(page: Page, url: str, shot: Shot, file: Path) -> None:
+    from tests.browser.harness import settle, visit
+
+    page.set_viewport_size({"width": WIDTH, "height": 1000})
+    visit(page, url + shot.path, timeout=300)
+    if shot.prepare:
+        shot.prepare(page)
+        settle(page, timeout=300)
+    # The page scrolls inside a frame: a picture of all of it needs a window as high as the page.
+    height = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollHeight")
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.mouse.move(0, 0)
+    settle(page)
+    page.wait_for_timeout(1000)
+    top = _top(page, shot.start) - 28 if shot.start else 0
+    bottom = _top(page, shot.end) - 36 if shot.end else height
+    page.screenshot(path=file, clip={"x": 0, "y": top, "width": WIDTH, "height": bottom - top})
+    size = file.stat().st_size
+    print(f"{file}: {WIDTH} × {bottom - top:.0f}, {size / 1000:.0f} KB")
+    if size > LIMIT:
+        raise SystemExit(f"{file} is larger than {LIMIT // 1000} KB")
+
+
+def _top(page: Page, heading: str) -> float:
+    box = page.get_by_role("heading", name=heading).bounding_box()
+    if box is None:
+        raise SystemExit(f"there is no heading {heading!r} on {page.url}")
+    return box["y"]
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.harness import CHROMIUM_FLAGS, find_chromium, serve
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=ROOT / "assets" / "screenshots")
+    parser.add_argument("--example", default=None, help="id of the example to show; default: the first")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(Path(folder) / "server.log") as server,
+        sync_playwright() as playwright,
+    ):
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
+        for shot in shots(arguments.example):
+            page = chromium.new_page(color_scheme=shot.theme, reduced_motion="reduce")
+            take(page, server.url, shot, arguments.output / f"{shot.name}.png")
+            page.close()
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
