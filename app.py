@@ -1,7 +1,7 @@
 """SparseCBM Explorer: page settings and navigation only.
 
-The pages lie in ui/pages and not beside this file: Streamlit runs whatever lies in a folder "pages" here
-on its own, without this script, when the first visit to a new server is a link to a page.
+The pages lie in pages/views. Streamlit runs what lies directly in a folder "pages" here instead of this script
+when the first visit to a new server is a link to a page, so there every page but the first hands over to this.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ ASSETS = Path(__file__).parent / "assets"
 st.set_page_config(page_title="SparseCBM Explorer", page_icon=ASSETS / "icon.svg", layout="wide")
 page = st.navigation(
     [
-        st.Page("ui/pages/explain.py", title="Explain", default=True),
-        st.Page("ui/pages/model_card.py", title="Model card"),
+        st.Page("pages/views/explain.py", title="Explain", default=True),
+        st.Page("pages/views/model_card.py", title="Model card"),
     ],
     position="top",
 )

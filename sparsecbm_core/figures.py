@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
 
 FOR, AGAINST, NEUTRAL = "#3B78D8", "#D0583A", "#8A94A3"
-FAINT = "rgba(138, 148, 163, 0.35)"
 DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
 ROW = 40  # pixels a bar takes
 
@@ -158,27 +157,22 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
         )
     )
     low, high = min(0.0, *starts, *ends), max(0.0, *starts, *ends)
-    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        figure.add_annotation(
-            x=max(start, end),
-            y=i,
-            text=f"<b>{signed(widths[i])}</b>",
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-            font={"size": 13},
-        )
-        if i + 2 < len(positions):  # the thread from one step to the next
-            figure.add_shape(
-                type="line",
-                x0=end,
-                x1=end,
-                y0=i,
-                y1=i + 1,
-                layer="below",
-                line={"color": NEUTRAL, "width": 1, "dash": "dot"},
-            )
-    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1}, layer="below")
+    numbers = [
+        {
+            "x": max(start, end),
+            "y": i,
+            "text": f"<b>{signed(widths[i])}</b>",
+            "showarrow": False,
+            "xanchor": "left",
+            "xshift": 6,
+            "font": {"size": 13},
+        }
+        for i, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+    # Threads from one step to the next, and the zero.
+    lines = [_line((end, i), (end, i + 1), dash="dot") for i, end in enumerate(ends[:-2])]
+    lines.append(_line((0, -0.5), (0, len(positions) - 0.5)))
+    figure.update_layout(annotations=numbers, shapes=lines)
     _plain(figure, len(positions))
     figure.update_xaxes(visible=False, range=[low, high if high > low else 1.0])
     figure.update_yaxes(tickvals=positions, ticktext=titles, range=[len(positions) - 0.5, -0.5])
@@ -260,10 +254,10 @@ def density_figure(image: DensityImage) -> go.Figure:
             },
         )
     )
-    for i in range(1, len(image.layers)):
-        figure.add_hline(y=i * rows - 0.5, line={"color": NEUTRAL, "width": 1})
-    for j in range(1, len(image.roles)):
-        figure.add_vline(x=j * columns - 0.5, line={"color": NEUTRAL, "width": 1})
+    height, width = image.values.shape
+    across = [_line((-0.5, y), (width - 0.5, y)) for y in np.arange(rows, height, rows) - 0.5]
+    down = [_line((x, -0.5), (x, height - 0.5)) for x in np.arange(columns, width, columns) - 0.5]
+    figure.update_layout(shapes=[*across, *down])
     _plain(figure, len(image.layers))
     figure.update_layout(height=130 + 68 * len(image.layers), margin_r=8)
     figure.update_xaxes(
@@ -343,6 +337,18 @@ def precise_percent(share: float) -> str:
     '89.3 %'
     """
     return f"{100 * share:.1f} %"
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], dash: str = "solid") -> dict[str, Any]:
+    """A thin grey line between two points, as plotly's shape."""
+    return {
+        "type": "line",
+        "x0": start[0],
+        "y0": start[1],
+        "x1": end[0],
+        "y1": end[1],
+        "line": {"color": NEUTRAL, "width": 1, "dash": dash},
+    }
 
 
 def _plain(figure: go.Figure, rows: int, legend: bool = False) -> None:

@@ -39,9 +39,8 @@ class ConceptWeights:
                 [F.linear(rows[k], self.replaced.get(k, self.stacked[k]), bias) for k in range(concepts)]
             )
         else:
-            y = torch.bmm(rows, self.stacked.transpose(1, 2))  # (K, N·T, O)
-            if bias is not None:
-                y = y + bias.to(y.dtype)
+            matrices = self.stacked.transpose(1, 2)  # (K, I, O)
+            y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias, rows, matrices)
         return y.reshape(*x.shape[:-1], out_features)
 
     def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:

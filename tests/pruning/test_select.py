@@ -87,6 +87,13 @@ def test_global_counts_by_hand():
     assert {count.tolist()[0] for count in counts.values()} == {1, 2}
 
 
+def test_a_remainder_goes_to_the_matrix_whose_share_is_cut_most():
+    """Six of 13 weights: shares of 1.38 and 4.62 become 1 and 5."""
+    values = {"a": np.ones((2, 3), np.float32), "b": np.ones((2, 10), np.float32)}
+    counts = allocate(values, 7 / 13, "matrix")
+    assert {name: count.tolist() for name, count in counts.items()} == {"a": [1, 1], "b": [5, 5]}
+
+
 def test_ties_are_cut_not_kept():
     values = {"m": np.ones((2, 10), np.float32)}
     for keep in range(11):
