@@ -1,7 +1,7 @@
 """SparseCBM Explorer: page settings and navigation only.
 
-The pages lie in pages/views. Streamlit runs what lies directly in a folder "pages" here instead of this script
-when the first visit to a new server is a link to a page, so there every page but the first hands over to this.
+The pages lie in pages/views. When the first visit to a new server is a link to a page, Streamlit runs what
+lies directly in "pages" instead of this script: there every page but the first hands over to it.
 """
 
 from pathlib import Path
