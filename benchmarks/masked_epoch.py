@@ -12,24 +12,20 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sparsecbm_core.concepts import CEBAB  # noqa: E402
-from sparsecbm_core.config import TrainSettings  # noqa: E402
-from sparsecbm_core.models.backbone import build_backbone  # noqa: E402
-from sparsecbm_core.models.masks import MaskSet  # noqa: E402
-from sparsecbm_core.models.sparse_cbm import SparseCBM  # noqa: E402
-from sparsecbm_core.training.losses import LabelledBatch, joint_loss  # noqa: E402
-from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights  # noqa: E402
-from sparsecbm_core.training.optim import build_optimizer  # noqa: E402
-from sparsecbm_core.training.runtime import pick_precision  # noqa: E402
+from sparsecbm_core.concepts import CEBAB
+from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.models.backbone import build_backbone
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.training.losses import LabelledBatch, joint_loss
+from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights
+from sparsecbm_core.training.optim import build_optimizer
+from sparsecbm_core.training.runtime import pick_precision
 
 ENCODER = {
     "model_type": "bert",

@@ -12,19 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sparsecbm_core.config import PruneSettings, TrainSettings  # noqa: E402
-from sparsecbm_core.data import load_cebab  # noqa: E402
-from sparsecbm_core.models.concept_model import ConceptModel  # noqa: E402
-from sparsecbm_core.progress import progress_bar  # noqa: E402
-from sparsecbm_core.training.trainer import Trainer  # noqa: E402
+from sparsecbm_core.config import PruneSettings, TrainSettings
+from sparsecbm_core.data import load_cebab
+from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import progress_bar
+from sparsecbm_core.training.trainer import Trainer
 
 COMMON = TrainSettings(
     backbone="sentence-transformers/all-MiniLM-L6-v2", gamma=0.4, batch_size=16, soft_concepts=0.5
