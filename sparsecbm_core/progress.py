@@ -1,7 +1,9 @@
-"""A progress bar with the remaining time, on standard error, for commands that take long."""
+"""Progress with the remaining time, on standard error, for commands that take long."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,10 +17,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+Report = Callable[[int, int, str], None]
+LINE_SECONDS = 60.0  # between two lines in a log file
+
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yields ``report(done, total, message)``; shows nothing where output is not a terminal."""
+def progress_bar(title: str) -> Iterator[Report]:
+    """Yields ``report(done, total, message)``.
+
+    A bar where standard error is a terminal; elsewhere a line a minute, so that the log of a run
+    in the background tells how far it is.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield progress_lines(title)
+        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -26,8 +39,7 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
         TimeElapsedColumn(),
         TextColumn("remaining"),
         TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
-        disable=not Console(stderr=True).is_terminal,
+        console=console,
     ) as progress:
         task = progress.add_task(title, total=None)
 
@@ -35,3 +47,22 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
             progress.update(task, completed=done, total=total, description=message or title)
 
         yield report
+
+
+def progress_lines(title: str, clock: Callable[[], float] = time.monotonic) -> Report:
+    """Reports as lines, one every `LINE_SECONDS`; what was done before the first report costs nothing."""
+    start = last = clock()
+    first: int | None = None
+
+    def report(done: int, total: int, message: str = "") -> None:
+        nonlocal first, last
+        now = clock()
+        first = done if first is None else first
+        if now - last < LINE_SECONDS:
+            return
+        last = now
+        left = (now - start) * (total - done) / (done - first) if done > first else None
+        remaining = "" if left is None else f", about {max(1, round(left / 60))} min left"
+        print(f"{title}: {message or 'working'}, {done / max(1, total):.0%}{remaining}", file=sys.stderr)
+
+    return report

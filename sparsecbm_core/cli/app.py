@@ -1,0 +1,46 @@
+"""The commands, and how their errors end."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sparsecbm_core.cli.data import stats
+from sparsecbm_core.cli.evaluate import evaluate
+from sparsecbm_core.cli.explain import explain
+from sparsecbm_core.cli.train import train
+from sparsecbm_core.errors import SparseCBMError
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+app = typer.Typer(
+    name="sparsecbm",
+    help="Concept bottleneck models with one sparse subnetwork per concept: train, measure, explain.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+data_app.command("stats")(stats)
+app.add_typer(data_app, name="data")
+for command in (train, evaluate, explain):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; bad input gives one line on standard error and exit code 2."""
+    try:
+        result = app(args=arguments, prog_name="sparsecbm", standalone_mode=False)
+    except (SparseCBMError, OSError) as error:
+        print(f"sparsecbm: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except typer.TyperException as error:  # a usage error; without arguments the help is already shown
+        describe = getattr(error, "format_message", None)
+        message = describe() if describe is not None else str(error)
+        command = getattr(getattr(error, "ctx", None), "command_path", "sparsecbm")
+        if message:
+            print(f"sparsecbm: {' '.join(message.split())} (see {command} --help)", file=sys.stderr)
+        return 2
+    if result == INTERRUPTED:
+        print("sparsecbm: stopped", file=sys.stderr)
+    return result if isinstance(result, int) else 0

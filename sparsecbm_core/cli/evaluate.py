@@ -1,0 +1,42 @@
+"""``sparsecbm evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sparsecbm_core.cli.options import DataSource, DeviceOption, ModelOption, OutputOption, takes_data
+from sparsecbm_core.cli.output import emit
+
+
+@takes_data
+def evaluate(
+    source: DataSource,
+    model: ModelOption,
+    split: Annotated[str, typer.Option(help="Split to measure on.")] = "dev",
+    output: OutputOption = None,
+    batch_size: Annotated[int, typer.Option(help="Reviews per batch; changes nothing but speed.")] = 32,
+    record: Annotated[
+        str | None, typer.Option(help="Also keep the report in the model's metrics.json under this name.")
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Accuracy, F1, leakage, calibration, sparsity and overlap of a model on a labelled split."""
+    from sparsecbm_core.evaluate.report import evaluate_model
+    from sparsecbm_core.models.checkpoint import record_metrics
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from sparsecbm_core.progress import progress_bar
+
+    loaded = ConceptModel.from_pretrained(model, device)
+    examples = source.open(split, space=loaded.space)
+    with progress_bar("evaluating") as report:
+        result = evaluate_model(
+            loaded,
+            examples,
+            batch_size,
+            lambda done, total: report(done, total, f"{split}: {done} of {total}"),
+        )
+    if record is not None:
+        record_metrics(model, record, result)
+    emit(output, result)

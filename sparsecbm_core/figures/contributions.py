@@ -1,0 +1,155 @@
+"""A score as a sum over concepts, and the label before and after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.figures.bars import paired_bars
+from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, line, plain
+from sparsecbm_core.figures.numbers import signed
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from sparsecbm_core.concepts import ConceptSpace
+    from sparsecbm_core.explain.results import Explanation
+    from sparsecbm_core.intervene.oracle import OracleResult
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one concept adds to a score."""
+
+    name: str
+    title: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A score as a sum: ``base`` and the ``parts``, one per concept, add up to ``total``."""
+
+    base_title: str
+    base: float
+    parts: tuple[Part, ...]
+    total_title: str
+    total: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The sum as a table, one row a term and one for the total."""
+        terms = [(self.base_title, self.base), *((part.title, part.value) for part in self.parts)]
+        return [{"part": title, "value": value} for title, value in (*terms, (self.total_title, self.total))]
+
+
+def breakdown(
+    explanation: Explanation,
+    space: ConceptSpace,
+    label: str | None = None,
+    against: str | None = None,
+    relative: bool = True,
+) -> Breakdown:
+    """The logit of ``label`` (default: the predicted one) as a sum over concepts, largest first.
+
+    ``relative`` measures each concept against the average text; otherwise activations count from
+    zero. With ``against`` the sum is the difference of the two labels' logits: why one and not
+    the other.
+    """
+    label = explanation.label if label is None else label
+    for name in (label, *([] if against is None else [against])):
+        space.label_index(name)
+    if against == label:
+        raise InputError(f"a label cannot be compared with itself, got {label!r} twice")
+
+    def value(values: Mapping[str, float]) -> float:
+        return values[label] - (values[against] if against is not None else 0.0)
+
+    parts = [
+        Part(name, space.title(name), value(item.relative_contributions if relative else item.contributions))
+        for name, item in explanation.concepts.items()
+    ]
+    parts.sort(key=lambda part: -abs(part.value))
+    title = space.title(label)
+    return Breakdown(
+        base_title="Average review" if relative else "Bias",
+        base=value(explanation.base if relative else explanation.bias),
+        parts=tuple(parts),
+        total_title=f"Score of {title}" if against is None else f"{title} ahead of {space.title(against)}",
+        total=value(explanation.logits),
+    )
+
+
+def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Figure:
+    """A waterfall from the base, one step a concept, to the score; ``selected`` stands out."""
+    import plotly.graph_objects as go
+
+    starts, value = [0.0], parts.base
+    for part in parts.parts:
+        starts.append(value)
+        value += part.value
+    starts.append(0.0)
+    widths = [parts.base, *(part.value for part in parts.parts), parts.total]
+    titles = [parts.base_title, *(part.title for part in parts.parts), parts.total_title]
+    names = [None, *(part.name for part in parts.parts), None]
+    strong = {parts.total_title, *(part.title for part in parts.parts if part.name == selected)}
+    titles = [f"<b>{title}</b>" if title in strong else title for title in titles]
+    colors = [NEUTRAL, *(FOR if part.value >= 0 else AGAINST for part in parts.parts), NEUTRAL]
+    hatches = ["", *("" if part.value >= 0 else "/" for part in parts.parts), ""]
+    positions = list(range(len(widths)))
+    ends = [start + width for start, width in zip(starts, widths, strict=True)]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            y=positions,
+            x=widths,
+            base=starts,
+            marker={
+                "color": colors,
+                # 0.8 keeps 3 to 1 on white and on near-black.
+                "opacity": [1.0 if selected is None or name in (None, selected) else 0.8 for name in names],
+                "pattern": {
+                    "shape": hatches,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255, 255, 255, 0.6)",
+                    "size": 7,
+                    "solidity": 0.22,
+                },
+            },
+            customdata=[signed(width) for width in widths],
+            hovertemplate="%{customdata}<extra></extra>",
+            width=0.56,
+        )
+    )
+    low, high = min(0.0, *starts, *ends), max(0.0, *starts, *ends)
+    numbers = [
+        {
+            "x": max(start, end),
+            "y": i,
+            "text": f"<b>{signed(widths[i])}</b>",
+            "showarrow": False,
+            "xanchor": "left",
+            "xshift": 6,
+            "font": {"size": 13},
+        }
+        for i, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+    # Threads from one step to the next, and the zero.
+    lines = [line((end, i), (end, i + 1), dash="dot") for i, end in enumerate(ends[:-2])]
+    lines.append(line((0, -0.5), (0, len(positions) - 0.5)))
+    figure.update_layout(annotations=numbers, shapes=lines)
+    plain(figure, len(positions))
+    figure.update_xaxes(visible=False, range=[low, high if high > low else 1.0])
+    figure.update_yaxes(tickvals=positions, ticktext=titles, range=[len(positions) - 0.5, -0.5])
+    return figure
+
+
+def before_after_figure(result: OracleResult, space: ConceptSpace) -> go.Figure:
+    """Label probabilities of the model, and with the concepts set by hand."""
+    return paired_bars(
+        [space.title(label) for label in space.labels],
+        ("Model", [result.probabilities[label] for label in space.labels]),
+        ("With your change", [result.probabilities_after[label] for label in space.labels]),
+        colors=(NEUTRAL, FOR),
+    )

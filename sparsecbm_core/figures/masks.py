@@ -1,0 +1,91 @@
+"""Subnetworks as figures: density, overlap, shared weights."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparsecbm_core.figures.bars import paired_bars, share_bars
+from sparsecbm_core.figures.look import FOR, NEUTRAL, line, plain
+from sparsecbm_core.figures.numbers import shared_title
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from sparsecbm_core.concepts import ConceptSpace
+    from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
+
+DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
+
+
+def density_figure(image: DensityImage) -> go.Figure:
+    """One concept's mask: a row of blocks per layer, a column per matrix, darker where more is kept."""
+    import plotly.graph_objects as go
+
+    rows, columns = image.cells
+    # Whole per cent as bytes: an eighth of the numbers' size on the way to the browser. 255 is "no matrix".
+    z = np.where(np.isnan(image.values), 255.0, np.rint(image.values * 100)).astype(np.uint8)
+    known = z[z <= 100]
+    top = max(1, int(np.percentile(known, 99.5))) if known.size else 100
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            zmin=0,
+            zmax=top,
+            colorscale=DENSITY_SCALE,
+            xgap=0,
+            ygap=0,
+            hovertemplate="%{z} % kept<extra></extra>",
+            colorbar={
+                "orientation": "h",
+                "x": 0,
+                "xanchor": "left",
+                "y": 0,
+                "yanchor": "top",
+                "len": 0.6,
+                "thickness": 8,
+                "ticksuffix": " %",
+                "tickfont": {"size": 12},
+                "outlinewidth": 0,
+                "nticks": 4,
+            },
+        )
+    )
+    height, width = image.values.shape
+    across = [line((-0.5, y), (width - 0.5, y)) for y in np.arange(rows, height, rows) - 0.5]
+    down = [line((x, -0.5), (x, height - 0.5)) for x in np.arange(columns, width, columns) - 0.5]
+    figure.update_layout(shapes=[*across, *down])
+    plain(figure, len(image.layers))
+    figure.update_layout(height=130 + 68 * len(image.layers), margin_r=8)
+    figure.update_xaxes(
+        tickvals=[(j + 0.5) * columns - 0.5 for j in range(len(image.roles))],
+        ticktext=[re.sub("(?<=-)| ", "<br>", role) for role in image.roles],
+        side="top",
+        tickangle=0,
+        range=[-0.5, len(image.roles) * columns - 0.5],
+    )
+    figure.update_yaxes(
+        tickvals=[(i + 0.5) * rows - 0.5 for i in range(len(image.layers))],
+        ticktext=[str(layer + 1) for layer in image.layers],
+        title={"text": "Layer", "font": {"size": 13}, "standoff": 6},
+        range=[len(image.layers) * rows - 0.5, -0.5],
+    )
+    return figure
+
+
+def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
+    """How alike each pair of subnetworks is, beside what chance gives."""
+    return paired_bars(
+        [f"{space.title(pair.first)} and {space.title(pair.second)}" for pair in stats.overlaps],
+        ("This pair", [pair.jaccard for pair in stats.overlaps]),
+        ("By chance", [pair.chance_by_matrix for pair in stats.overlaps]),
+    )
+
+
+def shared_by_figure(stats: SubnetworkStats) -> go.Figure:
+    """How many weights are kept by none, one, two … of the concepts."""
+    titles = [shared_title(n, len(stats.concepts)) for n in range(len(stats.shared_by))]
+    shares = [count / stats.total for count in stats.shared_by]
+    return share_bars(titles, shares, [NEUTRAL] + [FOR] * len(stats.concepts))
