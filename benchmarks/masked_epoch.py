@@ -87,7 +87,7 @@ def main() -> None:
             weights = trainable_weights(masks.concepts, network.masked_layers, tensors) if masked else None
             output = network(batch.input_ids, batch.attention_mask, weights)
         optimizer.zero_grad(set_to_none=True)
-        sum(joint_loss(output, batch, settings.gamma), torch.zeros(())).backward()
+        joint_loss(output, batch, settings.gamma).total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.max_grad_norm)
         optimizer.step()
         return time.perf_counter() - started

@@ -45,8 +45,7 @@ class PruneSettings:
         _range("schedule_share", self.schedule_share, 0.0, 1.0, lower_open=True)
         for name in ("updates", "num_grads", "grad_batch_size", "block_size"):
             _at_least(name, getattr(self, name), 1)
-        if not 0 < self.damp < math.inf:
-            raise SettingsError(f"damp must be positive and finite, got {self.damp}")
+        _positive("damp", self.damp)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class TrainSettings:
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
-    of the sparse phase, of concepts and labels alike. ``dropout`` None keeps the backbone's own.
+    of the sparse phase, of concepts and labels alike; only "sparse" has it. ``dropout`` None keeps the
+    backbone's own.
     ``precision`` "auto" takes bfloat16 where the processor multiplies it in hardware.
     """
 
@@ -95,16 +95,19 @@ class TrainSettings:
         if self.seed >= 2**32:
             raise SettingsError(f"seed must be below 2**32, got {self.seed}")
         for name in ("gamma", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < math.inf):
+                raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)!r}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingsError(f"{name} must be positive and finite, got {getattr(self, name)}")
+            _positive(name, getattr(self, name))
         _range("warmup_share", self.warmup_share, 0.0, 1.0)
         _range("soft_concepts", self.soft_concepts, 0.0, 1.0)
         _range("distillation", self.distillation, 0.0, 1.0)
         if self.dropout is not None:
             _range("dropout", self.dropout, 0.0, 1.0, upper_open=True)
+        if not isinstance(self.prune, PruneSettings):
+            raise SettingsError(f"prune must be pruning settings, got {self.prune!r}")
+        if self.kind != "sparse" and self.distillation:
+            raise SettingsError(f"distillation needs kind 'sparse', got kind {self.kind!r}")
         if self.kind == "sparse" and self.sparse_epochs < 1:
             raise SettingsError("kind 'sparse' needs at least one sparse epoch")
         if self.kind != "sparse" and self.dense_epochs < 1:
@@ -113,10 +116,24 @@ class TrainSettings:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def applied(self, from_model: bool = False) -> dict[str, Any]:
+        """As `to_dict`, with None for what decided nothing: settings of a phase, an encoder or a head that
+        the run did not have. ``from_model``: it began with another model in place of the dense phase."""
+        unused: set[str] = set()
+        if from_model:
+            unused |= {"backbone", "dense_epochs"}
+        if from_model or not self.dense_epochs:
+            unused |= {"encoder_lr"}
+        if self.kind != "sparse":
+            unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
+        if self.kind == "standard":
+            unused |= {"gamma", "classifier_lr", "soft_concepts"}
+        return {name: None if name in unused else value for name, value in self.to_dict().items()}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainSettings:
         values = _known(cls, data)
-        if "prune" in values:
+        if isinstance(values.get("prune"), Mapping):
             values["prune"] = PruneSettings(**_known(PruneSettings, values["prune"]))
         if "backbone" not in values:
             raise SettingsError("backbone must be given: a model's name or folder")
@@ -136,15 +153,28 @@ def _member(value: str, allowed: tuple[str, ...], what: str) -> None:
         raise SettingsError(one_of(value, allowed, what))
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _at_least(name: str, value: int, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise SettingsError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
+def _positive(name: str, value: float) -> None:
+    if not (_is_number(value) and 0 < value < math.inf):
+        raise SettingsError(f"{name} must be positive and finite, got {value!r}")
+
+
 def _range(
     name: str, value: float, low: float, high: float, lower_open: bool = False, upper_open: bool = False
 ) -> None:
-    inside = (low < value if lower_open else low <= value) and (value < high if upper_open else value <= high)
+    inside = (
+        _is_number(value)
+        and (low < value if lower_open else low <= value)
+        and (value < high if upper_open else value <= high)
+    )
     if not inside:
         left, right = "(" if lower_open else "[", ")" if upper_open else "]"
         raise SettingsError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {value!r}")

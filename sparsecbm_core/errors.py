@@ -17,12 +17,28 @@ class SettingsError(SparseCBMError):
     """A setting has a value that makes no sense, alone or together with another."""
 
 
+class TrainingError(SparseCBMError):
+    """A run that was well asked for cannot go on."""
+
+
 class CheckpointError(SparseCBMError):
     """A model folder is missing something, damaged, or not of a kind this version reads."""
 
 
 class InputError(SparseCBMError):
     """A text, concept, state or method given by the caller is not acceptable."""
+
+
+class PatchError(SparseCBMError):
+    """A patch file is damaged, or belongs to another model."""
+
+
+class LedgerError(SparseCBMError):
+    """The ledger of corrections cannot be read or written."""
+
+
+class SparseCBMWarning(UserWarning):
+    """Something is possible but hardly meant; the message is one line."""
 
 
 def one_of(value: object, allowed: Iterable[object], what: str) -> str:

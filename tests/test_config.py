@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import FrozenInstanceError, asdict, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 from hypothesis import given
@@ -72,6 +72,10 @@ def test_the_defaults_are_the_recipe():
         ("damp", 0.0, "damp must be positive"),
         ("damp", math.nan, "damp must be positive"),
         ("damp", math.inf, "damp must be positive and finite"),
+        ("damp", "tiny", "damp must be positive and finite, got 'tiny'"),
+        ("sparsity", "0.5", r"sparsity must lie in \[0, 1\), got '0.5'"),
+        ("sparsity", True, "sparsity must lie in"),
+        ("exclusivity", None, "exclusivity must lie in"),
     ],
 )
 def test_pruning_that_makes_no_sense(name, value, problem):
@@ -107,6 +111,12 @@ def test_pruning_that_makes_no_sense(name, value, problem):
         ("soft_concepts", -0.1, "soft_concepts must lie in"),
         ("distillation", 1.5, r"distillation must lie in \[0, 1\]"),
         ("dropout", 1.0, r"dropout must lie in \[0, 1\)"),
+        ("dropout", "0.1", "dropout must lie in"),
+        ("gamma", "1", "gamma must be finite and not negative, got '1'"),
+        ("gamma", True, "gamma must be finite and not negative"),
+        ("encoder_lr", "1e-4", "encoder_lr must be positive and finite, got '1e-4'"),
+        ("warmup_share", False, "warmup_share must lie in"),
+        ("prune", {"sparsity": 0.5}, "prune must be pruning settings"),
     ],
 )
 def test_training_that_makes_no_sense(name, value, problem):
@@ -121,6 +131,8 @@ def test_dense_kinds_need_a_dense_epoch_and_no_sparse_one(kind):
         TrainSettings("some/model", kind, dense_epochs=0)
     assert TrainSettings("some/model", kind, sparse_epochs=0).sparse_epochs == 0
     assert TrainSettings("some/model", "sparse", dense_epochs=0).dense_epochs == 0
+    with pytest.raises(SettingsError, match="distillation needs kind 'sparse'"):
+        TrainSettings("some/model", kind, distillation=0.5)
 
 
 def test_names_that_are_not_settings():
@@ -132,9 +144,41 @@ def test_names_that_are_not_settings():
         TrainSettings.from_dict({})
 
 
-@given(training)
-def test_every_setting_is_part_of_what_identifies_a_run(settings):
+def test_what_did_not_apply_is_not_recorded():
+    def unused(kind, from_model=False, **values):
+        settings = TrainSettings("some/model", kind, **values)
+        recorded = settings.applied(from_model)
+        assert {name: value for name, value in recorded.items() if value is not None}.items() <= (
+            settings.to_dict().items()
+        )
+        return {name for name, value in recorded.items() if value is None} - {"dropout"}
+
+    sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
+    assert unused("sparse") == set()
+    assert unused("sparse", from_model=True) == {"backbone", "dense_epochs", "encoder_lr"}
+    assert unused("sparse", dense_epochs=0) == {"encoder_lr"}
+    assert unused("cbm") == sparse_only
+    assert unused("standard") == sparse_only | {"gamma", "classifier_lr", "soft_concepts"}
+
+
+@pytest.mark.parametrize("item", [item for item in fields(TrainSettings) if item.name != "prune"])
+def test_every_setting_is_part_of_what_identifies_a_run(item):
     """A changed setting changes the dictionary that a stopped run is compared by."""
-    for name, value in (("seed", settings.seed ^ 1), ("gamma", settings.gamma + 1), ("batch_size", 17)):
-        assert replace(settings, **{name: value}).to_dict() != settings.to_dict()
-    assert asdict(settings) == settings.to_dict()
+    settings = TrainSettings("some/model")
+    assert replace(settings, **{item.name: other(item, settings)}).to_dict() != settings.to_dict()
+
+
+@pytest.mark.parametrize("item", fields(PruneSettings))
+def test_every_pruning_setting_is_part_of_what_identifies_a_run(item):
+    settings = TrainSettings("some/model")
+    prune = replace(settings.prune, **{item.name: other(item, settings.prune)})
+    assert replace(settings, prune=prune).to_dict() != settings.to_dict()
+
+
+def other(item, settings):
+    """Another value that makes sense for a setting."""
+    choices = {"kind": "cbm", "precision": "float32", "criterion": "magnitude", "scope": "matrix"}
+    value = getattr(settings, item.name)
+    if isinstance(value, str):
+        return choices.get(item.name, "another/model")
+    return value + 1 if isinstance(value, int) else 0.25

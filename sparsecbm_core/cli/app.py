@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -10,7 +13,7 @@ from sparsecbm_core.cli.data import stats
 from sparsecbm_core.cli.evaluate import evaluate
 from sparsecbm_core.cli.explain import explain
 from sparsecbm_core.cli.train import train
-from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 app = typer.Typer(
@@ -29,6 +32,24 @@ for command in (train, evaluate, explain):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; bad input gives one line on standard error and exit code 2."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning(warnings.showwarning)
+        return _run(arguments)
+
+
+def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
+    """A warning of our own is a line like our errors; those of libraries look as ever."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, SparseCBMWarning):
+            print(f"sparsecbm: warning: {message}", file=sys.stderr)
+        else:
+            others(message, category, *place)
+
+    return show
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = app(args=arguments, prog_name="sparsecbm", standalone_mode=False)
     except (SparseCBMError, OSError) as error:

@@ -12,7 +12,7 @@ from sparsecbm_core.cli.output import emit
 
 @takes_data
 def evaluate(
-    source: DataSource,
+    reviews: DataSource,
     model: ModelOption,
     split: Annotated[str, typer.Option(help="Split to measure on.")] = "dev",
     output: OutputOption = None,
@@ -24,19 +24,21 @@ def evaluate(
 ) -> None:
     """Accuracy, F1, leakage, calibration, sparsity and overlap of a model on a labelled split."""
     from sparsecbm_core.evaluate.report import evaluate_model
-    from sparsecbm_core.models.checkpoint import record_metrics
+    from sparsecbm_core.models.checkpoint import local_folder, record_metrics
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.progress import progress_bar
 
+    if record is not None:
+        local_folder(model)  # said before anything is measured
     loaded = ConceptModel.from_pretrained(model, device)
-    examples = source.open(split, space=loaded.space)
+    examples = reviews.open(split, space=loaded.space)
     with progress_bar("evaluating") as report:
         result = evaluate_model(
             loaded,
             examples,
             batch_size,
             lambda done, total: report(done, total, f"{split}: {done} of {total}"),
-        )
+        ).to_dict()
     if record is not None:
         record_metrics(model, record, result)
     emit(output, result)

@@ -10,16 +10,15 @@ import typer
 from sparsecbm_core.cli.options import DeviceOption, ModelOption, OutputOption
 from sparsecbm_core.cli.output import emit
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, METHODS
 
 
 def explain(
     model: ModelOption,
     text: Annotated[str | None, typer.Option(help="The review to explain.")] = None,
     file: Annotated[Path | None, typer.Option(help="UTF-8 file with one review a line.")] = None,
-    method: Annotated[
-        str, typer.Option(help="gradient, input_x_gradient, integrated_gradients or occlusion.")
-    ] = "integrated_gradients",
-    steps: Annotated[int, typer.Option(help="Steps of integrated gradients.")] = 32,
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = DEFAULT_METHOD,
+    steps: Annotated[int, typer.Option(help="Steps of integrated gradients.")] = DEFAULT_STEPS,
     pieces: Annotated[bool, typer.Option(help="Score raw word pieces instead of words.")] = False,
     output: OutputOption = None,
     device: DeviceOption = None,

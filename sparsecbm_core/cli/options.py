@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from sparsecbm_core.concepts import DEFAULT_STATES
 from sparsecbm_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,46 +48,77 @@ class DataSource:
     text_column: Annotated[str, typer.Option(help="csv: column of the text.")] = "text"
     label_column: Annotated[str, typer.Option(help="csv: column of the label.")] = "label"
     concept_columns: Annotated[
-        str | None, typer.Option(help="csv: concept columns, separated by commas.")
+        str | None,
+        typer.Option(help="csv: concept columns, separated by commas; 'f=food,s=service' renames them."),
+    ] = None
+    states: Annotated[
+        str | None,
+        typer.Option(
+            help="csv: the states a concept can have, separated by commas; default: "
+            f"{','.join(DEFAULT_STATES)}."
+        ),
     ] = None
     state_map: Annotated[
         str | None, typer.Option(help="csv: how the file spells states, as 'pos=Positive,neg=Negative'.")
+    ] = None
+    source: Annotated[
+        str | None, typer.Option(help="imdb: whose labels to read, manual, generated or both; default: both.")
+    ] = None
+    concepts: Annotated[
+        str | None,
+        typer.Option(help="imdb: concepts to read, separated by commas; default: the paper's four."),
     ] = None
 
     def open(self, split: str, space: ConceptSpace | None = None) -> ReviewDataset:
         """One split; ``space`` is the model's, if there is one."""
         from sparsecbm_core.data.open import open_dataset
 
-        return open_dataset(self.dataset.value, self.data, split, self.csv_options(), space)
+        return open_dataset(self.dataset.value, self.data, split, self.loader_options(), space)
 
-    def csv_options(self) -> dict[str, Any]:
-        """The arguments of `load_csv`."""
-        mapping = None
-        if self.state_map:
-            pairs = [item.partition("=") for item in self.state_map.split(",")]
-            if any(not separator for _, separator, _ in pairs):
-                raise InputError(
-                    f"--state-map {self.state_map!r} is not of the form 'pos=Positive,neg=Negative'"
-                )
-            mapping = {raw.strip(): name.strip() for raw, _, name in pairs}
-        names = self.concept_columns
-        return {
-            "text_column": self.text_column,
-            "label_column": self.label_column,
-            "concept_columns": [name.strip() for name in names.split(",")] if names else None,
-            "state_map": mapping,
-        }
+    def default_splits(self, cebab: str = "train_inclusive") -> tuple[str, ...]:
+        """Training and dev split, where none are named."""
+        from sparsecbm_core.data.open import default_splits
+
+        return default_splits(self.dataset.value, self.data, cebab)
+
+    def loader_options(self) -> dict[str, Any]:
+        """The arguments of the data set's loader that were given."""
+        options: dict[str, Any] = {}
+        if self.dataset is DatasetName.imdb:
+            options = {"source": self.source, "concepts": listed(self.concepts)}
+        elif self.dataset is DatasetName.csv:
+            columns = self.concept_columns or ""
+            options = {
+                "text_column": self.text_column,
+                "label_column": self.label_column,
+                "concept_columns": pairs("--concept-columns", columns) if "=" in columns else listed(columns),
+                "states": listed(self.states),
+                "state_map": pairs("--state-map", self.state_map or ""),
+            }
+        return {name: value for name, value in options.items() if value}
+
+
+def listed(text: str | None) -> list[str]:
+    """Names separated by commas."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
+def pairs(option: str, text: str) -> dict[str, str]:
+    """Pairs of names, as 'a=b,c=d'."""
+    found = [item.partition("=") for item in listed(text)]
+    if any(not separator for _, separator, _ in found):
+        raise InputError(f"{option} {text!r} is not of the form 'a=b,c=d'")
+    return {first.strip(): second.strip() for first, _, second in found}
 
 
 def takes_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command with an argument ``source`` the options of `DataSource` in its place."""
+    """Gives a command with an argument ``reviews`` the options of `DataSource` in its place."""
     names = [item.name for item in fields(DataSource)]
     own = inspect.signature(command, eval_str=True).parameters.values()
 
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
-        source = DataSource(**{name: values.pop(name) for name in names})
-        command(source=source, **values)
+        command(reviews=DataSource(**{name: values.pop(name) for name in names}), **values)
 
     hints = get_type_hints(DataSource, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -94,6 +126,6 @@ def takes_data(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(item.name, keyword, default=item.default, annotation=hints[item.name])
         for item in fields(DataSource)
     ]
-    rest = [parameter.replace(kind=keyword) for parameter in own if parameter.name != "source"]
+    rest = [parameter.replace(kind=keyword) for parameter in own if parameter.name != "reviews"]
     wrapper.__dict__["__signature__"] = inspect.Signature([*options, *rest])
     return wrapper

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.files import write_json
 
 
 def emit(output: Path | None, data: dict[str, Any]) -> None:
@@ -19,8 +20,6 @@ def emit(output: Path | None, data: dict[str, Any]) -> None:
 
 
 def write(output: Path, data: dict[str, Any]) -> None:
-    from sparsecbm_core.models.checkpoint import write_json
-
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, data)

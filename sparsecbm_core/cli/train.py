@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,38 +13,48 @@ import typer
 from sparsecbm_core.cli.options import DataSource, DeviceOption, takes_data
 from sparsecbm_core.config import CRITERIA, KINDS, PRECISIONS, SCOPES, PruneSettings, TrainSettings
 from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.files import read_json
 
 
 @takes_data
 def train(
-    source: DataSource,
+    reviews: DataSource,
     output: Annotated[Path, typer.Option(help="Folder for the run: log, state, and the model in 'model/'.")],
-    train_split: Annotated[str, typer.Option(help="Split to train on.")] = "train_inclusive",
-    dev_split: Annotated[str, typer.Option(help="Split that chooses the best epoch.")] = "dev",
+    train_split: Annotated[
+        str | None, typer.Option(help="Split to train on; default: train (cebab: train_inclusive).")
+    ] = None,
+    dev_split: Annotated[
+        str | None, typer.Option(help="Split that chooses the best epoch; default: dev.")
+    ] = None,
     backbone: Annotated[
         str, typer.Option(help="Encoder: Hugging Face name or folder (BERT, DistilBERT, RoBERTa, OPT).")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
-    kind: Annotated[str, typer.Option(help=f"One of: {', '.join(KINDS)}.")] = "sparse",
+    kind: Annotated[str, typer.Option(help=f"One of: {', '.join(KINDS)}.")] = TrainSettings.kind,
     init: Annotated[
         Path | None, typer.Option(help="Dense CBM checkpoint to start the sparse phase from.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs on the CPU.")] = 0,
-    dense_epochs: Annotated[int, typer.Option(help="Epochs of the dense CBM.")] = 7,
-    sparse_epochs: Annotated[int, typer.Option(help="Epochs under masks.")] = 5,
-    batch_size: Annotated[int, typer.Option(help="Reviews per step.")] = 16,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs on the CPU.")] = TrainSettings.seed,
+    dense_epochs: Annotated[int, typer.Option(help="Epochs of the dense CBM.")] = TrainSettings.dense_epochs,
+    sparse_epochs: Annotated[int, typer.Option(help="Epochs under masks.")] = TrainSettings.sparse_epochs,
+    batch_size: Annotated[int, typer.Option(help="Reviews per step.")] = TrainSettings.batch_size,
     gamma: Annotated[float, typer.Option(help="γ, weight of the concept loss.")] = TrainSettings.gamma,
-    sparsity: Annotated[float, typer.Option(help="Target sparsity per concept.")] = 0.75,
+    sparsity: Annotated[float, typer.Option(help="Target sparsity per concept.")] = PruneSettings.sparsity,
     exclusivity: Annotated[
         float, typer.Option(help="λ: 0 is the paper's recipe, larger keeps subnetworks apart.")
     ] = PruneSettings.exclusivity,
-    criterion: Annotated[str, typer.Option(help=f"One of: {', '.join(CRITERIA)}.")] = "second_order",
-    scope: Annotated[str, typer.Option(help=f"Rank weights over: {', '.join(SCOPES)}.")] = "global",
-    precision: Annotated[str, typer.Option(help=f"One of: {', '.join(PRECISIONS)}.")] = "auto",
+    criterion: Annotated[str, typer.Option(help=f"One of: {', '.join(CRITERIA)}.")] = PruneSettings.criterion,
+    scope: Annotated[
+        str, typer.Option(help=f"Rank weights over: {', '.join(SCOPES)}.")
+    ] = PruneSettings.scope,
+    precision: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(PRECISIONS)}.")
+    ] = TrainSettings.precision,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting as name=value, for example --set damp=1e-6."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the state in the output folder.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Start anew where the output folder holds a run.")] = False,
     device: DeviceOption = None,
 ) -> None:
     """Train a SparseCBM, a dense CBM (--kind cbm) or a plain classifier (--kind standard).
@@ -52,7 +63,7 @@ def train(
     """
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.progress import progress_bar
-    from sparsecbm_core.training.trainer import STATE_FILE, Trainer
+    from sparsecbm_core.training.trainer import Trainer
 
     _quiet()
     settings = parse_settings(
@@ -74,25 +85,49 @@ def train(
         },
         setting or [],
     )
-    train_data = source.open(train_split)
-    dev_data = source.open(dev_split, space=train_data.space)
+    splits = reviews.default_splits()
+    train_split, dev_split = train_split or splits[0], dev_split or splits[-1]
+    model_folder = output / "model"
+    if _is_finished(output, resume, overwrite):
+        typer.echo(f"{output} is finished; --overwrite starts it anew", err=True)
+        _say_scores(model_folder, dev_split, read_json(model_folder / "metrics.json"))
+        return
+    train_data = reviews.open(train_split)
+    dev_data = reviews.open(dev_split, space=train_data.space)
     if dev_data.fingerprint() == train_data.fingerprint():
         raise InputError(
             "train and dev are the same reviews: give two splits (csv: a folder with a file each)"
         )
-    if (output / STATE_FILE).exists() and not resume:
-        raise InputError(f"{output} holds a stopped run; add --resume to go on, or choose another folder")
-    start = ConceptModel.from_pretrained(init) if init is not None else None
+    start = ConceptModel.from_pretrained(init, device) if init is not None else None
     with progress_bar("training") as report:
         trainer = Trainer(settings, train_data, dev_data, output, start, device, on_progress=report)
         model = trainer.run(resume=resume)
-    scores = model.metrics[dev_split]
-    concept = scores["concept_accuracy"]
-    typer.echo(
-        f"{output / 'model'}: {dev_split} "
-        + (f"concept accuracy {concept:.4f}, " if concept is not None else "")
-        + f"task accuracy {scores['task_accuracy']:.4f}"
-    )
+    _say_scores(model_folder, dev_split, model.metrics)
+
+
+def _is_finished(output: Path, resume: bool, overwrite: bool) -> bool:
+    """Whether there is nothing to resume; `InputError` where a run would be lost."""
+    from sparsecbm_core.training.trainer import STATE_FILE
+
+    if resume and overwrite:
+        raise InputError("--resume goes on with a run and --overwrite starts anew: give one of them")
+    stopped, finished = (output / STATE_FILE).exists(), (output / "model" / "config.json").exists()
+    if (stopped or finished) and not (resume or overwrite):
+        what, also = ("stopped", "--resume to go on, ") if stopped else ("finished", "")
+        raise InputError(
+            f"{output} holds a {what} run; add {also}--overwrite to start anew, or choose another folder"
+        )
+    return resume and finished and not stopped
+
+
+def _say_scores(model: Path, split: str, metrics: Mapping[str, Any]) -> None:
+    scores = metrics.get(split, {})
+    shown = [
+        f"{title} accuracy {scores[key]:.4f}"
+        for title, key in (("concept", "concept_accuracy"), ("task", "task_accuracy"))
+        if scores.get(key) is not None
+    ]
+    typer.echo(f"{model}: {split} " + (", ".join(shown) or "not measured"))
 
 
 def parse_settings(values: dict[str, Any], assignments: list[str]) -> TrainSettings:
@@ -108,10 +143,7 @@ def parse_settings(values: dict[str, Any], assignments: list[str]) -> TrainSetti
         except ValueError:
             value = raw
         (values["prune"] if name in prune_names else values)[name] = value
-    try:
-        return TrainSettings.from_dict(values)
-    except TypeError as error:
-        raise InputError(f"a setting has a value of the wrong type: {error}") from error
+    return TrainSettings.from_dict(values)
 
 
 def _quiet() -> None:

@@ -33,11 +33,6 @@ class Encoded:
     total_tokens: int
     kept_chars: int
 
-    @property
-    def truncated(self) -> bool:
-        """Whether the end of the text was cut off."""
-        return self.total_tokens > len(self.ids)
-
 
 @dataclass(frozen=True)
 class TokenBatch:
@@ -48,13 +43,6 @@ class TokenBatch:
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
-    def to(self, device: torch.device | str) -> TokenBatch:
-        """The same batch on another device."""
-        return TokenBatch(self.input_ids.to(device), self.attention_mask.to(device))
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encoded]:
@@ -83,9 +71,14 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Enco
     for position, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"text {position} is not text but {type(text).__name__}: {text!r:.80}")
-        clean.append(_SURROGATE.sub("\ufffd", text))
+        clean.append(without_surrogates(text))
     _strip(backend)
     return [_encoded(tokenizer, encoding, max_length) for encoding in backend.encode_batch(clean)]
+
+
+def without_surrogates(text: str) -> str:
+    """Lone surrogates, which neither a tokenizer nor a JSON file takes, become U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _strip(backend: Any) -> None:

@@ -20,13 +20,13 @@ def open_dataset(
     name: str,
     data: str | Path | None,
     split: str,
-    csv: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     space: ConceptSpace | None = None,
 ) -> ReviewDataset:
     """One split of "cebab", "imdb" (a folder each) or "csv" (a file, or a folder of SPLIT.csv).
 
-    ``csv`` holds the arguments of `load_csv`; ``space`` is the model's, whose concepts, states
-    and labels are then the ones looked for. CEBaB without a folder comes from the hub.
+    ``options`` are further arguments of `load_imdb` or `load_csv`; ``space`` is the model's, whose
+    concepts, states and labels are then the ones looked for. CEBaB without a folder comes from the hub.
     """
     if name not in DATASETS:
         raise DataError(one_of(name, DATASETS, "data set"))
@@ -36,13 +36,22 @@ def open_dataset(
         raise DataError(
             f"{name} needs --data (or SPARSECBM_DATA): the {'file' if name == 'csv' else 'folder'}"
         )
+    chosen = dict(options or {})
     if name == "imdb":
-        return load_imdb(data, split, space.concepts if space is not None else IMDB_PAPER_CONCEPTS)
-    options = dict(csv or {})
+        if space is not None:
+            chosen["concepts"] = space.concepts
+        return load_imdb(data, split, **{"concepts": IMDB_PAPER_CONCEPTS, **chosen})
     if space is not None:
-        options |= {"states": space.states, "labels": space.labels}
-        options["concept_columns"] = options.get("concept_columns") or list(space.concepts)
-    if not options.get("concept_columns"):
+        chosen |= {"states": space.states, "labels": space.labels}
+        chosen["concept_columns"] = chosen.get("concept_columns") or list(space.concepts)
+    if not chosen.get("concept_columns"):
         raise DataError("csv needs --concept-columns, the columns that hold concepts, separated by commas")
     path = Path(data)
-    return load_csv(path / f"{split}.csv" if path.is_dir() else path, split=split, **options)
+    return load_csv(path / f"{split}.csv" if path.is_dir() else path, split=split, **chosen)
+
+
+def default_splits(name: str, data: str | Path | None, cebab: str = "train_inclusive") -> tuple[str, ...]:
+    """The splits to train on and to choose the best epoch by; a single file is one split."""
+    if name == "csv" and data is not None and Path(data).is_file():
+        return ("all",)
+    return (cebab if name == "cebab" else "train", "dev")

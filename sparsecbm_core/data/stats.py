@@ -52,14 +52,14 @@ class DatasetStats:
 def dataset_stats(datasets: Iterable[ReviewDataset] | ReviewDataset) -> DatasetStats:
     """Add up the splits of one data set.
 
-    Raises `InputError` if none is given, if one split comes twice, or if their concepts, states
-    or labels differ.
+    Raises `InputError` if none is given, if one split or one set of reviews comes twice, or if their
+    concepts, states or labels differ.
     """
     parts = [datasets] if isinstance(datasets, ReviewDataset) else list(datasets)
     if not parts:
         raise InputError("statistics need at least one data set")
     space = parts[0].space
-    seen: set[tuple[str, str]] = set()
+    seen: dict[str, str] = {}
     concepts = {concept: Counter[str]() for concept in space.concepts}
     labels: Counter[str] = Counter()
     for part in parts:
@@ -71,9 +71,12 @@ def dataset_stats(datasets: Iterable[ReviewDataset] | ReviewDataset) -> DatasetS
             raise InputError(
                 f"{part.name} {part.split} has other concepts, states or labels than {parts[0].name}"
             )
-        if (part.name, part.split) in seen:
-            raise InputError(f"{part.name} {part.split} is given more than once")
-        seen.add((part.name, part.split))
+        name, fingerprint = f"{part.name} {part.split}", part.fingerprint()
+        if name in seen.values():
+            raise InputError(f"{name} is given more than once")
+        if len(part) and fingerprint in seen:
+            raise InputError(f"{name} holds the same reviews as {seen[fingerprint]}: they would count twice")
+        seen[fingerprint] = name
         for concept, counts in (part.report.concept_counts or _kept_states(part)).items():
             concepts[concept].update(counts)
         labels.update(space.labels[example.label] for example in part)

@@ -64,8 +64,10 @@ class ReviewDataset:
         return [example.text for example in self.examples]
 
     def fingerprint(self) -> str:
-        """Hash of texts and labels: names the data in metrics and caches (16 hex digits)."""
-        digest = hashlib.sha256()
+        """Hash of texts, labels and votes, and what they are called (16 hex digits): names the data in
+        metrics and caches."""
+        space = self.space
+        digest = hashlib.sha256(repr((space.concepts, space.states, space.labels)).encode())
         for example in self.examples:
-            digest.update(repr((example.text, example.label, example.concepts)).encode())
+            digest.update(repr((example.text, example.label, example.concepts, example.votes)).encode())
         return digest.hexdigest()[:16]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import DataError
 from sparsecbm_core.evaluate.classification import (
@@ -18,8 +20,41 @@ from sparsecbm_core.evaluate.classification import (
     paper_f1,
 )
 from sparsecbm_core.evaluate.leakage import head_accuracy
-from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one model scores on one split, as fractions; None where it has no such part.
+
+    ``data`` names what it was measured on (name, split, fingerprint), ``model`` is the fingerprint
+    of what was measured. ``paper_f1`` is only for comparison with published figures. ``leakage``:
+    label accuracy from gold states, from predicted ones, and from the activations.
+    """
+
+    data: Mapping[str, str]
+    model: str
+    concept_accuracy: float | None
+    concept_macro_f1: float | None
+    per_concept: Mapping[str, Mapping[str, float]] | None
+    task_accuracy: float
+    task_macro_f1: float
+    paper_f1: Mapping[str, float | None]
+    leakage: Mapping[str, float | None] | None
+    ece: float
+    sparsity: Mapping[str, float] | None
+    prunable_weights: int | None
+    jaccard: Mapping[str, Any] | None
+    examples: int
+    seconds: float
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, keys as in this class."""
+        return asdict(self)
 
 
 def evaluate_model(
@@ -27,73 +62,78 @@ def evaluate_model(
     data: ReviewDataset,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
-    """Concept and task metrics, leakage, calibration, sparsity and overlap, as fractions.
-
-    Keys that need a concept bottleneck (or masks) are None without one.
-    """
+) -> Evaluation:
+    """Concept and task metrics, leakage, calibration, sparsity and overlap."""
+    space = model.space
     if (data.space.concepts, data.space.states, data.space.labels) != (
-        model.space.concepts,
-        model.space.states,
-        model.space.labels,
+        space.concepts,
+        space.states,
+        space.labels,
     ):
         raise DataError(
             f"{data.name} {data.split} has concepts {list(data.space.concepts)}, states "
             f"{list(data.space.states)} and labels {list(data.space.labels)}; the model needs "
-            f"{list(model.space.concepts)}, {list(model.space.states)} and {list(model.space.labels)}"
+            f"{list(space.concepts)}, {list(space.states)} and {list(space.labels)}"
         )
     if not len(data):
         raise DataError(f"{data.name} {data.split} has no usable rows to evaluate on")
     started = time.perf_counter()
     predictions = model.predict(data.texts, batch_size, on_progress=on_progress)
-    labels, predicted = gold_labels(data), predictions.labels.numpy()
-    report: dict[str, Any] = {
-        "concept_accuracy": None,
-        "concept_macro_f1": None,
-        "per_concept": None,
-        "task_accuracy": float((predicted == labels).mean()),
-        "task_macro_f1": macro_f1(labels, predicted),
-        "paper_f1": {"concept": None, "task": paper_f1(labels, predicted, model.space.num_labels)},
-        "leakage": None,
-        "ece": expected_calibration_error(predictions.label_logits, labels),
-        "sparsity": None,
-        "prunable_weights": None,
-        "jaccard": None,
-    }
-    if predictions.concept_logits is not None:
-        report |= _concepts(model, data, predictions, report)
-        report["prunable_weights"] = model.cbm.prunable_weights
-    if model.masks is not None:
-        report["sparsity"] = model.masks.sparsity()
-        report["jaccard"] = overlap_report(model.masks)
-    report["examples"] = len(data)
-    report["seconds"] = round(time.perf_counter() - started, 3)
-    return report
+    gold, labels, predicted = gold_states(data), gold_labels(data), predictions.labels.numpy()
+    states = None if predictions.concept_logits is None else predictions.states.numpy()
+    accuracy = float((predicted == labels).mean())
+    concepts = {} if states is None else _concepts(space, gold, states)
+    return Evaluation(
+        data={"name": data.name, "split": data.split, "fingerprint": data.fingerprint()},
+        model=model.fingerprint,
+        concept_accuracy=_mean(concepts, "accuracy"),
+        concept_macro_f1=_mean(concepts, "macro_f1"),
+        per_concept=concepts or None,
+        task_accuracy=accuracy,
+        task_macro_f1=macro_f1(labels, predicted),
+        paper_f1={
+            "concept": None if states is None else _concept_paper_f1(space, gold, states),
+            "task": paper_f1(labels, predicted, space.num_labels),
+        },
+        leakage=None if states is None else _leakage(model, gold, states, labels, accuracy),
+        ece=expected_calibration_error(predictions.label_logits, labels),
+        sparsity=None if model.masks is None else model.masks.sparsity(),
+        prunable_weights=None if states is None else model.cbm.prunable_weights,
+        jaccard=None if model.masks is None else overlap_report(model.masks),
+        examples=len(data),
+        seconds=round(time.perf_counter() - started, 3),
+    )
 
 
-def _concepts(
-    model: ConceptModel, data: ReviewDataset, predictions: Predictions, report: dict[str, Any]
-) -> dict[str, Any]:
-    gold, states, space = gold_states(data), predictions.states.numpy(), model.space
-    per_concept = {
+def _concepts(space: ConceptSpace, gold: np.ndarray, states: np.ndarray) -> dict[str, dict[str, float]]:
+    return {
         name: {
             "accuracy": float((gold[:, k] == states[:, k]).mean()),
             "macro_f1": macro_f1(gold[:, k], states[:, k]),
         }
         for k, name in enumerate(space.concepts)
     }
-    f1 = [paper_f1(gold[:, k], states[:, k], space.num_states) for k in range(space.num_concepts)]
-    leakage = {"gold": None, "hard": None, "soft": report["task_accuracy"]}
-    if model.head is not None:
-        labels = gold_labels(data)
-        leakage["gold"] = head_accuracy(model.head, gold, labels, space.num_states)
-        leakage["hard"] = head_accuracy(model.head, states, labels, space.num_states)
+
+
+def _mean(concepts: Mapping[str, Mapping[str, float]], measure: str) -> float | None:
+    return float(np.mean([values[measure] for values in concepts.values()])) if concepts else None
+
+
+def _concept_paper_f1(space: ConceptSpace, gold: np.ndarray, states: np.ndarray) -> float:
+    scores = [paper_f1(gold[:, k], states[:, k], space.num_states) for k in range(space.num_concepts)]
+    return float(np.mean(scores))
+
+
+def _leakage(
+    model: ConceptModel, gold: np.ndarray, states: np.ndarray, labels: np.ndarray, soft: float
+) -> dict[str, float | None]:
+    read = {"gold": gold, "hard": states}
+    if model.head is None:
+        return {**dict.fromkeys(read), "soft": soft}
+    size = model.space.num_states
     return {
-        "concept_accuracy": float(np.mean([item["accuracy"] for item in per_concept.values()])),
-        "concept_macro_f1": float(np.mean([item["macro_f1"] for item in per_concept.values()])),
-        "per_concept": per_concept,
-        "paper_f1": {"concept": float(np.mean(f1)), "task": report["paper_f1"]["task"]},
-        "leakage": leakage,
+        **{name: head_accuracy(model.head, values, labels, size) for name, values in read.items()},
+        "soft": soft,
     }
 
 

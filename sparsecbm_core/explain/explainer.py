@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 
-from sparsecbm_core.data.batches import Encoded
+from sparsecbm_core.data.batches import Encoded, without_surrogates
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.concepts import label_parts
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore, Truncation
 from sparsecbm_core.explain.tokens.inputs import TokenInputs
-from sparsecbm_core.explain.tokens.registry import TokenMethod, token_method
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, TokenMethod, token_method
 from sparsecbm_core.explain.words import Word, words_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
-
-DEFAULT_METHOD = "integrated_gradients"
-DEFAULT_STEPS = 32
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Scored = tuple[tuple[TokenScore, ...], float | None]
 
@@ -42,16 +36,19 @@ def explain(
 
     ``method`` is one of `explain.tokens.METHODS`, or None for label and concepts alone, which
     takes one forward pass. ``weights`` replaces the model's own subnetworks, for example by
-    corrected ones, and ``fingerprint`` then names them in the result. Tokens are scored for the
-    predicted state of each concept, or the one that ``states`` names for it. ``steps`` is for
-    integrated gradients; ``pieces`` keeps word pieces apart.
+    corrected ones; ``fingerprint`` has to come with it and names them in the result. Tokens are
+    scored for the predicted state of each concept, or the one that ``states`` names for it.
+    ``steps`` is for integrated gradients; ``pieces`` keeps word pieces apart.
 
     Raises `InputError` for a text without a readable character, an unknown method, concept or
-    state, and for a standard classifier. The model is only read: threads may share it.
+    state, weights without a fingerprint, and for a standard classifier. The model is only read:
+    threads may share it.
 
     >>> explain(model, "The soup was cold.").concepts["food"].state  # doctest: +SKIP
     'Negative'
     """
+    if (weights is None) != (fingerprint is None):
+        raise InputError("weights and the fingerprint that names them are given together, or neither is")
     chosen = None if method is None else token_method(method)
     reading = _read(
         model, text, weights, states, steps, pieces, graph=chosen is not None and chosen.uses_graph
@@ -268,12 +265,12 @@ def _named(names: Iterable[str], values: torch.Tensor) -> dict[str, float]:
 
 
 def _clean(text: str) -> str:
-    """Lone surrogates, which neither a tokenizer nor a JSON file takes, become U+FFFD."""
+    """The text fit for a tokenizer and a JSON file; `InputError` where there is none."""
     if not isinstance(text, str):
         raise InputError(f"the text to explain must be text, got {type(text).__name__}")
     if not text.strip():
         raise InputError("the text is empty; give at least one word to explain")
-    return _SURROGATE.sub("\ufffd", text)
+    return without_surrogates(text)
 
 
 def _check_steps(steps: int) -> None:

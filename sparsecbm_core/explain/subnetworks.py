@@ -3,6 +3,7 @@ each concept's own."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 MAX_CELLS = 10_000
-# The order in which a text passes a layer's matrices; encoders list them in orders of their own.
-ROLES = ("query", "key", "value", "attention output", "feed-forward in", "feed-forward out")
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,8 @@ class DensityImage:
     """One concept's mask as a small picture: a row of blocks per layer, a column per role.
 
     ``values`` (layers · rows, roles · columns) float32: the density of each cell's patch of
-    weights, NaN where a layer has no matrix of that role. ``cells`` (rows, columns) of a block.
+    weights, NaN (None in JSON) where a layer has no matrix of that role. ``cells`` (rows, columns) of
+    a block.
     """
 
     concept: str
@@ -170,7 +170,8 @@ class DensityImage:
     cells: tuple[int, int]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "values": self.values.tolist()}
+        values = [[None if math.isnan(value) else value for value in row] for row in self.values.tolist()]
+        return {**asdict(self), "values": values}
 
 
 def density_image(
@@ -260,7 +261,7 @@ def cross_accuracy(
     for indices, ids, mask in model.batches(model.encode(data.texts), batch_size):
         with torch.no_grad(), active(weights):
             rows = network.embed(ids).repeat(size, 1, 1)  # (K·B, T, E), concept slowest
-            pooled = network._pool(rows, mask.repeat(size, 1)).unflatten(0, (size, -1))  # (K, B, E)
+            pooled = network.pooled(rows, mask.repeat(size, 1)).unflatten(0, (size, -1))  # (K, B, E)
             for j in range(size):
                 states = network.project(pooled[j].expand_as(pooled)).argmax(-1)  # (B, K) under mask j
                 correct[:, j] += (states.cpu() == gold[indices]).sum(0)
@@ -280,4 +281,7 @@ def _checked(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> list[MatrixInfo]
 
 
 def _role_order(role: str) -> tuple[int, str]:
+    """The order in which a text passes a layer's matrices; encoders list them in orders of their own."""
+    from sparsecbm_core.models.backbone import ROLES
+
     return (ROLES.index(role) if role in ROLES else len(ROLES)), role

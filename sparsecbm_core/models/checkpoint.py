@@ -1,6 +1,7 @@
 """Checkpoint folders: JSON and safetensors only, written whole or not at all.
 
-``config.json``        schema version, kind, concept space, encoder configuration, max length, training
+``config.json``        schema version, kind, fingerprint, concept space, encoder configuration, max length,
+                       training
 ``model.safetensors``  weights in fp16 (encoder, ψ, φ, ā, the leakage reference head)
 ``masks.safetensors``  packed mask bits and shapes (sparse models only)
 ``metrics.json``       what was measured, on which data
@@ -11,7 +12,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -19,21 +19,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file as save_torch
 from torch import nn
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import KINDS
 from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.files import read_json, sync, too_new, write_json, write_text
 from sparsecbm_core.models.backbone import build_backbone, load_tokenizer, max_positions, one_line
 from sparsecbm_core.models.card import model_card
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.device import pick_device
+from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
+from sparsecbm_core.models.weight_file import load_weights
 
 SCHEMA_VERSION = 1
 FILES = ("config.json", "model.safetensors", "metrics.json", "tokenizer/tokenizer.json")
@@ -42,38 +43,55 @@ FILES = ("config.json", "model.safetensors", "metrics.json", "tokenizer/tokenize
 def save_checkpoint(model: ConceptModel, folder: str | Path) -> None:
     """Write ``model`` to ``folder``: into a temporary folder beside it, then renamed.
 
-    An existing checkpoint there is replaced; any other non-empty folder is refused.
+    An existing checkpoint there is replaced; any other non-empty folder is refused. Killed between
+    its two renames, a replacement leaves the former checkpoint under another name: it is loaded
+    from there until the next save.
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():
         raise CheckpointError(f"{target} is a file; choose a folder")
-    if target.exists() and any(target.iterdir()) and not (target / "config.json").is_file():
+    if target.exists() and any(target.iterdir()) and not _holds_checkpoint(target):
         raise CheckpointError(f"{target} is not empty and holds no checkpoint; choose another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         _write(model, temporary)
         temporary.chmod(0o755)
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                sync(path)
         _swap(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _holds_checkpoint(folder: Path) -> bool:
+    """Whether the folder is one of ours: every Hugging Face model has a config.json as well."""
+    try:
+        config = read_json(folder / "config.json")
+    except CheckpointError:
+        return False
+    return isinstance(config.get("schema_version"), int) and config.get("kind") in KINDS
+
+
+def _former(target: Path) -> Path:
+    """Where a checkpoint waits while another takes its place."""
+    return target.with_name(f".{target.name}.old")
+
+
 def _swap(new: Path, target: Path) -> None:
     """Move ``new`` to where ``target`` is, which goes only once the new one is there."""
-    if not target.exists():
-        os.replace(new, target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    try:
-        os.replace(target, old)
-        try:
-            os.replace(new, target)
-        except OSError:
-            os.replace(old, target)
-            raise
-    finally:
+    old = _former(target)
+    if target.exists():
         shutil.rmtree(old, ignore_errors=True)
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(model: ConceptModel, folder: Path) -> None:
@@ -81,6 +99,7 @@ def _write(model: ConceptModel, folder: Path) -> None:
     config = {
         "schema_version": SCHEMA_VERSION,
         "kind": kind_of(model),
+        "fingerprint": network_fingerprint(network, model.masks),
         "space": model.space.to_dict(),
         "encoder": _encoder_config(network.encoder.config),
         "max_length": model.max_length,
@@ -133,13 +152,10 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
             f"{folder / 'config.json'} has no schema_version; is it a SparseCBM checkpoint?"
         )
     if version > SCHEMA_VERSION:
-        raise CheckpointError(
-            f"{folder} was written by a newer version (schema {version}; this one reads up to "
-            f"{SCHEMA_VERSION}); upgrade to load it"
-        )
+        raise too_new(folder, version, SCHEMA_VERSION)
     kind = config.get("kind")
-    if kind not in ("standard", "cbm", "sparse"):
-        raise CheckpointError(f"{folder / 'config.json'} has kind {kind!r}; expected standard, cbm or sparse")
+    if kind not in KINDS:
+        raise CheckpointError(f"{folder / 'config.json'} has kind {kind!r}; expected {', '.join(KINDS)}")
     missing = [name for name in ("space", "encoder", "max_length") if name not in config]
     if missing:
         raise CheckpointError(f"{folder / 'config.json'} lacks {', '.join(missing)}")
@@ -155,7 +171,7 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
             f"{folder / 'config.json'} has max_length {max_length}; the encoder reads 1 to {limit} tokens"
         )
     network = StandardClassifier(encoder, space) if kind == "standard" else SparseCBM(encoder, space)
-    head = _load_weights(network, folder / "model.safetensors")
+    head = load_weights(network, folder / "model.safetensors")
     masks = None
     if kind == "sparse":
         if not isinstance(network, SparseCBM):
@@ -168,7 +184,7 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
     # As above: whatever a damaged file makes of the library's parser.
     except Exception as error:
         raise CheckpointError(f"the tokenizer in {folder} cannot be read: {one_line(error)}") from error
-    return ConceptModel(
+    model = ConceptModel(
         network,
         tokenizer,
         masks,
@@ -176,41 +192,31 @@ def load_checkpoint(name_or_folder: str | Path, device: str | None = None) -> Co
         head,
         read_json(folder / "metrics.json"),
         config.get("training", {}),
-        folder.name,
+        Path(name_or_folder).name,
     )
+    # Older checkpoints have none.
+    if "fingerprint" in config and model.fingerprint != config["fingerprint"]:
+        raise CheckpointError(
+            f"{folder} is damaged: its weights or masks are not those it was saved with "
+            f"(fingerprint {model.fingerprint}, config.json says {config['fingerprint']})"
+        )
+    return model
 
 
 def record_metrics(folder: str | Path, name: str, report: dict[str, Any]) -> None:
     """Add a report to a checkpoint's metrics.json and model card; the weights are not touched."""
-    target = Path(folder)
+    target = local_folder(folder)
     metrics = {**read_json(target / "metrics.json"), name: report}
-    write_json(target / "metrics.json", metrics)
     card = model_card(replace(load_checkpoint(target, "cpu"), metrics=metrics))
-    (target / "README.md").write_text(card, encoding="utf-8")
+    write_json(target / "metrics.json", metrics)
+    write_text(target / "README.md", card)
 
 
-def save_masks(masks: MaskSet, path: Path) -> None:
-    """Packed bits with concept names and shapes in the header."""
-    header = {
-        "schema_version": str(SCHEMA_VERSION),
-        "concepts": json.dumps(masks.concepts),
-        "shapes": json.dumps({name: list(shape) for name, shape in masks.shapes.items()}),
-    }
-    save_numpy({name: np.array(bits) for name, bits in masks.packed.items()}, path, header)
-
-
-def load_masks(path: Path) -> MaskSet:
-    """Inverse of `save_masks`; `CheckpointError` if missing or damaged."""
-    try:
-        with safe_open(path, framework="np") as handle:
-            header = handle.metadata() or {}
-            shapes = {name: tuple(shape) for name, shape in json.loads(header["shapes"]).items()}
-            packed = {name: handle.get_tensor(name) for name in shapes}
-            return MaskSet(tuple(json.loads(header["concepts"])), shapes, packed)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; a sparse model needs its masks") from None
-    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {one_line(error)}") from error
+def local_folder(folder: str | Path) -> Path:
+    """A checkpoint that can be written to: a folder here, not a name on the hub."""
+    if not Path(folder).is_dir():
+        raise CheckpointError(f"a report can only be recorded in a folder here, and {folder} is none")
+    return Path(folder)
 
 
 def network_fingerprint(network: nn.Module, masks: MaskSet | None) -> str:
@@ -224,27 +230,6 @@ def network_fingerprint(network: nn.Module, masks: MaskSet | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write indented JSON through a temporary file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; `CheckpointError` naming the file otherwise."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} holds {type(data).__name__}, expected an object")
-    return data
-
-
 def _half(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.half() if tensor.is_floating_point() else tensor
 
@@ -253,6 +238,8 @@ def _resolve(name_or_folder: str | Path) -> Path:
     folder = Path(name_or_folder)
     if folder.is_dir():
         return folder
+    if folder.name and _holds_checkpoint(_former(folder)):
+        return _former(folder)
     text = str(name_or_folder)
     if folder.is_absolute() or text.startswith(".") or text.count("/") != 1:
         raise CheckpointError(f"no checkpoint folder at {folder}; give a folder or a hub name 'owner/model'")
@@ -267,52 +254,6 @@ def _resolve(name_or_folder: str | Path) -> Path:
         raise CheckpointError(
             f"{text!r} is neither a folder here nor a model that the hub gives: {type(error).__name__}"
         ) from error
-
-
-def _load_weights(
-    network: SparseCBM | StandardClassifier, path: Path
-) -> tuple[torch.Tensor, torch.Tensor] | None:
-    try:
-        with safe_open(path, framework="pt") as handle:
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    expected = network.state_dict()
-    head = _reference_head(network, tensors, path) if isinstance(network, SparseCBM) else None
-    missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    if missing or unknown:
-        raise CheckpointError(
-            f"{path} does not match its config.json: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"{path} does not match its config.json: {name} has shape {tuple(tensor.shape)}, "
-                f"expected {tuple(expected[name].shape)}"
-            )
-    network.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
-    return head
-
-
-def _reference_head(
-    network: SparseCBM, tensors: dict[str, torch.Tensor], path: Path
-) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """The leakage head, taken out of ``tensors``; None where the file has none."""
-    space = network.space
-    shapes = {
-        "head.weight": (space.num_labels, space.num_concepts * space.num_states),
-        "head.bias": (space.num_labels,),
-    }
-    if not shapes.keys() & tensors.keys():
-        return None
-    for name, shape in shapes.items():
-        found = tuple(tensors[name].shape) if name in tensors else None
-        if found != shape:
-            raise CheckpointError(
-                f"{path} does not match its config.json: {name} has shape {found}, expected {shape}"
-            )
-    return tensors.pop("head.weight").float(), tensors.pop("head.bias").float()
 
 
 def _check_masks(masks: MaskSet, network: SparseCBM) -> None:

@@ -117,7 +117,6 @@ class ConceptModel:
         if not texts:
             raise InputError("no text given; predict needs at least one")
         encoded, done = self.encode(texts), 0
-        # before inference mode: tensors made inside could not be differentiated through later
         chosen = weights if weights is not None or self.masks is None else self.weights
         labels = torch.empty(len(texts), self.space.num_labels)
         concepts = torch.empty(len(texts), self.space.num_concepts, self.space.num_states)

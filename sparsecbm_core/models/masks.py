@@ -13,7 +13,7 @@ import numpy as np
 from sparsecbm_core.errors import CheckpointError, InputError, one_of
 
 if TYPE_CHECKING:
-    import torch
+    from sparsecbm_core.typing import BoolMask
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class MaskSet:
         flat = np.unpackbits(self.packed[matrix][self._concept(concept)], count=rows * columns)
         return flat.view(bool).reshape(rows, columns)
 
-    def to_torch(self, matrix: str) -> torch.Tensor:
+    def to_torch(self, matrix: str) -> BoolMask:
         """`to_bool` as a tensor (K, O, I) bool."""
         import torch
 

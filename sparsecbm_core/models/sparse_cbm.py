@@ -16,14 +16,23 @@ from sparsecbm_core.models.subnetworks import EffectiveWeights, active, effectiv
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from sparsecbm_core.typing import (
+        Activations,
+        ConceptLogits,
+        Embeddings,
+        LabelLogits,
+        PaddingMask,
+        TokenIds,
+    )
+
 
 @dataclass(frozen=True)
 class CBMOutput:
     """``concept_logits`` (B, K, C), ``activations`` (B, K, C), ``label_logits`` (B, Y)."""
 
-    concept_logits: torch.Tensor
-    activations: torch.Tensor
-    label_logits: torch.Tensor
+    concept_logits: ConceptLogits
+    activations: Activations
+    label_logits: LabelLogits
 
 
 class SparseCBM(nn.Module):
@@ -72,35 +81,39 @@ class SparseCBM(nn.Module):
         return sum(info.size for info in self.matrices)
 
     def weights_for(self, masks: MaskSet) -> EffectiveWeights:
-        """M_k ⊙ θ for inference; make it once per mask set. No graph is kept."""
-        with torch.no_grad():
+        """M_k ⊙ θ for inference; make it once per mask set. No graph is kept.
+
+        Never inference tensors, whatever mode the caller is in: what is shared with a gradient method
+        has to be differentiated through.
+        """
+        with torch.inference_mode(False), torch.no_grad():
             return effective_weights(self.masked_layers, masks)
 
-    def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, input_ids: TokenIds) -> Embeddings:
         """Token embeddings (B, T, E) before positions are added."""
         return self.encoder.get_input_embeddings()(input_ids)
 
     def forward(
         self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
+        input_ids: TokenIds,
+        attention_mask: PaddingMask,
         weights: EffectiveWeights | None = None,
     ) -> CBMOutput:
         """Concepts and label of B texts, each concept through its own subnetwork."""
         embeds, k = self.embed(input_ids), self.space.num_concepts
         if weights is None:
             with active(None):
-                pooled = self._pool(embeds, attention_mask)
+                pooled = self.pooled(embeds, attention_mask)
             by_concept = pooled.expand(k, *pooled.shape)  # (K, B, E), one encoder pass
         else:
             rows = embeds.expand(k, *embeds.shape).flatten(0, 1)  # (K·B, T, E), concept slowest
             with active(weights):
-                pooled = self._pool(rows, attention_mask.repeat(k, 1))
+                pooled = self.pooled(rows, attention_mask.repeat(k, 1))
             by_concept = pooled.unflatten(0, (k, -1))  # (K, B, E)
         return self.bottleneck(self.project(by_concept))
 
     def row_logits(
-        self, embeds: torch.Tensor, attention_mask: torch.Tensor, weights: EffectiveWeights | None
+        self, embeds: Embeddings, attention_mask: PaddingMask, weights: EffectiveWeights | None
     ) -> torch.Tensor:
         """Concept logits (R, C) from embeddings (R, T, E) of R = N·K rows, concept fastest.
 
@@ -111,26 +124,32 @@ class SparseCBM(nn.Module):
         by_concept = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (K, N, T, E)
         mask = attention_mask.unflatten(0, (-1, k)).transpose(0, 1).flatten(0, 1)  # (K·N, T)
         with active(weights):
-            pooled = self._pool(by_concept.flatten(0, 1), mask)
+            pooled = self.pooled(by_concept.flatten(0, 1), mask)
         return self.project(pooled.unflatten(0, (k, -1))).flatten(0, 1)  # (N, K, C) → (R, C)
 
-    def project(self, pooled: torch.Tensor) -> torch.Tensor:
+    def project(self, pooled: torch.Tensor) -> ConceptLogits:
         """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C)."""
         return torch.einsum("kbe,kce->bkc", pooled, self.projector) + self.projector_bias
 
-    def bottleneck(self, concept_logits: torch.Tensor) -> CBMOutput:
+    def bottleneck(self, concept_logits: ConceptLogits) -> CBMOutput:
         """a_k = σ(ℓ_k), then the linear head over all concepts."""
         activations = torch.sigmoid(concept_logits)
         return CBMOutput(concept_logits, activations, self.label_logits(activations))
 
-    def label_logits(self, activations: torch.Tensor) -> torch.Tensor:
+    def label_logits(self, activations: Activations) -> LabelLogits:
         """Σ_k φ_k a_k + b: (B, K, C) → (B, Y). The oracle intervention starts here."""
         return torch.einsum("bkc,ykc->by", activations, self.classifier) + self.classifier_bias
 
-    def _pool(self, embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def pooled(self, embeds: Embeddings, attention_mask: PaddingMask) -> torch.Tensor:
+        """z (R, E): what the encoder makes of R rows, under the `active` subnetworks if there are any."""
         hidden = self.encoder(inputs_embeds=embeds, attention_mask=attention_mask).last_hidden_state
-        keep = attention_mask.unsqueeze(-1).to(torch.float32)  # (R, T, 1)
-        return (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)  # (R, E)
+        return mean_over_tokens(hidden, attention_mask)
+
+
+def mean_over_tokens(hidden: torch.Tensor, attention_mask: PaddingMask) -> torch.Tensor:
+    """Mean of (R, T, E) over the tokens that are not padding, (R, E)."""
+    keep = attention_mask.unsqueeze(-1).to(torch.float32)  # (R, T, 1)
+    return (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)
 
 
 class StandardClassifier(nn.Module):
@@ -144,9 +163,7 @@ class StandardClassifier(nn.Module):
         width = int(getattr(config, "word_embed_proj_dim", config.hidden_size))
         self.head = nn.Linear(width, space.num_labels)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, input_ids: TokenIds, attention_mask: PaddingMask) -> LabelLogits:
         """Label logits (B, Y)."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        keep = attention_mask.unsqueeze(-1).to(torch.float32)
-        pooled = (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)
-        return self.head(pooled)
+        return self.head(mean_over_tokens(hidden, attention_mask))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from sparsecbm_core.config import PruneSettings
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights
+from sparsecbm_core.pruning.gradients import Gradients, make_store
 from sparsecbm_core.pruning.scores import criterion
 from sparsecbm_core.pruning.select import select
 
@@ -23,50 +25,40 @@ def collect_gradients(
     masks: MaskSet,
     batches: Iterable[object],
     loss: LossFunction,
+    store: Gradients,
     num_grads: int,
     dtype: torch.dtype,
     on_step: Callable[[], None] = lambda: None,
-) -> dict[str, torch.Tensor]:
-    """m gradients of each concept's loss w.r.t. its effective weights: matrix → (m, K, O·I).
+) -> None:
+    """Add m gradients of each concept's loss w.r.t. its effective weights to ``store``.
 
     The effective weights M_k ⊙ θ are leaves, so one backward pass through the K-row batch gives
     all K gradients apart, pruned weights included: those may come back. The model is in eval
-    mode meanwhile and is left as it was. Kept in bfloat16: m · K · L values are the one large
-    thing here (5.4 GB at m = 64, K = 4, L = 10.6 M).
+    mode meanwhile and is left as it was.
     """
     leaves = {}
     for name, layer in model.masked_layers.items():
         mask = masks.to_torch(name).to(layer.weight.device)
         leaves[name] = (mask * layer.weight.detach()).to(dtype).requires_grad_(True)  # (K, O, I)
     weights = EffectiveWeights(masks.concepts, {name: ConceptWeights(leaf) for name, leaf in leaves.items()})
-    stored = {
-        name: torch.empty(num_grads, leaf.shape[0], leaf[0].numel(), dtype=torch.bfloat16)
-        for name, leaf in leaves.items()
-    }
     training = [(module, module.training) for module in model.modules()]
     required = [parameter.requires_grad for parameter in model.parameters()]
     model.eval().requires_grad_(False)
     try:
-        done = 0
-        for batch in batches:
+        for batch in islice(batches, num_grads):
             gradients = torch.autograd.grad(loss(model, batch, weights), list(leaves.values()))
-            for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
-                stored[name][done] = gradient.reshape(leaf.shape[0], -1)
-            done += 1
+            store.add({name: g.flatten(1) for name, g in zip(leaves, gradients, strict=True)})
             on_step()
-            if done == num_grads:
-                break
     finally:
         for parameter, flag in zip(model.parameters(), required, strict=True):
             parameter.requires_grad_(flag)
         for module, flag in training:
             module.training = flag
-    return {name: gradient[:done] for name, gradient in stored.items()}
 
 
 def score_weights(
     model: SparseCBM,
-    gradients: dict[str, torch.Tensor] | None,
+    gradients: Gradients | None,
     settings: PruneSettings,
     generator: torch.Generator,
 ) -> dict[str, np.ndarray]:
@@ -77,8 +69,10 @@ def score_weights(
         theta = layer.weight.detach().reshape(-1).cpu()
         rows = []
         for k in range(model.space.num_concepts):
-            own = gradients[name][:, k] if gradients is not None else None
-            rows.append(chosen.score(theta, own, settings, generator).float().numpy())
+            diagonal = None
+            if gradients is not None:
+                diagonal = gradients.inverse_diagonal(name, k, chosen.block_size(settings), settings.damp)
+            rows.append(chosen.score(theta, diagonal, generator).float().numpy())
         scores[name] = np.stack(rows)
     return scores
 
@@ -101,7 +95,9 @@ def update_masks(
     """
     gradients = None
     if criterion(settings.criterion).needs_gradients:
-        gradients = collect_gradients(model, masks, batches, loss, settings.num_grads, dtype, on_step)
+        sizes = {name: layer.weight.numel() for name, layer in model.masked_layers.items()}
+        gradients = make_store(sizes, len(masks.concepts), settings)
+        collect_gradients(model, masks, batches, loss, gradients, settings.num_grads, dtype, on_step)
     scores = score_weights(model, gradients, settings, generator)
     del gradients
     strength = settings.exclusivity * sparsity / settings.sparsity if settings.sparsity else 0.0

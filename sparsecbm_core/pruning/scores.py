@@ -9,61 +9,46 @@ import torch
 
 from sparsecbm_core.config import PruneSettings
 from sparsecbm_core.errors import SettingsError, one_of
-from sparsecbm_core.pruning.fisher import inverse_fisher_diagonal
 
-ScoreFunction = Callable[[torch.Tensor, "torch.Tensor | None", PruneSettings, torch.Generator], torch.Tensor]
+ScoreFunction = Callable[[torch.Tensor, "torch.Tensor | None", torch.Generator], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """``score(theta (L,), gradients (m, L) or None, settings, generator)`` → (L,) float, larger kept."""
+    """``score(theta (L,), diag(F̂⁻¹) (L,) or None, generator)`` → (L,) float, larger kept.
+
+    ``block_size`` says in blocks of how many weights the Fisher matrix is taken.
+    """
 
     name: str
-    needs_gradients: bool
     score: ScoreFunction
+    needs_gradients: bool = False
+    block_size: Callable[[PruneSettings], int] = lambda settings: settings.block_size
 
 
-def _second_order(
-    theta: torch.Tensor, gradients: torch.Tensor | None, settings: PruneSettings, _: torch.Generator
-) -> torch.Tensor:
+def _obs(theta: torch.Tensor, diagonal: torch.Tensor | None, _: torch.Generator) -> torch.Tensor:
     """ρ_j = θ_j² / (2 [F̂⁻¹]_jj): loss change when weight j alone is removed (Eq. 9)."""
-    diagonal = inverse_fisher_diagonal(_required(gradients), settings.block_size, settings.damp)
+    if diagonal is None:
+        raise SettingsError("this criterion needs gradients")
     return theta.double().square() / (2.0 * diagonal)
 
 
-def _diagonal_fisher(
-    theta: torch.Tensor, gradients: torch.Tensor | None, settings: PruneSettings, _: torch.Generator
-) -> torch.Tensor:
-    """The same with blocks of one weight: ½ θ_j² (ζ + mean g_j²)."""
-    diagonal = inverse_fisher_diagonal(_required(gradients), 1, settings.damp)
-    return theta.double().square() / (2.0 * diagonal)
-
-
-def _magnitude(
-    theta: torch.Tensor, gradients: torch.Tensor | None, settings: PruneSettings, _: torch.Generator
-) -> torch.Tensor:
+def _magnitude(theta: torch.Tensor, _: torch.Tensor | None, __: torch.Generator) -> torch.Tensor:
     return theta.abs()
 
 
-def _random(
-    theta: torch.Tensor, gradients: torch.Tensor | None, settings: PruneSettings, generator: torch.Generator
-) -> torch.Tensor:
+def _random(theta: torch.Tensor, _: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
     return torch.rand(theta.shape, generator=generator)
-
-
-def _required(gradients: torch.Tensor | None) -> torch.Tensor:
-    if gradients is None:
-        raise SettingsError("this criterion needs gradients")
-    return gradients
 
 
 _CRITERIA = {
     criterion.name: criterion
     for criterion in (
-        Criterion("second_order", True, _second_order),
-        Criterion("diagonal_fisher", True, _diagonal_fisher),
-        Criterion("magnitude", False, _magnitude),
-        Criterion("random", False, _random),
+        Criterion("second_order", _obs, needs_gradients=True),
+        # blocks of one weight: ½ θ_j² (ζ + mean g_j²)
+        Criterion("diagonal_fisher", _obs, needs_gradients=True, block_size=lambda settings: 1),
+        Criterion("magnitude", _magnitude),
+        Criterion("random", _random),
     )
 }
 

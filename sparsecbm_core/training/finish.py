@@ -34,19 +34,22 @@ def finish_model(trainer: Trainer, log: RunLog) -> ConceptModel:
         if activations is not None:
             network.mean_activations.copy_(activations.mean(0).half())
         head = fit_concept_head(trainer.train)
+    settings = trainer.settings.applied(from_model=trainer.init is not None)
+    if trainer.init is not None:
+        settings["backbone"] = trainer.init.get("settings", {}).get("backbone")  # its encoder is this one's
     training = {
-        "settings": trainer.settings.to_dict(),
-        "init": trainer.init_name,
+        "settings": settings,
+        "init": trainer.init,
         "data": trainer.train.name,
         "train_split": trainer.train.split,
         "train_examples": len(trainer.train),
         "dev_split": trainer.dev.split,
-        "precision": str(trainer.dtype).removeprefix("torch."),
+        "precision": trainer.precision,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
     model = replace(model, head=head, training=training)
-    metrics = {trainer.dev.split: evaluate_model(model, trainer.dev)}
+    metrics = {trainer.dev.split: evaluate_model(model, trainer.dev).to_dict()}
     model = replace(model, metrics=metrics)
     log.write("finish", dev=metrics[trainer.dev.split])
     model.save_pretrained(trainer.output / "model")

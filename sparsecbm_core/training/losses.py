@@ -65,11 +65,25 @@ def concept_loss(concept_logits: torch.Tensor, targets: torch.Tensor) -> torch.T
     return k * F.cross_entropy(concept_logits.float().flatten(0, 1), targets.flatten(0, 1))
 
 
-def joint_loss(output: CBMOutput, batch: LabelledBatch, gamma: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Task loss and γ-weighted concept loss (Eq. 1, 2); their sum is what is minimised.
+@dataclass(frozen=True)
+class JointLoss:
+    """``task`` and ``concept`` = Σ_k CE(ℓ_k, c_k), each averaged over the batch, and γ."""
+
+    task: torch.Tensor
+    concept: torch.Tensor
+    gamma: float
+
+    @property
+    def total(self) -> torch.Tensor:
+        """What is minimised: task + γ · concept (Eq. 1, 2)."""
+        return self.task + self.gamma * self.concept
+
+
+def joint_loss(output: CBMOutput, batch: LabelledBatch, gamma: float) -> JointLoss:
+    """Task and concept loss of one batch.
 
     The label logits sum over all concepts (Eq. 3), so the gradient that reaches subnetwork k is
     that of its decomposed loss with the other concepts' activations held fixed.
     """
     task = F.cross_entropy(output.label_logits.float(), batch.labels)
-    return task, gamma * concept_loss(output.concept_logits, batch.concepts)
+    return JointLoss(task, concept_loss(output.concept_logits, batch.concepts), gamma)

@@ -59,6 +59,9 @@ class TrainableWeights:
     def with_replaced(self, k: int, weight: torch.Tensor) -> TrainableWeights:
         raise SettingsError("weights under training cannot be replaced one concept at a time")
 
+    def only(self, k: int) -> TrainableWeights:
+        return TrainableWeights(self.weight, self.masks[k : k + 1])
+
 
 def mask_tensors(
     masks: MaskSet, layers: Mapping[str, MaskedLinear], dtype: torch.dtype

@@ -9,7 +9,7 @@ from sparsecbm_core.config import TrainSettings
 
 
 def build_optimizer(model: nn.Module, settings: TrainSettings, encoder_lr: float) -> torch.optim.AdamW:
-    """AdamW with its own rate for encoder, projector ψ and classifier φ; no decay on vectors."""
+    """AdamW with its own rate for encoder, projector ψ and classifier φ; no decay on biases and norms."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if name.startswith("encoder."):
@@ -18,7 +18,7 @@ def build_optimizer(model: nn.Module, settings: TrainSettings, encoder_lr: float
             rate = settings.projector_lr
         else:  # classifier φ, or the standard baseline's head
             rate = settings.classifier_lr if name.startswith("classifier") else settings.projector_lr
-        decay = settings.weight_decay if parameter.ndim >= 2 else 0.0
+        decay = 0.0 if "bias" in name or "norm" in name.lower() else settings.weight_decay
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(
         [

@@ -23,6 +23,7 @@ class Snapshot:
     masks: MaskSet | None
     best_masks: MaskSet | None
     rng: torch.Tensor
+    device_rng: torch.Tensor | None = None
     teacher: Tensors = field(default_factory=dict)
 
     @classmethod
@@ -37,11 +38,12 @@ class Snapshot:
     ) -> Snapshot:
         """A view of the run, not a copy: write it out before training goes on."""
         moments = optimizer_tensors(network, optimizer)
-        rng = torch.get_rng_state()
-        return cls(dict(network.state_dict()), moments, best, masks, best_masks, rng, teacher or {})
+        rng = torch.get_rng_state(), device_rng_state(device_of(network))
+        return cls(dict(network.state_dict()), moments, best, masks, best_masks, *rng, teacher or {})
 
     def tensors(self) -> Tensors:
-        """Flat names: "model/…", "optimizer/…", "best/…", "mask/…", "best_mask/…", "teacher/…", "rng"."""
+        """Flat names: "model/…", "optimizer/…", "best/…", "mask/…", "best_mask/…", "teacher/…", "rng",
+        and "device_rng" for a run on an accelerator."""
         parts: dict[str, Tensors] = {
             "model": self.network,
             "optimizer": self.optimizer,
@@ -51,7 +53,8 @@ class Snapshot:
             "teacher": self.teacher,
         }
         flat = {f"{part}/{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
-        return {**flat, "rng": self.rng}
+        device = {} if self.device_rng is None else {"device_rng": self.device_rng}
+        return {**flat, "rng": self.rng, **device}
 
     @classmethod
     def from_tensors(
@@ -76,6 +79,7 @@ class Snapshot:
             masks("mask"),
             masks("best_mask"),
             tensors["rng"],
+            tensors.get("device_rng"),
             part("teacher"),
         )
 
@@ -85,6 +89,7 @@ class Snapshot:
             network.load_state_dict(self.network)
             restore_optimizer(network, optimizer, self.optimizer)
             torch.set_rng_state(self.rng)
+            restore_device_rng(device_of(network), self.device_rng)
         except (KeyError, RuntimeError, TypeError) as error:
             raise CheckpointError(
                 f"the saved state does not fit the run: {' '.join(str(error).split())}"
@@ -102,11 +107,34 @@ def optimizer_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer
 
 
 def restore_optimizer(network: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Inverse of `optimizer_tensors`."""
-    parameters = dict(network.named_parameters())
+    """Inverse of `optimizer_tensors`; the optimiser puts each value where its parameter is."""
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    order = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+    index = {name: i for i, name in enumerate(order)}
+    state: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
-        field, name = key.split("/", 1)
-        optimizer.state[parameters[name]][field] = tensor.clone()
+        value, name = key.split("/", 1)
+        state.setdefault(index[name], {})[value] = tensor.clone()
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def device_rng_state(device: torch.device) -> torch.Tensor | None:
+    """The accelerator's random state, which dropout draws from; None on the CPU, whose is saved anyway."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def restore_device_rng(device: torch.device, state: torch.Tensor | None) -> None:
+    """Inverse of `device_rng_state`."""
+    if state is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif state is not None and device.type == "mps":
+        torch.mps.set_rng_state(state)
 
 
 def _bits(masks: MaskSet | None) -> Tensors:

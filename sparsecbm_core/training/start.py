@@ -1,8 +1,9 @@
-"""The network a run starts from, and its training data as batches."""
+"""What a run starts from: checked settings and data, the network, the training data as batches."""
 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,34 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import TrainSettings
 from sparsecbm_core.data.batches import length_buckets, tokenize
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.errors import DataError, SettingsError, SparseCBMWarning
 from sparsecbm_core.models.backbone import load_backbone, max_positions, set_dropout
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
+from sparsecbm_core.pruning.gradients import check_memory
 from sparsecbm_core.training.losses import LabelledBatch, concept_targets, labelled_batch
+
+
+def check_run(settings: TrainSettings, train: ReviewDataset, dev: ReviewDataset, from_model: bool) -> None:
+    """Raise if settings and data make no run; warn where they ask for what cannot be."""
+    for data in (train, dev):
+        if not len(data):
+            raise DataError(f"split {data.split!r} of {data.name} has no usable rows")
+    if names(train.space) != names(dev.space):
+        raise DataError("train and dev differ in their concepts, states or labels")
+    if settings.distillation and not settings.dense_epochs and not from_model:
+        raise SettingsError(
+            "distillation needs a dense model to learn from: dense epochs, or one to start from"
+        )
+    prune, k = settings.prune, train.space.num_concepts
+    # K subnetworks of density 1 - s are apart only if together they hold no more than all the weights
+    if settings.kind == "sparse" and prune.exclusivity and (1.0 - prune.sparsity) * k > 1.0 + 1e-9:
+        warnings.warn(
+            f"{k} subnetworks of sparsity {prune.sparsity:g} share weights whatever the exclusivity: "
+            f"to be distinct they need a sparsity of at least {1 - 1 / k:.4g} (1 - 1/K)",
+            SparseCBMWarning,
+            stacklevel=3,
+        )
 
 
 def starting_network(
@@ -32,6 +56,8 @@ def starting_network(
     limit = max_positions(network.encoder.config)
     if settings.max_length > limit:
         raise SettingsError(f"max_length {settings.max_length} exceeds the encoder's {limit} positions")
+    if settings.kind == "sparse" and isinstance(network, SparseCBM):
+        check_memory(network.prunable_weights, space.num_concepts, settings.prune)
     return network, tokenizer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 
 from sparsecbm_core.config import TrainSettings
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.errors import DataError, SettingsError
+from sparsecbm_core.errors import SettingsError, TrainingError
 from sparsecbm_core.evaluate.classification import accuracies
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.device import pick_device
@@ -25,13 +26,13 @@ from sparsecbm_core.pruning.pruner import update_masks
 from sparsecbm_core.pruning.schedule import cubic_sparsity
 from sparsecbm_core.training.finish import finish_model
 from sparsecbm_core.training.log import RunLog
-from sparsecbm_core.training.losses import LabelledBatch, joint_loss
+from sparsecbm_core.training.losses import JointLoss, LabelledBatch, joint_loss
 from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights
 from sparsecbm_core.training.optim import build_optimizer, set_learning_rate
 from sparsecbm_core.training.plan import SPARSE, PhasePlan, RunProgress, plan_phases
 from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot
-from sparsecbm_core.training.start import TrainingBatches, names, starting_network
+from sparsecbm_core.training.start import TrainingBatches, check_run, starting_network
 from sparsecbm_core.training.state import Position, load_state, save_state
 
 STATE_FILE = "resume.safetensors"
@@ -48,7 +49,9 @@ class Trainer:
 
     Runs with equal settings, data and machine are equal on the CPU. The state is saved every
     epoch and every ``save_seconds``; ``run(resume=True)`` goes on from it to the same result.
-    ``on_progress(done, total, message)`` gets work units, not seconds.
+    ``on_progress(done, total, message)`` gets work units, not seconds. Each epoch's line of the log
+    has the mean task loss and the mean concept loss Σ_k CE(ℓ_k, c_k), without γ. A loss or a gradient
+    that is not finite ends the run with a `TrainingError` that names the step.
     """
 
     def __init__(
@@ -62,24 +65,16 @@ class Trainer:
         save_seconds: float = 300.0,
         on_progress: Callable[[int, int, str], None] = lambda done, total, message: None,
     ) -> None:
-        for data in (train, dev):
-            if not len(data):
-                raise DataError(f"split {data.split!r} of {data.name} has no usable rows")
-        if names(train.space) != names(dev.space):
-            raise DataError("train and dev differ in their concepts, states or labels")
+        check_run(settings, train, dev, from_model=init is not None)
         self.settings, self.train, self.dev, self.output = settings, train, dev, Path(output)
         self.device = pick_device(device)
         self.dtype = pick_precision(settings.precision, self.device)
         self.save_seconds, self.on_progress = save_seconds, on_progress
-        self.init_name = init.fingerprint if init is not None else None
+        self.init = None if init is None else {"fingerprint": init.fingerprint, **init.training}
         torch.manual_seed(settings.seed)
         network, self.tokenizer = starting_network(settings, train.space, init)
         self.network = network.to(self.device)
         self.plans = plan_phases(settings, len(train), init is not None)
-        if settings.distillation and settings.kind == "sparse" and not settings.dense_epochs and init is None:
-            raise SettingsError(
-                "distillation needs a dense model to learn from: dense epochs, or one to start from"
-            )
         self.masks: MaskSet | None = None
         self._mask_tensors: dict[str, torch.Tensor] = {}
         self.best: dict[str, torch.Tensor] = {}
@@ -91,6 +86,7 @@ class Trainer:
         self.output.mkdir(parents=True, exist_ok=True)
         self.batches = TrainingBatches(self.train, self.tokenizer, self.settings, self.device)
         self.progress = RunProgress(self.plans, self.on_progress)
+        torch.manual_seed(self.settings.seed)  # whatever was drawn since the trainer was made
         position, snapshot = self._saved() if resume and self.state_path.is_file() else (None, None)
         log = RunLog(self.output / "log.jsonl", position.log_bytes if position else 0)
         self._last_save = time.monotonic()
@@ -105,6 +101,11 @@ class Trainer:
         model = finish_model(self, log)
         self.state_path.unlink(missing_ok=True)
         return model
+
+    @property
+    def precision(self) -> str:
+        """What "auto" came to here."""
+        return str(self.dtype).removeprefix("torch.")
 
     @property
     def state_path(self) -> Path:
@@ -122,7 +123,9 @@ class Trainer:
             "settings": self.settings.to_dict(),
             "train": self.train.fingerprint(),
             "dev": self.dev.fingerprint(),
-            "init": self.init_name,
+            "init": self.init and self.init["fingerprint"],
+            "device": self.device.type,
+            "precision": self.precision,
         }
 
     def _saved(self) -> tuple[Position, Snapshot]:
@@ -165,7 +168,8 @@ class Trainer:
             if first + step in plan.updates:
                 self._update_masks(plan, first + step, log)
             set_learning_rate(optimizer, first + step, plan.total, self.settings.warmup_share)
-            task, concept = self._train_step(batches[step], optimizer)
+            where = f"{plan.name} epoch {position.epoch + 1}, step {step + 1}"
+            task, concept = self._train_step(batches[step], optimizer, where)
             task_sum, concept_sum, seen = task_sum + task, concept_sum + concept, seen + 1
             self.progress.steps(
                 plan, first + step + 1, f"{plan.name} epoch {position.epoch + 1}/{plan.epochs}"
@@ -191,24 +195,33 @@ class Trainer:
             self.best_masks = self.masks
         return Position(plan.name, position.epoch + 1, 0, best_score, best_epoch, log.size())
 
-    def _train_step(self, indices: list[int], optimizer: torch.optim.Optimizer) -> tuple[float, float]:
+    def _train_step(
+        self, indices: list[int], optimizer: torch.optim.Optimizer, where: str
+    ) -> tuple[float, float]:
         self.network.train()
-        task, concept = self._loss(self.network, self.batches.gather(indices), self._effective())
+        loss = self._loss(self.network, self.batches.gather(indices), self._effective())
+        task, concept = loss.task.item(), loss.concept.item()
         optimizer.zero_grad(set_to_none=True)
-        (task + concept).backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_grad_norm)
+        loss.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_grad_norm).item()
+        if not math.isfinite(task + concept + norm):
+            raise TrainingError(
+                f"{where}: task loss {task:g}, concept loss {concept:g}, gradient norm {norm:g}; "
+                "lower the learning rates, or see what is odd about these reviews"
+            )
         optimizer.step()
-        return task.item(), concept.item()
+        return task, concept
 
     def _loss(
         self, network: SparseCBM | StandardClassifier, batch: LabelledBatch, weights: EffectiveWeights | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> JointLoss:
+        gamma = self.settings.gamma
         with self.autocast():
             if isinstance(network, StandardClassifier):
                 task = F.cross_entropy(network(batch.input_ids, batch.attention_mask).float(), batch.labels)
-                return task, torch.zeros_like(task)
+                return JointLoss(task, torch.zeros_like(task), gamma)
             output = network(batch.input_ids, batch.attention_mask, weights)
-        return joint_loss(output, batch, self.settings.gamma)
+        return joint_loss(output, batch, gamma)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The run's precision, for forward passes."""
@@ -256,7 +269,7 @@ class Trainer:
         def loss(network: SparseCBM, batch: object, weights: EffectiveWeights) -> torch.Tensor:
             if not isinstance(batch, LabelledBatch):
                 raise TypeError(type(batch))
-            return sum(self._loss(network, batch, weights), torch.zeros((), device=self.device))
+            return self._loss(network, batch, weights).total
 
         gradients = 0
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sparsecbm_core.cli.train import parse_settings
+from sparsecbm_core.cli.train import parse_settings, train
 from sparsecbm_core.concepts import CEBAB
+from sparsecbm_core.config import PruneSettings, TrainSettings
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.training.trainer import STATE_FILE, Trainer
 from tests.cli.arguments import refused, train_arguments
@@ -33,19 +37,6 @@ def test_without_arguments_the_help_is_shown(run, command):
     assert "Usage: sparsecbm" in out + "\n".join(err)
 
 
-def test_data_stats(run, data, tmp_path):
-    code, out, err = run(
-        "data", "stats", "--data", data, "--splits", "train, dev", "--output", tmp_path / "s.json"
-    )
-    assert code == 0
-    assert err == [f"wrote {tmp_path / 's.json'}"]
-    assert "CEBaB" in out
-    assert "train" in out
-    stats = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
-    assert [(split["split"], split["rows_kept"]) for split in stats["splits"]] == [("train", 16), ("dev", 8)]
-    assert list(stats["concepts"]) == list(CEBAB.concepts)
-
-
 def test_train_writes_a_model_and_its_log(trained, backbone):
     model = ConceptModel.from_pretrained(trained / "model")
     assert model.space == CEBAB
@@ -61,7 +52,9 @@ def test_train_says_what_it_made(run, data, backbone, tmp_path):
     code, out, _ = run("train", *train_arguments(tmp_path, data, backbone, "--kind", "cbm"))
     assert code == 0
     assert out.startswith(f"{tmp_path / 'model'}: dev concept accuracy 0.")
-    code, out, _ = run("train", *train_arguments(tmp_path, data, backbone, "--kind", "standard"))
+    code, out, _ = run(
+        "train", *train_arguments(tmp_path, data, backbone, "--kind", "standard", "--overwrite")
+    )
     assert code == 0
     assert out.startswith(f"{tmp_path / 'model'}: dev task accuracy ")
 
@@ -165,26 +158,52 @@ def test_explain_a_file_of_reviews(run, trained, tmp_path):
     ]
 
 
-def test_csv_data(run, backbone, tmp_path):
-    rows = ["text,stars,food,noise"] + [f"soup {i},{i % 2},{('pos', 'neg')[i % 2]}," for i in range(8)]
-    (tmp_path / "train.csv").write_text("\n".join(rows))
-    (tmp_path / "dev.csv").write_text("\n".join([*rows[:4], "meal,1,neg,"]))
-    csv = ["--dataset", "csv", "--label-column", "stars", "--state-map", "pos=Positive,neg=Negative"]
-    columns = ["--concept-columns", "food, noise"]
-    run_folder = tmp_path / "run"
-    code, _, err = run("train", *train_arguments(run_folder, tmp_path, backbone, *csv, *columns))
-    assert (code, err) == (0, [])
-    code, out, _ = run("evaluate", "--model", run_folder / "model", "--data", tmp_path, *csv)
+def test_a_finished_run_is_neither_lost_nor_repeated(run, data, backbone, trained, tmp_path):
+    output = Path(shutil.copytree(trained, tmp_path / "run"))
+    arguments = train_arguments(output, data, backbone)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    refused(run("train", *arguments), "holds a finished run; add --overwrite to start anew")
+    refused(run("train", *arguments, "--resume", "--overwrite"), "give one of them")
+    code, out, err = run("train", *arguments, "--resume")
+    assert (code, err) == (0, [f"{output} is finished; --overwrite starts it anew"])
+    accuracy = ConceptModel.from_pretrained(trained / "model").metrics["dev"]["task_accuracy"]
+    assert out.startswith(f"{output / 'model'}: dev concept accuracy")
+    assert f"task accuracy {accuracy:.4f}" in out
+    assert before == {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    assert run("train", *arguments, "--overwrite", "--seed", "1")[0] == 0
+    assert ConceptModel.from_pretrained(output / "model").training["settings"]["seed"] == 1
+
+
+def test_options_default_to_the_settings():
+    """One place says what the recipe is."""
+    defaults = {name: item.default for name, item in inspect.signature(train).parameters.items()}
+    for settings in (TrainSettings, PruneSettings):
+        for item in fields(settings):
+            if item.name in defaults and item.name != "backbone":
+                assert defaults[item.name] == item.default, item.name
+
+
+def test_the_model_to_start_from_goes_to_the_device_asked_for(run, data, backbone, tmp_path, monkeypatch):
+    seen = []
+
+    def load(folder, device=None):
+        seen.append(device)
+        raise InputError("seen")
+
+    monkeypatch.setattr(ConceptModel, "from_pretrained", load)
+    refused(run("train", *train_arguments(tmp_path, data, backbone, "--init", "x")), "seen")
+    assert seen == ["cpu"]
+
+
+@pytest.mark.filterwarnings("default::sparsecbm_core.errors.SparseCBMWarning")
+def test_a_warning_is_one_line(run, data, backbone, tmp_path):
+    arguments = train_arguments(tmp_path, data, backbone, "--sparsity", "0.5")
+    code, _, err = run("train", *arguments)
     assert code == 0
-    assert set(json.loads(out)["per_concept"]) == {"food", "noise"}
-    # one file is one split: it cannot be both
-    arguments = train_arguments(run_folder, tmp_path / "train.csv", backbone, *csv, *columns)
-    refused(run("train", *arguments), "train and dev are the same reviews")
-
-
-def test_the_data_folder_can_come_from_the_environment(run, data, monkeypatch):
-    monkeypatch.setenv("SPARSECBM_DATA", str(data))
-    assert run("data", "stats", "--splits", "dev")[0] == 0
+    assert [line for line in err if "warning" in line] == [
+        "sparsecbm: warning: 4 subnetworks of sparsity 0.5 share weights whatever the exclusivity: "
+        "to be distinct they need a sparsity of at least 0.75 (1 - 1/K)"
+    ]
 
 
 def test_settings_from_options_and_assignments():

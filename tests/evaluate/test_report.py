@@ -11,14 +11,18 @@ import torch
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import DataError
+from sparsecbm_core.evaluate import report as reports
 from sparsecbm_core.evaluate.classification import macro_f1, paper_f1
-from sparsecbm_core.evaluate.report import evaluate_model, overlap_report
+from sparsecbm_core.evaluate.report import overlap_report
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.tiny import SPACE, make_tiny, with_masks
 from tests.toy import dataset, toy_reviews
 
 KEYS = {
+    "data",
+    "model",
+    "schema_version",
     "concept_accuracy",
     "concept_macro_f1",
     "per_concept",
@@ -34,6 +38,11 @@ KEYS = {
     "seconds",
 }
 DEV = toy_reviews(20, "dev")
+
+
+def evaluate_model(*arguments):
+    """As it is exported."""
+    return reports.evaluate_model(*arguments).to_dict()
 
 
 def with_head(model):
@@ -83,6 +92,8 @@ def test_a_sparse_model(tiny_model):
     assert report["jaccard"].keys() == {"mean", "chance", "pairs"}
     assert report["examples"] == 20
     assert report["seconds"] >= 0
+    assert report["data"] == {"name": "toy", "split": "dev", "fingerprint": DEV.fingerprint()}
+    assert (report["model"], report["schema_version"]) == (model.fingerprint, 1)
 
 
 def test_a_model_that_is_right_about_everything(tiny_model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,10 +146,17 @@ def test_given_weights_replace_the_models_own(tiny_model: ConceptModel) -> None:
     given = explain(
         tiny_model, REVIEW, "gradient", weights=tiny_model.cbm.weights_for(masks), fingerprint="x"
     )
-    expected = explain(with_masks(tiny_model, masks), REVIEW, "gradient", fingerprint="x")
-    assert given == expected
-    assert given.fingerprint == "x"
+    expected = explain(with_masks(tiny_model, masks), REVIEW, "gradient")
+    assert given == replace(expected, fingerprint="x")
     assert given.logits != explain(tiny_model, REVIEW, None).logits
+
+
+def test_weights_are_never_given_the_models_own_name(tiny_model: ConceptModel) -> None:
+    for options in ({"weights": tiny_model.weights}, {"fingerprint": "x"}):
+        with pytest.raises(InputError, match="given together, or neither is"):
+            explain(tiny_model, REVIEW, **options)
+        with pytest.raises(InputError, match="given together, or neither is"):
+            explain_many(tiny_model, [REVIEW], **options)
 
 
 def test_corrected_concepts_keep_their_rows(tiny_model: ConceptModel) -> None:
@@ -160,7 +168,7 @@ def test_corrected_concepts_keep_their_rows(tiny_model: ConceptModel) -> None:
         name: layer.weight * other.to_torch(name)[1] for name, layer in tiny_model.cbm.masked_layers.items()
     }
     weights = tiny_model.weights.with_concept("service", replaced)
-    result = explain(tiny_model, REVIEW, "gradient", weights=weights)
+    result = explain(tiny_model, REVIEW, "gradient", weights=weights, fingerprint="corrected")
     corrected = explain(with_masks(tiny_model, other), REVIEW, "gradient")
     own = explain(tiny_model, REVIEW, "gradient")
     for concept, expected in (("food", own), ("service", corrected)):

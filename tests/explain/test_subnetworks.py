@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,8 +14,7 @@ from hypothesis import strategies as st
 from sparsecbm_core.data.types import Example, LoadReport, ReviewDataset
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import cross_accuracy, density_image, subnetwork_stats
-from sparsecbm_core.explain.subnetworks import ROLES
-from sparsecbm_core.models.backbone import MatrixInfo
+from sparsecbm_core.models.backbone import ROLES, MatrixInfo
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, random_masks, with_masks
@@ -47,9 +47,9 @@ def test_hand_counted_sizes_and_overlaps() -> None:
 
 @given(st.integers(1, 9), st.integers(1, 7), st.integers(1, 7), st.randoms(use_true_random=False))
 def test_counts_add_up_for_any_number_of_concepts(
-    concepts: int, rows: int, columns: int, random: object
+    concepts: int, rows: int, columns: int, random: Random
 ) -> None:
-    generator = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
+    generator = np.random.default_rng(random.getrandbits(32))
     names = tuple(f"c{k}" for k in range(concepts))
     bits = generator.random((concepts, rows, columns)) < generator.random()
     masks = MaskSet.from_bool(names, {"a": bits})
@@ -114,8 +114,10 @@ def test_an_image_shows_every_matrix_where_it_belongs() -> None:
 
 def test_what_is_missing_in_a_layer_is_left_open() -> None:
     infos = (INFOS[0], MatrixInfo("b", 1, "key", (1, 3)))
-    values = density_image(SMALL, infos, "x", cells=(1, 1)).values
-    assert np.isnan(values).tolist() == [[False, True], [True, False]]
+    image = density_image(SMALL, infos, "x", cells=(1, 1))
+    assert np.isnan(image.values).tolist() == [[False, True], [True, False]]
+    exported = json.loads(json.dumps(image.to_dict(), allow_nan=False))
+    assert exported["values"] == [[0.25, None], [None, 1.0]]
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

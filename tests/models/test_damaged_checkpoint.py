@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.models.checkpoint import load_checkpoint, save_masks
+from sparsecbm_core.models.checkpoint import load_checkpoint
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
 from tests.tiny import SPACE, make_tiny
 
@@ -68,6 +71,23 @@ def edit_masks(**values):
         save_file(load_file(path), path, header)
 
     return damage
+
+
+def flip_a_bit(name):
+    """In the middle of the tensors, where nothing but the fingerprint can tell."""
+
+    def damage(folder):
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) * 3 // 4] ^= 1
+        (folder / name).write_bytes(data)
+
+    return damage
+
+
+def masks_of_another_run(folder):
+    masks = load_masks(folder / "masks.safetensors")
+    rotated = {name: np.roll(bits, 1, axis=0) for name, bits in masks.packed.items()}
+    save_masks(replace(masks, packed=rotated), folder / "masks.safetensors")
 
 
 def other_masks(concepts=SPACE.concepts, arch="bert"):
@@ -152,6 +172,15 @@ DAMAGES = {
     ),
     "masks for fewer": (other_masks(("food",)), "masks are for concepts"),
     "masks of another encoder": (other_masks(arch="opt"), "do not fit the encoder's matrices"),
+    "masks newer": (edit_masks(schema_version="99"), "masks.safetensors was written by a newer version"),
+    "masks without version": (edit_masks(schema_version=None), "masks.safetensors is damaged"),
+    "masks of another run": (masks_of_another_run, "are not those it was saved with"),
+    "masks flipped": (flip_a_bit("masks.safetensors"), "are not those it was saved with"),
+    "weights flipped": (flip_a_bit("model.safetensors"), "are not those it was saved with"),
+    "weights of another run": (
+        edit_tensors(lambda t: t.update(projector=t["projector"] * 2)),
+        "are not those it was saved with",
+    ),
     "tokenizer cut": (cut("tokenizer/tokenizer.json", 0.5), "the tokenizer in .* cannot be read"),
     "tokenizer text": (write("tokenizer/tokenizer.json", b"{}"), "the tokenizer in .* cannot be read"),
 }

@@ -186,6 +186,18 @@ def test_other_weights_can_stand_in_for_the_models_own(tiny_model):
     torch.testing.assert_close(tiny_model.predict(TEXTS).label_logits, own, rtol=0, atol=0)
 
 
+def test_weights_first_made_in_inference_mode_can_be_differentiated_through():
+    model = make_tiny("bert")
+    with torch.inference_mode():
+        model.predict(TEXTS)
+        shared = model.weights
+    assert not any(matrix.stacked.is_inference() for matrix in shared.matrices.values())
+    ids = torch.tensor([[2, 5, 7, 3]] * 3)
+    embeds = model.cbm.embed(ids).detach().requires_grad_()
+    model.cbm.row_logits(embeds, torch.ones_like(ids), shared).sum().backward()
+    assert embeds.grad.abs().sum() > 0
+
+
 def test_the_fingerprint_follows_weights_and_masks():
     first, same, other = make_tiny("bert"), make_tiny("bert"), make_tiny("bert", seed=1)
     assert first.fingerprint == same.fingerprint

@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active, effective_weights
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE, make_tiny, random_masks
@@ -175,6 +176,8 @@ def test_replacing_one_concept_changes_only_that_one(tiny_models, arch):
         for name, layer in network.masked_layers.items()
     }
     replaced = model.weights.with_concept("service", own)
+    with pytest.raises(InputError, match="unknown concept 'decor'; choose one of: food, service, noise"):
+        model.weights.with_concept("decor", own)
     actual, before = network(ids, mask, replaced), network(ids, mask, model.weights)
     masks = model.masks.with_concept("service", {n: other.concept_bool(n, "service") for n in own})
     expected = network(ids, mask, network.weights_for(masks))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.pruning import fisher
-from sparsecbm_core.pruning.fisher import inverse_fisher_diagonal
+from sparsecbm_core.pruning.fisher import FisherSums, inverse_fisher_diagonal
 
 
 def dense(gradients: np.ndarray, block_size: int, damp: float) -> np.ndarray:
@@ -21,6 +21,14 @@ def dense(gradients: np.ndarray, block_size: int, damp: float) -> np.ndarray:
         g = gradients[:, start : start + block_size].astype(np.float64)
         parts.append(np.diag(np.linalg.inv(damp * np.eye(g.shape[1]) + g.T @ g / m)))
     return np.concatenate(parts)
+
+
+def summed(gradients: torch.Tensor, block_size: int, damp: float) -> torch.Tensor:
+    """The same, the gradients added up in two portions."""
+    sums = FisherSums(gradients.shape[1], block_size)
+    for portion in gradients.split(-(-len(gradients) // 2)):
+        sums.add(portion)
+    return sums.inverse_diagonal(damp)
 
 
 @given(
@@ -34,10 +42,16 @@ def dense(gradients: np.ndarray, block_size: int, damp: float) -> np.ndarray:
 def test_agrees_with_a_dense_inverse(m, length, block_size, damp, scale, seed):
     """m < B, m = B, m > B, and a last block that is not full."""
     gradients = scale * np.random.default_rng(seed).standard_normal((m, length))
+    expected = dense(gradients, block_size, damp)
     actual = inverse_fisher_diagonal(torch.from_numpy(gradients), block_size, damp)
     assert actual.dtype == torch.float64
     assert actual.shape == (length,)
-    np.testing.assert_allclose(actual.numpy(), dense(gradients, block_size, damp), rtol=1e-5)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-5)
+    added_up = summed(torch.from_numpy(gradients), block_size, damp)
+    assert added_up.dtype == torch.float64
+    assert added_up.shape == (length,)
+    if m >= block_size:  # fewer make sums that cannot be told from singular ones where ζ is tiny
+        np.testing.assert_allclose(added_up.numpy(), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("m", "block_size"), [(5, 8), (8, 8), (20, 8), (3, 50)])
@@ -45,6 +59,8 @@ def test_gradients_kept_in_bfloat16(m, block_size):
     gradients = torch.randn(m, 40, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
     expected = dense(gradients.float().numpy(), block_size, 1e-7)
     np.testing.assert_allclose(inverse_fisher_diagonal(gradients, block_size, 1e-7), expected, rtol=1e-5)
+    if m >= block_size:
+        np.testing.assert_allclose(summed(gradients, block_size, 1e-7), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("m", "block_size"), [(3, 4), (6, 4)])
@@ -53,6 +69,7 @@ def test_chunks_of_blocks_change_nothing(monkeypatch, m, block_size):
     whole = inverse_fisher_diagonal(gradients, block_size, 1e-3)
     monkeypatch.setattr(fisher, "CHUNK_BLOCKS", 3)
     torch.testing.assert_close(inverse_fisher_diagonal(gradients, block_size, 1e-3), whole)
+    torch.testing.assert_close(summed(gradients, block_size, 1e-3), whole)
 
 
 def test_blocks_of_one_weight():
@@ -103,3 +120,5 @@ def test_never_below_what_the_weight_alone_gives(exponents, m, seed):
 def test_a_matrix_that_cannot_be_factored_names_the_setting(gradients):
     with pytest.raises(SettingsError, match="damp 1e-20 is too small"):
         inverse_fisher_diagonal(gradients, 4, 1e-20)
+    with pytest.raises(SettingsError, match="damp 1e-20 is too small"):
+        summed(gradients, 4, 1e-20)

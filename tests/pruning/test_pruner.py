@@ -10,8 +10,17 @@ import pytest
 import torch
 
 from sparsecbm_core.config import CRITERIA, PruneSettings
+from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights
+from sparsecbm_core.pruning import gradients
+from sparsecbm_core.pruning.gradients import (
+    BUFFER,
+    StoredGradients,
+    SummedGradients,
+    check_memory,
+    make_store,
+)
 from sparsecbm_core.pruning.pruner import collect_gradients, score_weights, update_masks
 from sparsecbm_core.pruning.select import kept_total
 from sparsecbm_core.training.losses import LabelledBatch, concept_targets, joint_loss
@@ -30,7 +39,7 @@ def labelled(model, count=4, seed=0):
 
 
 def loss(network, batch, weights):
-    return sum(joint_loss(network(batch.input_ids, batch.attention_mask, weights), batch, gamma=2.0))
+    return joint_loss(network(batch.input_ids, batch.attention_mask, weights), batch, gamma=2.0).total
 
 
 @pytest.fixture
@@ -39,7 +48,17 @@ def model():
 
 
 def collect(model, batches, num_grads, **keywords):
-    return collect_gradients(model.cbm, model.masks, batches, loss, num_grads, torch.float32, **keywords)
+    store = room(model, num_grads)
+    collect_gradients(model.cbm, model.masks, batches, loss, store, num_grads, torch.float32, **keywords)
+    return store.values
+
+
+def room(model, num_grads):
+    return StoredGradients(sizes(model), K, num_grads)
+
+
+def sizes(model):
+    return {info.name: info.size for info in model.cbm.matrices}
 
 
 def test_one_backward_gives_the_gradients_of_all_concepts(model):
@@ -111,17 +130,18 @@ def test_the_model_is_left_as_it_was(model, fails):
         return loss(*arguments)
 
     with pytest.raises(ZeroDivisionError) if fails else nullcontext():
-        collect_gradients(network, model.masks, [labelled(model)], guarded, 1, torch.float32)
+        collect_gradients(network, model.masks, [labelled(model)], guarded, room(model, 1), 1, torch.float32)
     for after, expected in zip(state(network), before, strict=True):
         assert [name for name in expected if not same(after[name], expected[name])] == []
 
 
 def test_scores_use_each_concepts_own_gradients(model):
-    gradients = collect(model, [labelled(model, seed=seed) for seed in range(3)], 3)
+    batches, store = [labelled(model, seed=seed) for seed in range(3)], room(model, 3)
+    collect_gradients(model.cbm, model.masks, batches, loss, store, 3, torch.float32)
     settings = PruneSettings(criterion="diagonal_fisher", damp=1e-3)
-    scores = score_weights(model.cbm, gradients, settings, torch.Generator())
+    scores = score_weights(model.cbm, store, settings, torch.Generator())
     for name, layer in model.cbm.masked_layers.items():
-        mean = gradients[name].double().square().mean(0)  # (K, L)
+        mean = store.values[name].double().square().mean(0)  # (K, L)
         expected = 0.5 * layer.weight.double().reshape(-1) ** 2 * (1e-3 + mean)
         np.testing.assert_allclose(scores[name], expected.numpy(), rtol=1e-4)
         assert scores[name].dtype == np.float32
@@ -170,13 +190,55 @@ def test_exclusivity_grows_with_the_schedule(model):
     assert overlap(0.4, 0.8, 0.4)[1] < some < overlap(0.4, 0.0, 0.4)[1]
 
 
-def test_weights_pruned_before_may_come_back(model):
-    none = MaskSet.from_bool(
-        SPACE.concepts, {name: np.zeros((K, *shape), bool) for name, shape in model.cbm.mask_shapes.items()}
+@pytest.mark.parametrize("criterion", ["second_order", "diagonal_fisher"])
+def test_weights_pruned_before_may_come_back(model, criterion):
+    """Their gradients are taken as well, and the old masks give no bonus: of random subnetworks at the
+    same density most weights go, and others come."""
+    settings = PruneSettings(criterion=criterion, exclusivity=0.0, num_grads=4, block_size=4)
+    batches = [labelled(model, seed=seed) for seed in range(4)]
+    masks = update_masks(model.cbm, model.masks, batches, loss, settings, 0.75, torch.Generator())
+    for concept in SPACE.concepts:
+        was, kept = (
+            np.concatenate([m.concept_bool(name, concept).ravel() for name in m.shapes])
+            for m in (model.masks, masks)
+        )
+        assert was.sum() == kept.sum() == 1024
+        assert (kept & ~was).sum() > 512
+
+
+def test_many_gradients_are_added_up_and_few_are_stored(model):
+    """Whichever takes less memory: 2·m·K·L bytes or 8·B·K·L and a buffer."""
+    assert isinstance(make_store(sizes(model), K, PruneSettings(num_grads=64)), StoredGradients)
+    assert isinstance(make_store(sizes(model), K, PruneSettings(num_grads=1024)), SummedGradients)
+    diagonal = PruneSettings(criterion="diagonal_fisher", num_grads=64)
+    assert isinstance(make_store(sizes(model), K, diagonal), SummedGradients)
+
+
+@pytest.mark.parametrize("count", [BUFFER - 1, BUFFER, 2 * BUFFER + 3])
+def test_both_ways_give_the_same_scores(model, count):
+    stored = room(model, count)
+    summed = SummedGradients(sizes(model), K, 4)
+    batches = [labelled(model, seed=seed) for seed in range(count)]
+    for store in (stored, summed):
+        collect_gradients(model.cbm, model.masks, batches, loss, store, count, torch.float32)
+    settings = PruneSettings(block_size=4, damp=1e-5)
+    first, second = (
+        score_weights(model.cbm, store, settings, torch.Generator()) for store in (stored, summed)
     )
-    settings = PruneSettings(criterion="magnitude", exclusivity=0.0)
-    masks = update_masks(model.cbm, none, [], loss, settings, 0.5, torch.Generator())
-    assert {sum(kept.values()) for kept in masks.kept().values()} == {2048}
+    for name in first:
+        np.testing.assert_allclose(second[name], first[name], rtol=1e-5)
+
+
+def test_gradients_that_do_not_fit_are_refused_before_the_run(monkeypatch):
+    monkeypatch.setattr(gradients, "available_memory", lambda: 8 * 10**9)
+    weights = 10_616_832
+    check_memory(weights, 4, PruneSettings())  # 5.4 GB
+    with pytest.raises(SettingsError, match=r"need 12\.2 GB of memory, and 8\.0 GB are free") as caught:
+        check_memory(weights, 4, PruneSettings(num_grads=1024))
+    assert "\n" not in str(caught.value)
+    check_memory(weights, 4, PruneSettings(criterion="magnitude", num_grads=1024))
+    monkeypatch.setattr(gradients, "available_memory", lambda: None)
+    check_memory(weights, 4, PruneSettings(num_grads=1024))
 
 
 def test_no_sparsity_keeps_everything(model):

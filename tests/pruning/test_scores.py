@@ -7,6 +7,7 @@ import torch
 
 from sparsecbm_core.config import CRITERIA, PruneSettings
 from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.pruning.fisher import inverse_fisher_diagonal
 from sparsecbm_core.pruning.scores import criterion
 
 THETA = torch.tensor([1.0, -2.0, 0.0, 3.0])
@@ -14,7 +15,11 @@ THETA = torch.tensor([1.0, -2.0, 0.0, 3.0])
 
 def score(name, gradients=None, seed=0, **settings):
     generator = torch.Generator().manual_seed(seed)
-    return criterion(name).score(THETA, gradients, PruneSettings(**settings), generator)
+    chosen, values = criterion(name), PruneSettings(**settings)
+    diagonal = None
+    if gradients is not None:
+        diagonal = inverse_fisher_diagonal(gradients, chosen.block_size(values), values.damp)
+    return chosen.score(THETA, diagonal, generator)
 
 
 def test_second_order_by_hand():

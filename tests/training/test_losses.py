@@ -59,9 +59,10 @@ def test_joint_loss_by_hand():
         F.one_hot(torch.zeros(2, 3).long(), 3).float(),
         torch.tensor([0, 1]),
     )
-    task, concept = joint_loss(CBMOutput(logits, logits.sigmoid(), labels), batch, gamma=0.5)
-    assert task.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
-    assert concept.item() == pytest.approx(0.5 * 3 * math.log(3))
+    loss = joint_loss(CBMOutput(logits, logits.sigmoid(), labels), batch, gamma=0.5)
+    assert loss.task.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
+    assert loss.concept.item() == pytest.approx(3 * math.log(3))
+    assert loss.total.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2 + 0.5 * 3 * math.log(3))
 
 
 def test_a_batch_gathers_its_examples(tiny_model):

@@ -16,20 +16,20 @@ from sparsecbm_core.training.masked_step import (
 from tests.tiny import SPACE, make_tiny
 from tests.toy import toy_reviews
 
-K, N, O, I = 3, 4, 5, 6  # noqa: E741
+K, N, OUT, IN = 3, 4, 5, 6
 
 
 def parts(dtype=torch.float32):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(K, N, I, generator=generator, dtype=dtype, requires_grad=True)
-    weight = torch.randn(O, I, generator=generator, dtype=dtype, requires_grad=True)
-    masks = (torch.rand(K, O, I, generator=generator) < 0.4).to(dtype)
+    x = torch.randn(K, N, IN, generator=generator, dtype=dtype, requires_grad=True)
+    weight = torch.randn(OUT, IN, generator=generator, dtype=dtype, requires_grad=True)
+    masks = (torch.rand(K, OUT, IN, generator=generator) < 0.4).to(dtype)
     return x, weight, masks
 
 
 def test_gradients_are_those_of_the_plain_expression():
     x, weight, masks = parts()
-    upstream = torch.randn(K, N, O, generator=torch.Generator().manual_seed(1))
+    upstream = torch.randn(K, N, OUT, generator=torch.Generator().manual_seed(1))
     fast = _MaskedMatmul.apply(x, weight, masks)
     plain = torch.einsum("kni,koi->kno", x, masks * weight)
     torch.testing.assert_close(fast, plain)
@@ -51,15 +51,15 @@ def test_gradients_that_are_not_contiguous():
     torch.autograd.grad(_MaskedMatmul.apply(x, weight, masks).transpose(1, 2).sum(), (x, weight))
 
 
-@pytest.mark.parametrize("shape", [(K * N, I), (K * 2, 3, I)])
+@pytest.mark.parametrize("shape", [(K * N, IN), (K * 2, 3, IN)])
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_forward_equals_the_effective_weights(shape, with_bias):
     _, weight, masks = parts()
     x = torch.randn(shape, generator=torch.Generator().manual_seed(2))
-    bias = torch.randn(O) if with_bias else None
+    bias = torch.randn(OUT) if with_bias else None
     expected = ConceptWeights(masks * weight).linear(x, bias)
     actual = TrainableWeights(weight, masks).linear(x, bias)
-    assert actual.shape == (*shape[:-1], O)
+    assert actual.shape == (*shape[:-1], OUT)
     torch.testing.assert_close(actual, expected)
 
 

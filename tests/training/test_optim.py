@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sparsecbm_core.config import TrainSettings
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from sparsecbm_core.training.optim import build_optimizer, set_learning_rate
-from tests.tiny import SPACE, make_tiny
+from tests.tiny import ARCHITECTURES, SPACE, make_tiny
 
 SETTINGS = TrainSettings("tiny", projector_lr=2e-3, classifier_lr=3e-2, weight_decay=0.1)
 
@@ -33,9 +33,18 @@ def test_every_part_has_its_own_rate():
     assert found["encoder.encoder.layer.0.attention.self.query.weight"] == (1e-4, 0.1)
     assert found["encoder.encoder.layer.0.attention.self.query.bias"] == (1e-4, 0.0)
     assert found["encoder.embeddings.LayerNorm.weight"] == (1e-4, 0.0)
-    assert found["projector"] == found["projector_bias"] == (2e-3, 0.1)
+    assert found["projector"] == (2e-3, 0.1)
+    assert found["projector_bias"] == (2e-3, 0.0)  # (K, C), and a bias none the less
     assert found["classifier"] == (3e-2, 0.1)
     assert found["classifier_bias"] == (3e-2, 0.0)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_what_decays_are_the_matrices(arch):
+    network = make_tiny(arch).cbm
+    decaying = {name for name, (_, decay) in rates(network).items() if decay}
+    vectors = {name for name, parameter in network.named_parameters() if parameter.ndim == 1}
+    assert decaying == {name for name, _ in network.named_parameters()} - vectors - {"projector_bias"}
 
 
 def test_the_standard_head():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,41 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.training.trainer import STATE_FILE, Trainer
-from tests.toy import quick_settings, read_log, toy_reviews
+from sparsecbm_core.training.trainer import STATE_FILE
+from tests.training.stopping import Stopped, result, stopping_at, trainer
 
-TRAIN, DEV = toy_reviews(24), toy_reviews(12, "dev")
-PRUNE = {"num_grads": 2, "updates": 2, "schedule_share": 0.5}
 ROOT = Path(__file__).parents[2]
-
-
-class Stopped(Exception):
-    """Stands for a kill at a moment chosen by the test."""
-
-
-def trainer(backbone, output, save_seconds=0.0, on_progress=lambda *_: None, data=TRAIN, dev=DEV, **values):
-    # Dropout stays on: the random state has to be restored as well.
-    settings = quick_settings(backbone, PRUNE, **values)
-    return Trainer(settings, data, dev, output, None, "cpu", save_seconds, on_progress)
-
-
-def stopping_at(call, counter=None):
-    calls = counter if counter is not None else []
-
-    def on_progress(*_):
-        calls.append(1)
-        if len(calls) == call:
-            raise Stopped
-
-    return on_progress
-
-
-def result(model, output):
-    tensors = {name: tensor.tolist() for name, tensor in model.network.state_dict().items()}
-    metrics = {key: value for key, value in model.metrics["dev"].items() if key != "seconds"}
-    head = None if model.head is None else [tensor.tolist() for tensor in model.head]
-    return tensors, model.masks and model.masks.fingerprint(), metrics, head, read_log(output)
 
 
 @pytest.fixture(scope="module")
@@ -185,61 +152,25 @@ def test_without_resume_a_run_starts_anew(backbone, tmp_path, whole):
     assert result(model, tmp_path) == whole["sparse"][0]
 
 
-@pytest.fixture(scope="module")
-def stopped(backbone, tmp_path_factory):
-    """The folder of a run stopped in the sparse phase."""
-    output = tmp_path_factory.mktemp("stopped")
-    with pytest.raises(Stopped):
-        trainer(backbone, output, on_progress=stopping_at(15)).run()
-    return output
-
-
-@pytest.fixture
-def folder(stopped, tmp_path):
-    return Path(shutil.copytree(stopped, tmp_path / "run"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"seed": 1}, "seed"),
-        ({"batch_size": 4, "gamma": 2.0}, "batch_size, gamma"),
-        ({"data": toy_reviews(23)}, "train"),
-        ({"dev": toy_reviews(11, "dev")}, "dev"),
-    ],
-)
-def test_other_settings_or_data_are_refused(backbone, folder, changes, named):
-    before = (folder / "log.jsonl").read_bytes(), (folder / STATE_FILE).read_bytes()
-    with pytest.raises(CheckpointError, match=rf"other settings or data \({named}\)"):
-        trainer(backbone, folder, **changes).run(resume=True)
-    assert before == ((folder / "log.jsonl").read_bytes(), (folder / STATE_FILE).read_bytes())
-
-
-@pytest.mark.parametrize("content", [b"", b"not a state", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
-def test_a_damaged_state_is_refused(backbone, folder, content):
-    (folder / STATE_FILE).write_bytes(content)
-    with pytest.raises(CheckpointError, match="is damaged and cannot be resumed from") as caught:
-        trainer(backbone, folder).run(resume=True)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_state_without_its_tensors_is_refused(backbone, folder):
-    from safetensors import safe_open
-    from safetensors.torch import load_file, save_file
-
-    path = folder / STATE_FILE
-    with safe_open(path, framework="pt") as handle:
-        metadata = handle.metadata()
-    for gone in ("rng", "model/projector"):
-        save_file({name: t for name, t in load_file(path).items() if name != gone}, path, metadata)
-        with pytest.raises(CheckpointError, match="the saved state"):
-            trainer(backbone, folder).run(resume=True)
+def test_a_run_in_bfloat16_is_resumed_to_the_same_result(backbone, tmp_path):
+    calls = []
+    whole_run = trainer(
+        backbone, tmp_path / "whole", 300, stopping_at(0, calls), precision="bfloat16", dense_epochs=1
+    )
+    expected = result(whole_run.run(), tmp_path / "whole")
+    for share in (0.2, 0.7):
+        output = tmp_path / str(share)
+        on_progress = stopping_at(round(share * len(calls)))
+        with pytest.raises(Stopped):
+            trainer(backbone, output, on_progress=on_progress, precision="bfloat16", dense_epochs=1).run()
+        model = trainer(backbone, output, precision="bfloat16", dense_epochs=1).run(resume=True)
+        assert result(model, output) == expected
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from tests.training.test_resume import trainer
+from tests.training.stopping import trainer
 
 def on_progress(done, total, message):
     print(message, flush=True)
@@ -271,8 +202,3 @@ def test_a_killed_process_is_resumed_to_the_same_result(backbone, tmp_path, whol
     assert (tmp_path / STATE_FILE).is_file()
     model = trainer(backbone, tmp_path).run(resume=True)
     assert result(model, tmp_path) == whole["sparse"][0]
-
-
-def test_the_log_is_json_lines(stopped):
-    lines = (stopped / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["event"] for line in lines][:3] == ["start", "epoch", "epoch"]

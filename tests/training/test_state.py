@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sparsecbm_core.errors import CheckpointError, SettingsError
+from sparsecbm_core.errors import CheckpointError, SettingsError, SparseCBMWarning
 from sparsecbm_core.models.device import pick_device
+from sparsecbm_core.training import snapshot as snapshot_module
 from sparsecbm_core.training import state
 from sparsecbm_core.training.log import RunLog
 from sparsecbm_core.training.runtime import pick_precision
@@ -141,6 +142,54 @@ def test_a_snapshot_comes_back_from_its_tensors(masked):
     back.restore(expected, torch.optim.AdamW(expected.parameters()))
     assert all(torch.equal(expected.state_dict()[n], t) for n, t in model.network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), snapshot.rng)
+
+
+def test_moments_come_back_to_the_device_of_their_parameters():
+    """Saved states are read onto the CPU; AdamW adds to its moments where the parameters are."""
+    here, there = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2, device="meta")
+    optimizer = torch.optim.AdamW(here.parameters())
+    here(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    moved = torch.optim.AdamW(there.parameters())
+    restore_optimizer(there, moved, optimizer_tensors(here, optimizer))
+    for parameter in there.parameters():
+        state = moved.state[parameter]
+        assert state["exp_avg"].device == state["exp_avg_sq"].device == parameter.device
+        assert state["step"] == 1
+
+
+def test_the_random_state_of_an_accelerator_is_kept(monkeypatch):
+    """Stood in for, since there may be none here."""
+    state, restored = torch.arange(16, dtype=torch.uint8), []
+    monkeypatch.setattr(snapshot_module, "device_of", lambda network: torch.device("cuda:1"))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: state + device.index)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *arguments: restored.append(arguments))
+    network = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(network.parameters())
+    tensors = Snapshot.of(network, optimizer, {}, None, None).tensors()
+    Snapshot.from_tensors(tensors, (), {}).restore(network, optimizer)
+    ((again, device),) = restored
+    assert torch.equal(again, state + 1)
+    assert device == torch.device("cuda:1")
+
+
+def test_a_state_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(path):
+        assert not (tmp_path / "resume.safetensors").exists()
+        synced.append(path.stat().st_size)
+
+    monkeypatch.setattr(state, "sync", sync)
+    save_state(tmp_path / "resume.safetensors", FINGERPRINT, POSITION, TENSORS)
+    assert synced == [(tmp_path / "resume.safetensors").stat().st_size]
+
+
+def test_another_number_of_threads_is_warned_of(path, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    with pytest.warns(SparseCBMWarning, match="goes on with 77") as caught:
+        assert load_state(path, FINGERPRINT)[0] == POSITION
+    assert "\n" not in str(caught[0].message)
 
 
 def test_a_snapshot_that_does_not_fit_is_refused():

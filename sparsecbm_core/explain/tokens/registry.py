@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 
+DEFAULT_METHOD = "integrated_gradients"
+DEFAULT_STEPS = 32
+
+
 @dataclass(frozen=True)
 class TokenMethod:
     """One way to score words.
