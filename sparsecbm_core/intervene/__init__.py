@@ -1,5 +1,7 @@
-"""Interventions: what a label would be if a concept were another."""
+"""Interventions: a concept set by hand for once, or corrected inside the model."""
 
+from sparsecbm_core.intervene.edits import FlipCount, MaskEdit, net_edit
 from sparsecbm_core.intervene.oracle import OracleResult, oracle
+from sparsecbm_core.intervene.patch import Patch
 
-__all__ = ["OracleResult", "oracle"]
+__all__ = ["FlipCount", "MaskEdit", "OracleResult", "Patch", "net_edit", "oracle"]

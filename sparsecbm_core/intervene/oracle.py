@@ -48,31 +48,26 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
     the activations of ``explanation``. Nothing is learnt: the model is only read, and the same text
     gives the same error the next time.
 
-    Raises `InputError` for an unknown concept or state, and for an explanation with other concepts.
+    Raises `InputError` for an unknown concept or state, and for an explanation that another model gave.
 
     >>> oracle(model, explanation, {"food": "Negative"}).label_after  # doctest: +SKIP
     '2'
     """
     import torch
 
-    space, network = model.space, model.cbm
+    from sparsecbm_core.explain.concepts import label_parts
+
+    space = model.space
     for concept, state in states.items():
         space.concept_index(concept)
         space.state_index(state)
-    if set(explanation.concepts) != set(space.concepts):
-        raise InputError(
-            f"the explanation has concepts {list(explanation.concepts)}, the model {list(space.concepts)}"
-        )
+    _check_origin(model, explanation)
     rows = []
     for concept in space.concepts:
         chosen = states.get(concept)
         activations = explanation.concepts[concept].activations
         rows.append([float(s == chosen) if chosen else activations[s] for s in space.states])
-    a = torch.tensor(rows, dtype=torch.float64)  # (K, C)
-    phi = network.classifier.detach().double().cpu()  # (Y, K, C)
-    mean = network.mean_activations.double().cpu()  # (K, C)
-    logits = torch.einsum("kc,ykc->y", a, phi) + network.classifier_bias.detach().double().cpu()
-    relative = torch.einsum("kc,ykc->ky", a - mean, phi)
+    parts = label_parts(model.cbm, torch.tensor(rows, dtype=torch.float64))  # from (K, C)
 
     def by_label(values: torch.Tensor) -> dict[str, float]:
         return dict(zip(space.labels, values.tolist(), strict=True))
@@ -81,10 +76,32 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
         fingerprint=explanation.fingerprint,
         states=dict(states),
         label=explanation.label,
-        label_after=space.labels[int(logits.argmax())],
+        label_after=space.labels[int(parts.logits.argmax())],
         probabilities=dict(explanation.probabilities),
-        probabilities_after=by_label(logits.softmax(-1)),
+        probabilities_after=by_label(parts.logits.softmax(-1)),
         logits=dict(explanation.logits),
-        logits_after=by_label(logits),
-        relative_contributions={concept: by_label(relative[k]) for k, concept in enumerate(space.concepts)},
+        logits_after=by_label(parts.logits),
+        relative_contributions={
+            concept: by_label(parts.relative[k]) for k, concept in enumerate(space.concepts)
+        },
     )
+
+
+def _check_origin(model: ConceptModel, explanation: Explanation) -> None:
+    """Activations of one model mean nothing to the head of another."""
+    space = model.space
+    if set(explanation.concepts) != set(space.concepts):
+        raise InputError(
+            f"the explanation has concepts {list(explanation.concepts)}, the model {list(space.concepts)}"
+        )
+    for name, item in explanation.concepts.items():
+        if set(item.activations) != set(space.states):
+            raise InputError(
+                f"the explanation has states {list(item.activations)} for {name!r}, the model "
+                f"{list(space.states)}"
+            )
+    if explanation.fingerprint != model.fingerprint:
+        raise InputError(
+            f"the explanation is by the model {explanation.fingerprint!r}, not by this one, "
+            f"{model.fingerprint!r}; explain the text again"
+        )

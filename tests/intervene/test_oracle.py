@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import explain
 from sparsecbm_core.intervene import oracle
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.sparse_cbm import SparseCBM
 from tests.tiny import REVIEW, make_tiny
 
 
@@ -89,3 +91,35 @@ def test_the_result_goes_into_json(model: ConceptModel) -> None:
     data = json.loads(json.dumps(result.to_dict()))
     assert data["schema_version"] == 1
     assert data["states"] == {"food": "Positive"}
+
+
+def test_an_explanation_by_another_model_is_refused(model: ConceptModel) -> None:
+    other = explain(make_tiny("bert", seed=1), REVIEW, None)
+    with pytest.raises(InputError, match="not by this one"):
+        oracle(model, other, {"food": "Positive"})
+
+
+def test_an_explanation_with_other_states_is_refused(model: ConceptModel) -> None:
+    explanation = explain(model, REVIEW, None)
+    item = explanation.concepts["food"]
+    odd = replace(item, activations={"good": 0.5, "bad": 0.5})
+    with pytest.raises(InputError, match="states"):
+        oracle(model, replace(explanation, concepts={**explanation.concepts, "food": odd}), {})
+
+
+def test_the_oracle_adds_up_as_the_explanation_does(
+    model: ConceptModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sparsecbm_core.explain import concepts
+
+    asked: list[torch.Tensor] = []
+    parts = concepts.label_parts
+
+    def watched(network: SparseCBM, activations: torch.Tensor) -> concepts.LabelParts:
+        asked.append(activations)
+        return parts(network, activations)
+
+    explanation = explain(model, REVIEW, None)
+    monkeypatch.setattr(concepts, "label_parts", watched)
+    oracle(model, explanation, {"food": "Positive"})
+    assert asked[0][0].tolist() == [0.0, 1.0, 0.0]

@@ -1,0 +1,72 @@
+"""What a mask correction is compared with: the oracle, fine-tuning on the one review, its head alone."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from sparsecbm_core.intervene.case import MARGIN, Case, lead
+from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.subnetwork import Subnetwork
+
+if TYPE_CHECKING:
+    from sparsecbm_core.intervene.results import Intervention
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+FINETUNE_STEPS, FINETUNE_RATE = 20, 2e-5
+HEAD_STEPS, HEAD_RATE = 100, 1e-2
+
+
+def by_oracle(model: ConceptModel, text: str, concept: str, state: str) -> Intervention:
+    """The concept set by hand, for this once: the model stays as it is, and so does its next answer."""
+    return Case.of(model, text, concept, state).conclude("oracle", model, MaskEdit({}))
+
+
+def finetune(model: ConceptModel, text: str, concept: str, state: str) -> Intervention:
+    """Adam on the weights of the concept's subnetwork until its state leads, at most `FINETUNE_STEPS`.
+
+    θ is shared: wherever subnetworks overlap, the other concepts change as well.
+    """
+    case = Case.of(model, text, concept, state)
+    if model.masks is None or case.settled:
+        return case.conclude("finetune", model, MaskEdit({}))
+    subnetwork, steps = Subnetwork(model, model.masks, concept), 0
+    batch, wanted = subnetwork.batch([text]), torch.tensor([case.target], device=model.device)
+    optimizer = torch.optim.Adam([subnetwork.theta], lr=FINETUNE_RATE)
+    while steps < FINETUNE_STEPS and lead(subnetwork.read(batch)[0], case.target) < MARGIN:
+        by_weight, _ = subnetwork.weight_gradient(batch, lambda logits: F.cross_entropy(logits, wanted))
+        gradient = torch.cat([part.flatten() for part in by_weight.values()])
+        subnetwork.theta.grad = gradient * subnetwork.kept
+        optimizer.step()
+        torch.mul(subnetwork.theta, subnetwork.kept, out=subnetwork.effective)
+        steps += 1
+    network, layers = copy.deepcopy(model.cbm), subnetwork.theta.split(subnetwork.sizes)
+    for (name, shape), values in zip(subnetwork.shapes.items(), layers, strict=True):
+        network.masked_layers[name].weight.data.copy_(values.view(shape))
+    return case.conclude("finetune", replace(model, network=network), MaskEdit({}), gradients=steps)
+
+
+def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Intervention:
+    """SGD on the concept's rows of ψ and its bias until the state leads, at most `HEAD_STEPS`."""
+    case = Case.of(model, text, concept, state)
+    if model.masks is None or case.settled:
+        return case.conclude("head", model, MaskEdit({}))
+    subnetwork, steps = Subnetwork(model, model.masks, concept), 0
+    pooled = subnetwork.pooled(subnetwork.batch([text]))  # (1, E)
+    network, k = copy.deepcopy(model.cbm), case.k
+    rows, bias = network.projector.data[k].clone(), network.projector_bias.data[k].clone()
+    goal = F.one_hot(torch.tensor([case.target], device=model.device), model.space.num_states)
+    while steps < HEAD_STEPS:
+        logits = pooled @ rows.T + bias  # (1, C)
+        if lead(logits[0], case.target) >= MARGIN:
+            break
+        error = logits.softmax(-1) - goal  # ∂CE/∂ℓ
+        rows -= HEAD_RATE * error.T @ pooled
+        bias -= HEAD_RATE * error[0]
+        steps += 1
+    network.projector.data[k], network.projector_bias.data[k] = rows, bias
+    return case.conclude("head", replace(model, network=network), MaskEdit({}), gradients=steps)

@@ -1,0 +1,214 @@
+"""A correction as a file of a few kB that any copy of the same model accepts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_safetensors
+from safetensors.numpy import save as to_safetensors
+
+from sparsecbm_core.errors import InputError, PatchError
+from sparsecbm_core.intervene.edits import MaskEdit
+
+if TYPE_CHECKING:
+    from sparsecbm_core.intervene.guard import GuardReport
+    from sparsecbm_core.intervene.results import Intervention
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+PATCH_VERSION = 1
+HEADER = "sparsecbm_patch"
+LARGEST = 64 * 2**20  # bytes; a correction takes a few thousand
+
+
+@dataclass(frozen=True)
+class Patch:
+    """An edit and where it comes from. ``model`` is the fingerprint of the pristine model it is for.
+
+    ``dropped`` and ``grown`` are its flips by what they did to the masks at the time, and ``r`` the
+    share of the prunable weights that were dropped. ``created`` is ISO 8601, UTC where it names no
+    other zone. ``guard`` are the tallies of the guard report at the time, None if there was none.
+    ``text`` is the review corrected, where its owner agreed to keep it.
+
+    Raises `PatchError` for a value that no patch can have.
+    """
+
+    edit: MaskEdit
+    model: str
+    concept: str
+    state_before: str
+    state: str
+    rule: str
+    r: float
+    seed: int
+    dropped: int
+    grown: int
+    created: str
+    guard: Mapping[str, Any] | None = None
+    note: str = ""
+    text: str | None = None
+    schema_version: int = PATCH_VERSION
+
+    def __post_init__(self) -> None:
+        for name in ("model", "concept", "state_before", "state", "rule", "created", "note"):
+            _expect(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
+        _expect(self.text is None or isinstance(self.text, str), "text", "text or nothing", self.text)
+        for name in ("seed", "dropped", "grown"):
+            _expect(type(getattr(self, name)) is int, name, "a whole number", getattr(self, name))
+        _expect(abs(self.seed) < 2**63, "seed", "below 2^63", self.seed)
+        _expect(min(self.dropped, self.grown) >= 0, "dropped and grown", "counts", (self.dropped, self.grown))
+        if self.dropped + self.grown != self.edit.size:
+            raise PatchError(
+                f"a patch of {self.edit.size} flips cannot have dropped {self.dropped} weights "
+                f"and grown {self.grown}"
+            )
+        finite = type(self.r) in (int, float) and math.isfinite(self.r)
+        _expect(finite, "r", "a finite number", self.r)
+        try:
+            json.dumps(None if self.guard is None else dict(self.guard), allow_nan=False)
+            _ = self.time
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise PatchError(f"a patch has the guard summary or the time of no patch: {error}") from error
+
+    @classmethod
+    def of(
+        cls,
+        done: Intervention,
+        model: ConceptModel,
+        created: str,
+        guard: GuardReport | None = None,
+        note: str = "",
+        text: str | None = None,
+    ) -> Patch:
+        """The patch of an intervention; ``model`` is the pristine model, whatever was corrected before."""
+        return cls(
+            edit=done.edit,
+            model=model.fingerprint,
+            concept=done.concept,
+            state_before=done.before.state,
+            state=done.state,
+            rule=done.rule,
+            r=done.r,
+            seed=done.seed,
+            dropped=done.dropped,
+            grown=done.grown,
+            created=created,
+            guard=None if guard is None else guard.summary(),
+            note=note,
+            text=text,
+        )
+
+    @property
+    def time(self) -> datetime:
+        """``created`` as an aware time in UTC."""
+        moment = datetime.fromisoformat(self.created)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+    def header(self) -> dict[str, Any]:
+        """All but the flips, as plain JSON types."""
+        values = {name: value for name, value in vars(self).items() if name != "edit"}
+        return {**values, "guard": None if self.guard is None else dict(self.guard)}
+
+    def to_bytes(self) -> bytes:
+        """A safetensors file: flips as uint32 per concept and matrix, the rest as JSON in its header."""
+        tensors = {}
+        for concept, matrix, indices in self.edit:
+            if indices[-1] >= 2**32:
+                raise PatchError(f"weight {indices[-1]} of {matrix} is beyond what a patch can name")
+            tensors[f"{concept}/{matrix}"] = indices.astype(np.uint32)
+        return to_safetensors(tensors, {HEADER: json.dumps(self.header())})
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, through a temporary one; `PatchError` where that cannot be done."""
+        target, content = Path(path), self.to_bytes()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    os.fsync(file.fileno())
+                Path(temporary).chmod(0o644)  # mkstemp's are readable by their owner alone
+                os.replace(temporary, target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PatchError(f"cannot write the patch {target}: {reason}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Patch:
+        """Read a patch file; `PatchError` says what is wrong with it."""
+        path = Path(path)
+        try:
+            if not path.is_file():
+                raise PatchError(f"there is no patch file {path}")
+            if path.stat().st_size > LARGEST:
+                raise PatchError(f"{path.name} is no patch: it is larger than {LARGEST // 2**20} MB")
+            content = path.read_bytes()
+        except OSError as error:
+            raise PatchError(f"cannot read the patch {path}: {error.strerror or error}") from error
+        return cls.from_bytes(content, path.name)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "the patch") -> Patch:
+        """`load` for an uploaded file."""
+        if len(content) > LARGEST:
+            raise PatchError(f"{name} is no patch: it is larger than {LARGEST // 2**20} MB")
+        try:
+            tensors = from_safetensors(content)
+            head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        # Damage shows in many ways: a bad header, a dtype that numpy does not have.
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise PatchError(f"{name} is damaged, or no patch file") from error
+        header = (head.get("__metadata__") or {}).get(HEADER)
+        if header is None:
+            raise PatchError(f"{name} is a safetensors file, but no patch of this project")
+        return cls._from_parts(name, header, tensors)
+
+    @classmethod
+    def _from_parts(cls, name: str, header: str, tensors: Mapping[str, np.ndarray]) -> Patch:
+        try:
+            values = json.loads(header)
+            version = values["schema_version"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise PatchError(f"{name} is damaged: its header cannot be read") from error
+        if version != PATCH_VERSION:
+            raise PatchError(f"{name} has patch version {version!r}; this version reads {PATCH_VERSION}")
+        flips: dict[str, dict[str, np.ndarray]] = {}
+        for key, indices in tensors.items():
+            concept, _, matrix = key.rpartition("/")  # a concept's name may hold a slash, a matrix's cannot
+            flips.setdefault(concept, {})[matrix] = indices
+        try:
+            return cls(edit=MaskEdit(flips), **values)
+        except (TypeError, ValueError) as error:
+            raise PatchError(f"{name} is damaged: {error}") from error
+
+    def check(self, model: ConceptModel) -> None:
+        """Raise `PatchError` unless this is a patch of ``model``."""
+        if self.model != model.fingerprint:
+            raise PatchError(
+                f"the patch was made for model {self.model}, this is {model.fingerprint} ({model.name}); "
+                "mask bits of one model mean nothing in another"
+            )
+        if model.masks is None:
+            raise PatchError(f"{model.name} is a dense model: it has no masks to patch")
+        try:
+            self.edit.counts(model.masks)
+        except InputError as error:
+            raise PatchError(f"the patch does not fit {model.name}: {error}") from error
+
+
+def _expect(fits: bool, name: str, what: str, value: object) -> None:
+    if not fits:
+        raise PatchError(f"{name} of a patch must be {what}, got {value!r}")

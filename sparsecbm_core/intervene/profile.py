@@ -1,0 +1,185 @@
+"""The guard profile: how much every weight matters to reviews that a correction should leave alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.intervene.subnetwork import Loss, Subnetwork
+
+if TYPE_CHECKING:
+    from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+
+BATCH = 4  # reviews a gradient is taken over: few, so that opposite reviews do not cancel
+PROFILE_VERSION = 1
+HEADER = "sparsecbm_guard_profile"
+Factors = Mapping[str, torch.Tensor]  # matrix → (O,) or (I,)
+
+
+@dataclass(frozen=True)
+class GuardProfile:
+    """h_j = sqrt(mean over guard reviews of (∂L/∂m_j)²) at the model's own predictions, per concept.
+
+    Kept in factored form, as Adafactor keeps second moments (Shazeer & Stern 2018): of each matrix
+    the mean squared ∂L/∂θ_eff of every row and column, r (O,) and c (I,), whose product
+    r_i·c_j / mean(r) stands for the whole. Times θ² it is h². A concept takes 80 kB, not 42 MB.
+    ``data`` names the ``reviews`` it was computed on.
+    """
+
+    model: str
+    data: str
+    reviews: int
+    rows: Mapping[str, Factors]
+    columns: Mapping[str, Factors]
+
+    def scale(self, subnetwork: Subnetwork) -> torch.Tensor:
+        """h (L,) for a concept's subnetwork, in the order of its weights."""
+        rows, columns = self.rows[subnetwork.concept], self.columns[subnetwork.concept]
+        parts = []
+        for name in subnetwork.shapes:
+            r, c = rows[name].float(), columns[name].float()
+            parts.append(torch.outer(r, c / r.mean().clamp(min=1e-30)).sqrt_().flatten())
+        return torch.cat(parts).to(subnetwork.theta.device).mul_(subnetwork.theta.abs())
+
+    def save(self, path: str | Path) -> None:
+        """A safetensors file of bfloat16 factors, written through a temporary one."""
+        header = {
+            "schema_version": PROFILE_VERSION,
+            "model": self.model,
+            "data": self.data,
+            "reviews": self.reviews,
+        }
+        tensors = {
+            f"{side}/{concept}/{matrix}": values.to(torch.bfloat16)
+            for side, table in (("rows", self.rows), ("columns", self.columns))
+            for concept, matrices in table.items()
+            for matrix, values in matrices.items()
+        }
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".profile.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(to_bytes(tensors, {HEADER: json.dumps(header)}))
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> GuardProfile:
+        """Read a profile; `CheckpointError` where the file is damaged or of another version."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads((file.metadata() or {})[HEADER])
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
+            if header["schema_version"] != PROFILE_VERSION:
+                raise CheckpointError(
+                    f"{path} has profile version {header['schema_version']!r}; this reads {PROFILE_VERSION}"
+                )
+            tables: dict[str, dict[str, dict[str, torch.Tensor]]] = {"rows": {}, "columns": {}}
+            for name, values in tensors.items():
+                side, concept, matrix = name.split("/", 2)
+                tables[side].setdefault(concept, {})[matrix] = values.float()
+            return cls(header["model"], header["data"], int(header["reviews"]), **tables)
+        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise CheckpointError(f"{path} is damaged, or no guard profile: {error}") from error
+
+    def fits(self, model: ConceptModel, data: str) -> bool:
+        """Whether it was computed for this model and these reviews."""
+        return self.model == model.fingerprint and self.data == data
+
+
+def profile_path(folder: str | Path, model: ConceptModel, data: str) -> Path:
+    """Where the profile of a model and data lies, beside the model: named after both fingerprints."""
+    return Path(folder) / "guard_profiles" / f"{model.fingerprint}-{data}.safetensors"
+
+
+def cached_profile(
+    folder: str | Path,
+    model: ConceptModel,
+    texts: Sequence[str],
+    data: str,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> GuardProfile:
+    """The profile from ``folder`` if it is there and fits; otherwise computed, and kept if possible.
+
+    ``data`` is the fingerprint of the reviews. A folder that cannot be written to costs only time.
+    """
+    path = profile_path(folder, model, data)
+    if path.is_file():
+        try:
+            profile = GuardProfile.load(path)
+            if profile.fits(model, data):
+                return profile
+        except CheckpointError:
+            pass  # damaged: computed anew and replaced
+    profile = compute_profile(model, texts, data, on_progress)
+    try:
+        profile.save(path)
+    except OSError:
+        return profile
+    return profile
+
+
+def compute_profile(
+    model: ConceptModel,
+    texts: Sequence[str],
+    data: str = "",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> GuardProfile:
+    """The profile of all concepts over ``texts``; takes a backward pass per concept and `BATCH` texts.
+
+    L is the joint loss, concept and label, at what the model itself predicts; the label sees concept k
+    move and the others stay. Raises `InputError` without texts or masks.
+    """
+    if not texts:
+        raise InputError("a guard profile needs at least one review")
+    if model.masks is None:
+        raise InputError("a dense model has no masks to correct, and so no guard profile")
+    said = model.predict(texts)
+    concepts = model.space.concepts
+    batches = [list(range(i, min(i + BATCH, len(texts)))) for i in range(0, len(texts), BATCH)]
+    rows: dict[str, dict[str, torch.Tensor]] = {}
+    columns: dict[str, dict[str, torch.Tensor]] = {}
+    for k, concept in enumerate(concepts):
+        subnetwork = Subnetwork(model, model.masks, concept)
+        r = {name: torch.zeros(shape[0]) for name, shape in subnetwork.shapes.items()}
+        c = {name: torch.zeros(shape[1]) for name, shape in subnetwork.shapes.items()}
+        for number, indices in enumerate(batches):
+            batch = subnetwork.batch([texts[i] for i in indices])
+            gradients, _ = subnetwork.weight_gradient(batch, own_prediction_loss(model, said, k, indices))
+            for name, gradient in gradients.items():
+                square = gradient.square()
+                r[name] += square.mean(1).cpu()
+                c[name] += square.mean(0).cpu()
+            on_progress(k * len(batches) + number + 1, len(concepts) * len(batches))
+        rows[concept] = {name: value / len(batches) for name, value in r.items()}
+        columns[concept] = {name: value / len(batches) for name, value in c.items()}
+    return GuardProfile(model.fingerprint, data, len(texts), rows, columns)
+
+
+def own_prediction_loss(model: ConceptModel, said: Predictions, k: int, indices: Sequence[int]) -> Loss:
+    """Joint loss (summed) of some reviews at the concept state and label that ``said`` predicts."""
+    if said.activations is None or said.concept_logits is None:
+        raise InputError("this is a standard classifier: it has no concepts to guard")
+    chosen = list(indices)
+    rest = said.label_logits[chosen].to(model.device)  # (B, Y), what all concepts together say
+    was = said.activations[chosen, k].to(model.device)  # (B, C)
+    states = said.concept_logits[chosen, k].argmax(-1).to(model.device)
+    labels, phi = rest.argmax(-1), model.cbm.classifier[:, k].detach()  # (Y, C)
+
+    def loss(logits: torch.Tensor) -> torch.Tensor:
+        label_logits = rest + (logits.sigmoid() - was) @ phi.T
+        of_concept = F.cross_entropy(logits, states, reduction="sum")
+        return of_concept + F.cross_entropy(label_logits, labels, reduction="sum")
+
+    return loss

@@ -1,0 +1,109 @@
+"""One concept's subnetwork as a private copy: flip bits in it, read reviews with it, differentiate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sparsecbm_core.data.batches import collate
+from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
+
+if TYPE_CHECKING:
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from sparsecbm_core.models.masks import MaskSet
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # ids and attention mask, (B, T) each
+Loss = Callable[[torch.Tensor], torch.Tensor]  # concept logits (B, C) → scalar
+
+
+class Subnetwork:
+    """M_k ⊙ θ of one concept, all L prunable weights in one row of memory.
+
+    ``theta`` (L,) are the dense weights, ``kept`` (L,) the mask bits, ``effective`` (L,) their
+    product, each matrix after the other in layer order, row-major. The model is only read.
+    """
+
+    def __init__(self, model: ConceptModel, masks: MaskSet, concept: str) -> None:
+        self.model, self.network, self.concept = model, model.cbm, concept
+        self.index = model.space.concept_index(concept)
+        self.shapes = dict(self.network.mask_shapes)
+        self.sizes = [rows * columns for rows, columns in self.shapes.values()]
+        layers = self.network.masked_layers
+        device = model.device
+        self.theta = torch.cat([layers[name].weight.detach().flatten() for name in self.shapes]).float()
+        bits = np.concatenate([masks.concept_bool(name, concept).reshape(-1) for name in self.shapes])
+        self.kept = torch.from_numpy(bits).to(device)
+        self._start = self.kept.clone()
+        self.effective = self.theta * self.kept
+
+    @property
+    def total(self) -> int:
+        """L."""
+        return self.theta.numel()
+
+    def flip(self, indices: torch.Tensor) -> None:
+        """Turn the bits at ``indices`` (n,) over; again turns them back."""
+        self.kept[indices] = ~self.kept[indices]
+        self.effective[indices] = self.theta[indices] * self.kept[indices]
+
+    def edit(self) -> MaskEdit:
+        """All bits that differ from the mask set this began with."""
+        changed = torch.nonzero(self.kept != self._start).flatten().cpu().numpy()
+        flips, first = {}, 0
+        for name, size in zip(self.shapes, self.sizes, strict=True):
+            low, high = np.searchsorted(changed, (first, first + size))
+            flips[name] = changed[low:high] - first
+            first += size
+        return MaskEdit({self.concept: flips})
+
+    def matrices(self) -> dict[str, torch.Tensor]:
+        """Views (O, I) into ``effective``."""
+        parts = self.effective.split(self.sizes)
+        return {
+            name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
+
+    def batch(self, texts: Sequence[str]) -> Batch:
+        """Texts as padded ids and attention mask on the model's device."""
+        tokens = collate(self.model.encode(texts), int(self.model.tokenizer.pad_token_id))
+        return tokens.input_ids.to(self.model.device), tokens.attention_mask.to(self.model.device)
+
+    def read(self, batch: Batch) -> torch.Tensor:
+        """Concept logits ℓ_k (B, C)."""
+        with torch.inference_mode():
+            return self._logits(batch, self.matrices())
+
+    def pooled(self, batch: Batch) -> torch.Tensor:
+        """z_k (B, E), what the projector reads."""
+        with torch.inference_mode():
+            return self._pooled(batch, self.matrices()).clone()
+
+    def gradient(self, batch: Batch, loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
+        """∂L/∂M_k (L,) at the present masks, kept and pruned weights alike, and the logits (B, C).
+
+        With θ_eff = M ⊙ θ the chain rule gives ∂L/∂m_j = (∂L/∂θ_eff,j)·θ_j.
+        """
+        by_weight, logits = self.weight_gradient(batch, loss)
+        return torch.cat([part.flatten() for part in by_weight.values()]).mul_(self.theta), logits
+
+    def weight_gradient(self, batch: Batch, loss: Loss) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """∂L/∂θ_eff by matrix, (O, I) each, and the logits (B, C)."""
+        with torch.inference_mode(False), torch.enable_grad():
+            leaves = {name: view.detach().requires_grad_() for name, view in self.matrices().items()}
+            logits = self._logits(batch, leaves)
+            gradients = torch.autograd.grad(loss(logits), list(leaves.values()))
+        return dict(zip(leaves, gradients, strict=True)), logits.detach()
+
+    def _logits(self, batch: Batch, matrices: dict[str, torch.Tensor]) -> torch.Tensor:
+        pooled = self._pooled(batch, matrices)
+        return pooled @ self.network.projector[self.index].T + self.network.projector_bias[self.index]
+
+    def _pooled(self, batch: Batch, matrices: dict[str, torch.Tensor]) -> torch.Tensor:
+        ids, mask = batch
+        weights = {name: ConceptWeights(matrix[None]) for name, matrix in matrices.items()}
+        with active(EffectiveWeights((self.concept,), weights)):
+            return self.network.pooled(self.network.embed(ids), mask)

@@ -1,0 +1,63 @@
+"""A private copy of one subnetwork: it reads like the model, and its gradient is that of the mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.subnetwork import Subnetwork
+from tests.tiny import ARCHITECTURES, REVIEW
+
+TEXTS = [REVIEW, "good food", "the service was slow and the music loud"]
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_it_reads_what_the_model_reads(tiny_models, arch):
+    model = tiny_models[arch]
+    said = model.predict(TEXTS).concept_logits
+    for k, concept in enumerate(model.space.concepts):
+        subnetwork = Subnetwork(model, model.masks, concept)
+        read = subnetwork.read(subnetwork.batch(TEXTS))
+        torch.testing.assert_close(read, said[:, k], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_gradient_is_that_of_the_mask(tiny_models, arch):
+    """∂L/∂m by central differences of m itself, for kept and pruned weights."""
+    model = tiny_models[arch]
+    subnetwork = Subnetwork(model, model.masks, "service")
+    batch = subnetwork.batch([REVIEW])
+
+    def loss(logits: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits.double(), torch.tensor([2]))
+
+    gradient, _ = subnetwork.gradient(batch, loss)
+    largest = gradient.abs().argsort(descending=True)
+    chosen = torch.cat([largest[subnetwork.kept[largest]][:3], largest[~subnetwork.kept[largest]][:3]])
+    step = 1e-2
+    for j in chosen.tolist():
+        before, sides = subnetwork.effective[j].item(), []
+        for sign in (1, -1):
+            subnetwork.effective[j] = before + sign * step * subnetwork.theta[j]
+            sides.append(float(loss(subnetwork.read(batch))))
+        subnetwork.effective[j] = before
+        assert float(gradient[j]) == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=0.05, abs=1e-5)
+
+
+def test_flips_are_an_edit_and_flipping_again_restores(tiny_model):
+    subnetwork = Subnetwork(tiny_model, tiny_model.masks, "food")
+    effective, chosen = subnetwork.effective.clone(), torch.tensor([0, 5, subnetwork.total - 1])
+    subnetwork.flip(chosen)
+    edit, last = subnetwork.edit(), list(subnetwork.shapes)[-1]
+    assert edit.size == 3
+    assert edit.flips["food"][last].tolist() == [subnetwork.sizes[-1] - 1]
+    masks = edit.apply(tiny_model.masks)
+    for name, matrix in subnetwork.matrices().items():
+        weight = tiny_model.cbm.masked_layers[name].weight
+        bits = torch.from_numpy(masks.concept_bool(name, "food").copy())
+        assert torch.equal(matrix, weight * bits)
+    subnetwork.flip(chosen)
+    assert torch.equal(subnetwork.effective, effective)
+    assert subnetwork.edit() == MaskEdit({})
