@@ -12,6 +12,7 @@ import typer
 from sparsecbm_core.cli.data import stats
 from sparsecbm_core.cli.evaluate import evaluate
 from sparsecbm_core.cli.explain import explain
+from sparsecbm_core.cli.patch import patch_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
+app.add_typer(patch_app, name="patch")
 for command in (train, evaluate, explain):
     app.command()(command)
 
