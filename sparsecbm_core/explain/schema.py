@@ -47,7 +47,8 @@ class ConceptExplanationModel(_Strict):
     )
     tokens: tuple[TokenScoreModel, ...]
     convergence_delta: float | None = Field(
-        description="what integrated gradients leave over: sum of scores + delta = rise from a blank text"
+        description="what integrated gradients leave over: sum of scores + delta = "
+        "rise of the state's lead from a blank text"
     )
 
     @model_validator(mode="after")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Barrier, Thread
 from typing import Any
 
@@ -18,6 +20,7 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, random_masks, with_masks
 
 each_architecture = pytest.mark.parametrize("arch", ARCHITECTURES)
+Target = Callable[..., torch.Tensor]
 each_method = pytest.mark.parametrize("method", METHODS)
 
 
@@ -33,6 +36,12 @@ def alone(model: ConceptModel, concept: str, embeds: torch.Tensor) -> torch.Tens
     inputs = {"inputs_embeds": embeds[None], "attention_mask": attention}
     hidden = torch.func.functional_call(network.encoder, masked, (), inputs).last_hidden_state
     return network.projector[k] @ hidden[0].mean(0) + network.projector_bias[k]
+
+
+def lead(logits: torch.Tensor, state: int) -> torch.Tensor:
+    """The state's logit above the mean of the other ones."""
+    others = [logits[i] for i in range(len(logits)) if i != state]
+    return logits[state] - torch.stack(others).mean()
 
 
 def embeddings(model: ConceptModel, ids: tuple[int, ...]) -> torch.Tensor:
@@ -53,20 +62,20 @@ def summed(scores: torch.Tensor, model: ConceptModel) -> list[float]:
 
 @each_architecture
 @pytest.mark.parametrize(
-    ("method", "reduce"),
+    ("method", "target", "reduce"),
     [
-        ("gradient", lambda gradient, embeds: gradient.norm(dim=-1)),
-        ("input_x_gradient", lambda gradient, embeds: (gradient * embeds).sum(-1)),
+        ("gradient", lambda logits, state: logits[state], lambda gradient, embeds: gradient.norm(dim=-1)),
+        ("input_x_gradient", lead, lambda gradient, embeds: (gradient * embeds).sum(-1)),
     ],
 )
 def test_gradients_equal_those_of_each_concept_alone(
-    tiny_models: dict[str, ConceptModel], arch: str, method: str, reduce: Callable[..., torch.Tensor]
+    tiny_models: dict[str, ConceptModel], arch: str, method: str, target: Target, reduce: Target
 ) -> None:
     model = tiny_models[arch]
     ids, scored = model.encode([REVIEW])[0].ids, values(model, method)
     for k, (concept, item) in enumerate(explain(model, REVIEW, None).concepts.items()):
         embeds = embeddings(model, ids).requires_grad_()
-        alone(model, concept, embeds)[model.space.state_index(item.state)].backward()
+        target(alone(model, concept, embeds), model.space.state_index(item.state)).backward()
         assert embeds.grad is not None
         expected = summed(reduce(embeds.grad, embeds.detach()), model)
         assert scored[k].tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -81,11 +90,26 @@ def test_integrated_gradients_are_complete(tiny_models: dict[str, ConceptModel],
     blank = tuple(pad if position in shown else token for position, token in enumerate(encoded.ids))
     for concept, (tokens, delta) in score_tokens(model, REVIEW, steps=64).items():
         state = model.space.state_index(labels[concept].state)
-        rise = alone(model, concept, embeddings(model, encoded.ids))[state]
-        rise = rise - alone(model, concept, embeddings(model, blank))[state]
+        rise = lead(alone(model, concept, embeddings(model, encoded.ids)), state)
+        rise = rise - lead(alone(model, concept, embeddings(model, blank)), state)
         assert delta is not None
         assert sum(token.score for token in tokens) + delta == pytest.approx(float(rise), abs=1e-5)
         assert abs(delta) < 0.05
+
+
+@pytest.mark.parametrize("method", ["input_x_gradient", "integrated_gradients", "occlusion"])
+def test_a_shift_of_all_states_together_changes_no_score(tiny_model: ConceptModel, method: str) -> None:
+    """Softmax does not see it, so a word that lifts every state alike speaks for none of them."""
+    shifted = replace(tiny_model, network=copy.deepcopy(tiny_model.cbm))
+    with torch.no_grad():
+        shifted.cbm.projector += torch.randn(
+            shifted.cbm.projector[:, :1].shape, generator=torch.Generator().manual_seed(1)
+        )
+    torch.testing.assert_close(
+        shifted.predict([REVIEW]).concept_logits.softmax(-1),
+        tiny_model.predict([REVIEW]).concept_logits.softmax(-1),
+    )
+    torch.testing.assert_close(values(shifted, method), values(tiny_model, method), rtol=1e-3, atol=1e-4)
 
 
 def test_more_steps_leave_less_over(tiny_model: ConceptModel) -> None:
@@ -114,10 +138,10 @@ def test_occlusion_is_what_deleting_the_word_by_hand_gives(
     scored = values(model, "occlusion")
     for k, (concept, item) in enumerate(labels.items()):
         state = model.space.state_index(item.state)
-        full = alone(model, concept, embeddings(model, encoded.ids))[state]
+        full = lead(alone(model, concept, embeddings(model, encoded.ids)), state)
         for word, score in zip(words_of(REVIEW, encoded), scored[k].tolist(), strict=True):
             rest = tuple(token for t, token in enumerate(encoded.ids) if t not in word.tokens)
-            without = alone(model, concept, embeddings(model, rest))[state]
+            without = lead(alone(model, concept, embeddings(model, rest)), state)
             assert score == pytest.approx(float(full - without), abs=1e-5)
     monkeypatch.setattr(occlusion, "ROW_TOKENS", 1)
     torch.testing.assert_close(values(model, "occlusion"), scored, rtol=1e-4, atol=1e-5)

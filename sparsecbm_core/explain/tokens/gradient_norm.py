@@ -12,4 +12,4 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
 
     Unsigned: a large score says that the word matters, not in which direction.
     """
-    return inputs.word_sums(inputs.gradients().norm(dim=-1)), None  # (K, T, E) → (K, T) → (K, G)
+    return inputs.word_sums(inputs.gradients(inputs.logits).norm(dim=-1)), None  # (K, T, E) → (K, T) → (K, G)

@@ -8,5 +8,7 @@ from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
-    """Σ_e e_t · ∂ ℓ_k[c] / ∂ e_t per token, summed per word (Shrikumar et al., 2016)."""
-    return inputs.word_sums((inputs.gradients() * inputs.embeds.detach()).sum(-1)), None
+    """Σ_e e_t · ∂ λ_k[c] / ∂ e_t per token, summed per word (Shrikumar et al., 2016)."""
+    return inputs.word_sums(
+        (inputs.gradients(inputs.leads(inputs.logits)) * inputs.embeds.detach()).sum(-1)
+    ), None

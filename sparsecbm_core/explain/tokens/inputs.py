@@ -31,18 +31,32 @@ class TokenInputs:
     pad_id: int
     steps: int
 
+    def leads(self, logits: torch.Tensor) -> torch.Tensor:
+        """How far each state stands above the mean of the others: (…, C) → (…, C).
+
+        λ[c] = ℓ[c] − mean over c' ≠ c of ℓ[c']. Softmax does not see a shift of all states together, so
+        training leaves ℓ[c] alone free to rise with words that favour another state even more;
+        λ[c] has no such freedom.
+        """
+        states = logits.shape[-1]
+        return (logits - logits.mean(-1, keepdim=True)) * (states / max(1, states - 1))
+
+    def row_leads(self, embeds: torch.Tensor) -> torch.Tensor:
+        """`leads` (R, C) of R = N·K unpadded rows (R, T, E), concept fastest."""
+        return self.leads(self.row_logits(embeds))
+
     def row_logits(self, embeds: torch.Tensor) -> torch.Tensor:
         """Concept logits (R, C) of R = N·K unpadded rows (R, T, E), concept fastest."""
         mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
         return self.network.row_logits(embeds, mask, self.weights)
 
     def selected(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logit of each concept's explained state: (K, C) → (K,)."""
+        """The value of each concept's explained state: (K, C) → (K,)."""
         return logits.gather(1, self.states[:, None]).squeeze(1)
 
-    def gradients(self) -> torch.Tensor:
-        """∂ ℓ_k[c_k] / ∂ embedding, (K, T, E): rows do not mix, so one backward pass gives all K."""
-        (gradient,) = torch.autograd.grad(self.selected(self.logits).sum(), self.embeds)
+    def gradients(self, values: torch.Tensor) -> torch.Tensor:
+        """∂ values[k, c_k] / ∂ embedding, (K, T, E): rows do not mix, so one backward pass gives all K."""
+        (gradient,) = torch.autograd.grad(self.selected(values).sum(), self.embeds)
         return gradient
 
     def word_sums(self, token_scores: torch.Tensor) -> torch.Tensor:

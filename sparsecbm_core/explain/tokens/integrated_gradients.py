@@ -1,4 +1,4 @@
-"""Integrated gradients: scores that add up to the change of the logit from a blank text."""
+"""Integrated gradients: scores that add up to the change of the state's lead from a blank text."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ ROW_TOKENS = 1024
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, tuple[float, ...]]:
-    """(e_t − e'_t) · mean of ∂ ℓ_k[c] / ∂ e_t along the line from e' to e (Sundararajan et al., 2017).
+    """(e_t − e'_t) · mean of ∂ λ_k[c] / ∂ e_t along the line from e' to e (Sundararajan et al., 2017).
 
     The blank text e' has the padding token in place of every scored token; special tokens stay,
     and so does white space, which no score shows.
-    The delta is what the steps leave over: Σ scores + delta = ℓ_k[c](text) − ℓ_k[c](blank), so a
+    The delta is what the steps leave over: Σ scores + delta = λ_k[c](text) − λ_k[c](blank), so a
     large one asks for more steps.
     """
     from captum.attr import IntegratedGradients
 
     concepts, tokens = inputs.embeds.shape[:2]
     embeds, blank = inputs.embeds.detach(), blank_embeds(inputs)  # (K, T, E) both
-    attributions = IntegratedGradients(inputs.row_logits).attribute(
+    attributions = IntegratedGradients(inputs.row_leads).attribute(
         embeds,
         blank,
         target=inputs.states,
@@ -32,7 +32,7 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, tuple[float, ...]]:
     )
     scores = inputs.word_sums(attributions.sum(-1))
     with torch.no_grad():
-        rise = inputs.selected(inputs.logits) - inputs.selected(inputs.row_logits(blank))
+        rise = inputs.selected(inputs.leads(inputs.logits)) - inputs.selected(inputs.row_leads(blank))
     return scores, tuple((rise.cpu().double() - scores.sum(1)).tolist())
 
 

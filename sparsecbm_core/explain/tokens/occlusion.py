@@ -1,4 +1,4 @@
-"""Leave one out: what the concept's logit loses without a word."""
+"""Leave one out: what the state's lead loses without a word."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROW_TOKENS = 2048
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
-    """ℓ_k[c](text) − ℓ_k[c](text without the word), the word's tokens deleted from the sequence."""
+    """λ_k[c](text) − λ_k[c](text without the word), the word's tokens deleted from the sequence."""
     without = torch.empty(len(inputs.groups), *inputs.logits.shape, dtype=torch.float64)  # (G, K, C)
     concepts, tokens = inputs.embeds.shape[:2]
     size = max(1, ROW_TOKENS // (concepts * tokens))
@@ -24,8 +24,8 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
             batch, mask = _without_words(ids, chunk, inputs.pad_id)
             device = inputs.input_ids.device
             output = inputs.network(batch.to(device), mask.to(device), inputs.weights)
-            without[start : start + size] = output.concept_logits.cpu().double()
-        full = inputs.selected(inputs.logits).cpu().double()  # (K,)
+            without[start : start + size] = inputs.leads(output.concept_logits).cpu().double()
+        full = inputs.selected(inputs.leads(inputs.logits)).cpu().double()  # (K,)
         states = inputs.states.cpu().expand(len(inputs.groups), -1)[..., None]  # (G, K, 1)
         return (full - without.gather(2, states).squeeze(2)).T.contiguous(), None  # (K, G)
 

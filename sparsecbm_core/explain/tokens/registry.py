@@ -24,7 +24,8 @@ DEFAULT_STEPS = 32
 class TokenMethod:
     """One way to score words.
 
-    ``signed`` scores say for or against the explained state; unsigned ones only how much.
+    ``signed`` scores say for or against the explained state, measured by its lead over the other ones
+    (`TokenInputs.leads`); unsigned ones only how much.
     ``uses_graph`` methods differentiate the very pass that gave the prediction.
     """
 
@@ -48,7 +49,7 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
             TokenMethod(
                 "integrated_gradients",
                 "Integrated gradients",
-                "gradients summed on the way from a blank text: scores add up to the change of the logit",
+                "gradients summed on the way from a blank text: scores add up to what the state gained",
                 signed=True,
                 uses_graph=False,
                 module="integrated_gradients",
@@ -72,7 +73,7 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
             TokenMethod(
                 "occlusion",
                 "Leave one out",
-                "how far the logit falls when the word is deleted: one pass a word, slow on long texts",
+                "what the state loses when the word is deleted: one pass a word, slow on long texts",
                 signed=True,
                 uses_graph=False,
                 module="occlusion",
