@@ -18,5 +18,6 @@ page = st.navigation(
     ],
     position="top",
 )
-st.html(ASSETS / "app.css")
+for sheet in ("app.css", "parts.css"):
+    st.html(ASSETS / sheet)
 page.run()

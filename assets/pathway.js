@@ -18,35 +18,35 @@ function bar(share, on) {
   return outer;
 }
 
-function sign(value) {
-  return value < 0 ? "against" : "for";
-}
-
-function tile(mask, color) {
+// The cells only say how much shows through: the colour under them is the theme's, whenever it changes.
+function tile(mask) {
   const canvas = element("canvas");
   canvas.width = mask.columns;
   canvas.height = mask.rows;
   const context = canvas.getContext("2d");
-  context.fillStyle = color;
   mask.cells.forEach((level, i) => {
     context.globalAlpha = level / 255;
     context.fillRect(i % mask.columns, Math.floor(i / mask.columns), 1, 1);
   });
-  return canvas;
+  const cells = element("span", "mask");
+  cells.style.maskImage = `url(${canvas.toDataURL()})`;
+  const picture = element("span", "picture");
+  picture.append(cells);
+  return picture;
 }
 
-function conceptRow(concept, selected, color, pick) {
+function conceptRow(concept, selected, pick) {
   const row = element("button", "row");
   row.type = "button";
   row.dataset.concept = concept.name;
   row.setAttribute("aria-pressed", String(selected));
   const left = element("span", "tile");
-  if (concept.mask.cells.length) left.append(tile(concept.mask, color));
+  if (concept.mask.cells.length) left.append(tile(concept.mask));
   left.append(element("span", "caption", concept.mask.caption));
   const card = element("span", "card");
   card.append(
     element("span", "title", concept.title),
-    element("span", `number ${sign(concept.value)}`, concept.text),
+    element("span", `number ${concept.side}`, concept.text),
     element("span", "state", concept.state),
   );
   if (selected) {
@@ -70,8 +70,7 @@ function wordList(data) {
   const list = element("ol", "words-list");
   for (const word of data.words) {
     const item = element("li");
-    const kind = data.signed ? sign(word.value) : "";
-    item.append(element("span", "text", word.title), element("span", `number ${kind}`, word.text));
+    item.append(element("span", "text", word.title), element("span", `number ${word.side}`, word.text));
     list.append(item);
   }
   return list;
@@ -89,7 +88,7 @@ function labelList(data) {
   return list;
 }
 
-function build(data, color, pick) {
+function build(data, pick) {
   const frame = element("div", "frame");
   const links = document.createElementNS(SVG, "svg");
   links.setAttribute("class", "links");
@@ -100,7 +99,7 @@ function build(data, color, pick) {
   rows.setAttribute("role", "group");
   rows.setAttribute("aria-label", data.headings.choose);
   for (const concept of data.concepts) {
-    rows.append(conceptRow(concept, concept.name === data.selected, color, pick));
+    rows.append(conceptRow(concept, concept.name === data.selected, pick));
   }
   const base = element("div", "base");
   base.append(element("span", "", data.base.title), element("span", "number", data.base.text));
@@ -153,21 +152,21 @@ function connect(frame, data) {
   frame.querySelectorAll(".row").forEach((row, i) => {
     const concept = data.concepts[i];
     const selected = concept.name === data.selected;
-    const mask = row.querySelector("canvas") || row.querySelector(".caption");
+    const mask = row.querySelector(".picture") || row.querySelector(".caption");
     const card = row.querySelector(".card");
     const start = at(mask, "right");
     curve(links, start, { x: at(card, "left").x, y: start.y }, selected ? "on" : "plain", 2.5, 1);
     if (target) {
       const from = at(card, "right");
       if (!narrow) from.y = at(card.querySelector(".title"), "right").y;
-      curve(links, from, target, sign(concept.value), thickness(concept.value), selected ? 0.8 : 0.42, narrow ? 26 : 0);
+      curve(links, from, target, concept.side, thickness(concept.value), selected ? 0.8 : 0.42, narrow ? 26 : 0);
     }
     if (selected && !narrow && !data.note) {
       const most = Math.max(...data.words.map((word) => Math.abs(word.value)), 1e-9);
       frame.querySelectorAll(".words-list li").forEach((item, j) => {
-        const { value } = data.words[j];
+        const { value, side } = data.words[j];
         const width = 1.2 + (9 * Math.abs(value)) / most;
-        curve(links, at(item, "right"), at(mask, "left"), data.signed ? sign(value) : "for", width, 0.5);
+        curve(links, at(item, "right"), at(mask, "left"), side, width, 0.5);
       });
     }
   });
@@ -179,8 +178,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".pathway");
   const active = parentElement.activeElement ?? document.activeElement;
   const focused = root.contains(active) ? active.dataset.concept : undefined;
-  const color = getComputedStyle(root).getPropertyValue("--for");
-  const frame = build(data, color, (name) => setTriggerValue("selected", name));
+  const frame = build(data, (name) => setTriggerValue("selected", name));
   root.replaceChildren(frame);
   if (focused !== undefined) {
     [...root.querySelectorAll(".row")].find((row) => row.dataset.concept === focused)?.focus({ preventScroll: true });

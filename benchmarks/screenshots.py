@@ -39,7 +39,8 @@ class Shot:
 
 def override(page: Page) -> None:
     """Set the first concept to another state."""
-    page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first.click()
+    states = page.locator('[class*="st-key-states-"]').first
+    states.get_by_role("radio", checked=False).filter(has_not_text="model").first.click()
 
 
 def shots(example: str | None) -> list[Shot]:

@@ -66,7 +66,7 @@ def visit_once() -> dict[str, float]:
             for name, selector in (
                 ("first paint of the page", "h1"),
                 ("label on screen", ".answer .sentence"),
-                ("words coloured", ".review .word"),
+                ("words coloured", ".review .sc-word"),
             ):
                 page.wait_for_selector(selector, timeout=120_000)
                 seconds[name] = time.perf_counter() - started

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.subnetworks import DensityImage, density_image, subnetwork_stats
 from sparsecbm_core.figures import (
@@ -16,12 +17,14 @@ from sparsecbm_core.figures import (
     breakdown,
     contribution_figure,
     density_figure,
+    density_top,
     overlap_figure,
     percent,
     share_bars,
     shared_by_figure,
     signed,
 )
+from sparsecbm_core.figures.numbers import adding_up
 from sparsecbm_core.intervene import OracleResult
 from tests.app.made import SPACE, made
 from tests.tiny import make_tiny
@@ -56,7 +59,8 @@ def test_every_bar_carries_its_number_and_what_speaks_against_is_hatched() -> No
 def test_contrast_is_the_difference_of_two_labels() -> None:
     view = breakdown(made(1.9, -0.7), SPACE, against="bad")
     assert [(part.name, part.value) for part in view.parts] == [("food", 3.8), ("service", -1.4)]
-    assert (view.base, view.total) == (1.0, pytest.approx(3.4))
+    assert view.base == 1.0
+    assert view.total == pytest.approx(3.4)
     assert view.total_title == "Good review ahead of bad"
 
 
@@ -94,12 +98,55 @@ def test_before_and_after_stand_side_by_side() -> None:
     assert list(after.text) == ["90 %", "10 %"]
 
 
-def test_masks_travel_as_bytes_and_gaps_are_marked() -> None:
-    image = DensityImage("food", np.array([[0.25, np.nan]], dtype=np.float32), (0,), ("query", "key"), (1, 1))
-    heat = density_figure(image).data[0]
+def picture(*densities: float) -> DensityImage:
+    values = np.array([densities], dtype=np.float32)
+    roles = tuple(f"role {i}" for i in range(len(densities)))
+    return DensityImage("food", values, (0,), roles, (1, 1))
+
+
+def test_masks_travel_as_bytes() -> None:
+    heat = density_figure(picture(0.25, 0.5)).data[0]
     assert heat.z.dtype == np.uint8
-    assert heat.z.tolist() == [[25, 255]]
-    assert list(density_figure(image).layout.xaxis.ticktext) == ["query", "key"]
+    assert heat.z.tolist() == [[25, 50]]
+
+
+def test_a_matrix_that_does_not_exist_is_absent_not_full() -> None:
+    figure = density_figure(picture(0.25, np.nan))
+    heat = figure.data[0]
+    assert heat.z[0][0] == 25
+    assert np.isnan(heat.z[0][1])
+    assert heat.hoverongaps is False
+    assert [(note.x, note.y, note.text) for note in figure.layout.annotations] == [(1, 0, "–")]
+    assert not density_figure(picture(0.25, 0.5)).layout.annotations
+
+
+def test_pictures_that_are_compared_share_the_scale_s_top() -> None:
+    pale, dense = picture(0.1, 0.2), picture(0.5, 0.8)
+    top = density_top([pale, dense])
+    assert top == pytest.approx(0.8, abs=0.01)
+    assert [density_figure(image, top).data[0].zmax for image in (pale, dense)] == [100 * top] * 2
+    assert density_figure(pale).data[0].zmax < 21
+    assert density_top([]) == 1.0
+    assert density_top([picture(np.nan)]) == 1.0
+
+
+@given(st.lists(st.floats(-9, 9), min_size=1, max_size=8))
+def test_numbers_that_are_shown_add_up(terms: list[float]) -> None:
+    shown, total = adding_up(terms, sum(terms))
+    assert sum(shown) == pytest.approx(total, abs=1e-9)
+    assert abs(total - sum(terms)) <= 0.005 + 1e-9
+    assert all(abs(a - b) < 0.01 + 1e-9 for a, b in zip(shown, terms, strict=True))
+
+
+def test_what_does_not_add_up_is_not_made_to() -> None:
+    assert adding_up([1.0, 2.0], 7.0) == ([1.0, 2.0], 7.0)
+
+
+def test_titles_are_text_and_not_plotly_s_markup() -> None:
+    space = ConceptSpace(("food", "service"), SPACE.states, SPACE.labels, {"food": "<b>A & B</b>"})
+    titles = contribution_figure(breakdown(made(), space)).layout.yaxis.ticktext
+    assert titles[1] == "&lt;b&gt;A &amp; B&lt;/b&gt;"
+    assert share_bars(["<i>"], [0.5]).layout.yaxis.ticktext == ("&lt;i&gt;",)
 
 
 def test_subnetwork_figures_show_the_counts() -> None:
@@ -114,6 +161,12 @@ def test_subnetwork_figures_show_the_counts() -> None:
     assert list(shared.layout.yaxis.ticktext) == ["no concept", "one concept", "2 concepts", "all 3 concepts"]
     image = density_image(model.masks, model.cbm.matrices, "food")
     assert density_figure(image).data[0].z.shape == image.values.shape
+
+
+def test_letters_can_be_read_in_a_picture_on_white() -> None:
+    for figure in (share_bars(["a"], [0.5]), contribution_figure(breakdown(made(), SPACE))):
+        fonts = (figure.layout.font, figure.layout.yaxis.tickfont, figure.layout.xaxis.tickfont)
+        assert all(1.05 / (_luminance(font.color) + 0.05) >= 7 for font in fonts)
 
 
 def test_no_bars_is_no_error() -> None:

@@ -1,4 +1,4 @@
-"""The parts of the model card: every figure with the data it was measured on."""
+"""How good the model is: every figure of the model card with the data it was measured on."""
 
 from __future__ import annotations
 
@@ -7,93 +7,71 @@ from html import escape
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.figures import FOR, NEUTRAL, paired_bars, percent, precise_percent, share_bars
-from ui import parts
+from sparsecbm_core.figures import FOR, NEUTRAL, millions, paired_bars, precise_percent, share_bars
+from ui import card_facts, parts
 from ui.exports import json_text
 from ui.loader import ModelCard
-from ui.pathway import millions
+from ui.measures import Report, measured_on, number, reports, split_title
 from ui.state import AppState
+from ui.text import plain
 
 SPLIT = "split_choice"
-SPLITS = {
-    "dev": ("Development data", "not trained on, but used to choose the best epoch"),
-    "test": ("Test data", "neither trained on nor used to choose anything"),
-    "guard": ("Guard reviews", "written for this project, balanced over all states of all concepts"),
-}
 KINDS = {
-    "sparse": "A sparse concept bottleneck model: {k} concepts, each read from the text by a subnetwork of "
-    "its own, and a label that is a weighted sum of these concepts.",
-    "cbm": "A dense concept bottleneck model: {k} concepts, all read from the text by the whole encoder, and "
-    "a label that is a weighted sum of these concepts.",
+    "sparse": "Reads {k} concepts from a text, each through a subnetwork of its own, and adds up a label "
+    "from them: a sparse concept bottleneck model.",
+    "cbm": "Reads {k} concepts from a text, all through the whole encoder, and adds up a label from them: a "
+    "dense concept bottleneck model.",
 }
 
 
 def show(state: AppState, info: ModelCard) -> None:
-    space = info.space
+    space, found = info.space, reports(info.metrics)
     parts.lead(KINDS.get(info.kind, KINDS["cbm"]).format(k=space.num_concepts))
-    reports = {name: report for name, report in info.metrics.items() if isinstance(report, dict)}
-    if reports:
-        report, where = _choose(state, info, reports)
+    facts = st.empty()
+    overlap = None
+    if found:
+        report, where = _choose(state, info, found)
         _headline(report, where)
         _per_concept(report, space, where)
         _leakage(report, where)
-        _subnetworks(report, space)
+        overlap = _subnetworks(report, space)
     else:
         parts.section("How good it is", "This model comes without measurements.")
-    _training(info)
-    _limits(info)
+    card_facts.limits(info)
+    card_facts.training(info)
     parts.section("Take it with you")
     with st.container(horizontal=True):
-        st.download_button(
-            "All measurements (JSON)",
-            lambda: json_text(info.metrics),
-            "metrics.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
+        parts.download(
+            "All measurements (JSON)", lambda: json_text(info.metrics), "metrics.json", kind=parts.JSON
         )
+    # Only the model itself knows these: the page is there before it is.
+    card_facts.from_model(info, found, facts, overlap)
 
 
-def number(report: Mapping[str, Any], *path: str) -> float | None:
-    """A figure of a report, None where it was not measured."""
-    value: Any = report
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _choose(
-    state: AppState, info: ModelCard, reports: dict[str, dict[str, Any]]
-) -> tuple[dict[str, Any], str]:
-    if state.split not in reports:
-        state.split = next(iter(reports))
+def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tuple[Report, str]:
+    split = state.split if state.split is not None and state.split in found else next(iter(found))
     parts.section("How good it is")
-    if len(reports) > 1:
-        st.session_state[SPLIT] = state.split
-
-        def take() -> None:
-            state.choose("split", st.session_state[SPLIT])
-
+    if len(found) > 1:
+        st.session_state[SPLIT] = split
         st.segmented_control(
-            "Measured on", list(reports), format_func=_split_title, key=SPLIT, required=True, on_change=take
+            "Measured on",
+            list(found),
+            format_func=lambda name: plain(split_title(name)),
+            key=SPLIT,
+            required=True,
+            wrap=True,
+            on_change=parts.take_over,
+            args=(SPLIT, state.choose_split),
         )
-    report = reports[state.split]
-    title, about = SPLITS.get(state.split, (state.split, ""))
-    data = "" if state.split == "guard" else f"{info.training.get('data') or 'unnamed data'}, "
-    count = number(report, "examples")
-    reviews = f", {count:,.0f} reviews" if count is not None else ""
-    where = f"{data}{title[:1].lower()}{title[1:]}{reviews}"
+    where, about = measured_on(split, found[split], info.training)
     parts.caption(f"All figures: {where}" + (f" ({about})." if about else "."))
-    return report, where
+    return found[split], where
 
 
-def _split_title(name: str) -> str:
-    return SPLITS.get(name, (name, ""))[0]
-
-
-def _headline(report: Mapping[str, Any], where: str) -> None:
+def _headline(report: Report, where: str) -> None:
     tiles = [
         ("Concepts right", number(report, "concept_accuracy"), "mean over all concepts"),
         ("Labels right", number(report, "task_accuracy"), "exactly the label that people gave"),
@@ -110,15 +88,15 @@ def _headline(report: Mapping[str, Any], where: str) -> None:
         ),
     ]
     cells = "".join(
-        f'<div class="tile"><span class="what">{escape(what)}</span><b>{precise_percent(value)}</b>'
-        f'<span class="about">{escape(about)}</span></div>'
+        f'<div class="sc-tile"><span class="sc-what">{escape(what)}</span><b>{precise_percent(value)}</b>'
+        f'<span class="sc-about">{escape(about)}</span></div>'
         for what, value, about in tiles
         if value is not None
     )
-    st.html(f'<div class="tiles" role="group" aria-label="{escape(where)}">{cells}</div>')
+    st.html(f'<div class="sc-tiles" role="group" aria-label="{escape(where)}">{cells}</div>')
 
 
-def _per_concept(report: Mapping[str, Any], space: ConceptSpace, where: str) -> None:
+def _per_concept(report: Report, space: ConceptSpace, where: str) -> None:
     rows: list[dict[str, Any]] = []
     for concept in space.concepts:
         accuracy = number(report, "per_concept", concept, "accuracy")
@@ -138,26 +116,17 @@ def _per_concept(report: Mapping[str, Any], space: ConceptSpace, where: str) -> 
         rows,
         "per-concept",
         "Accuracy and macro-F1 of each concept",
+        percents=["accuracy", "macro_f1"],
     )
 
 
-def _leakage(report: Mapping[str, Any], where: str) -> None:
+def _leakage(report: Report, where: str) -> None:
     gold, hard, soft = (number(report, "leakage", name) for name in ("gold", "hard", "soft"))
     if soft is None:
         return
     parts.section("Do the concepts explain the label?")
     if hard is not None:
-        rest = 100 * (soft - hard)
-        parts.lead(
-            f"{100 * hard:.0f} of 100 labels follow from the concepts' states alone. The model gets "
-            f"{100 * soft:.0f}: "
-            + (
-                f"the other {rest:.0f} come from shades inside the concepts, how strongly each one speaks, "
-                "which the states do not show."
-                if rest >= 0.5
-                else "it needs nothing that the states do not show."
-            )
-        )
+        parts.lead(leakage_sentence(hard, soft))
     rows: list[dict[str, Any]] = [
         {"label_from": title, "labels_right": value}
         for title, value in (
@@ -168,25 +137,40 @@ def _leakage(report: Mapping[str, Any], where: str) -> None:
         if value is not None
     ]
     parts.caption(f"Labels right: {where}. The first two by logistic regression on the states.")
-    titles, shares = [row["label_from"] for row in rows], [row["labels_right"] for row in rows]
-    colors = [NEUTRAL] * (len(rows) - 1) + [FOR]
     parts.chart(
-        share_bars(titles, shares, colors), rows, "leakage", "Labels right, by what they are read from"
+        share_bars(
+            [row["label_from"] for row in rows],
+            [row["labels_right"] for row in rows],
+            [NEUTRAL] * (len(rows) - 1) + [FOR],
+        ),
+        rows,
+        "leakage",
+        "Labels right, by what they are read from",
+        percents=["labels_right"],
     )
 
 
-def _subnetworks(report: Mapping[str, Any], space: ConceptSpace) -> None:
-    kept = {
+def leakage_sentence(hard: float, soft: float) -> str:
+    """How many labels the states alone give, and how many more the model: as the rounded numbers say."""
+    states, model = round(100 * hard), round(100 * soft)
+    start = f"Of 100 labels, {states} can be read from the concepts' states alone. The model gets {model}"
+    if model > states:
+        return (
+            f"{start}: {model - states} more. It also sees shades, how strongly each concept speaks, which "
+            "the states do not show."
+        )
+    return f"{start}: it needs nothing that the states do not show."
+
+
+def _subnetworks(report: Report, space: ConceptSpace) -> DeltaGenerator | None:
+    """How much each concept uses; returns the place for how much they share."""
+    used = {
         concept: 1 - removed
         for concept in space.concepts
         if (removed := number(report, "sparsity", concept)) is not None
     }
-    pairs = {
-        tuple(name.split("|", 1)): number(report, "jaccard", "pairs", name)
-        for name in ((report.get("jaccard") or {}).get("pairs") or {})
-    }
-    if not kept:
-        return
+    if not used:
+        return None
     total = number(report, "prunable_weights")
     of = f"{millions(int(total))} encoder weights" if total is not None else "encoder weights"
     parts.section("The subnetworks")
@@ -194,85 +178,16 @@ def _subnetworks(report: Mapping[str, Any], space: ConceptSpace) -> None:
     with left:
         parts.subsection(
             "How much each concept uses",
-            f"Share of {of}. Embeddings, LayerNorms and biases are dense and shared, and not counted.",
+            f"Share of {of}.",
+            help="Counted are the weight matrices of the encoder's layers. Embeddings, LayerNorms and "
+            "biases belong to all concepts.",
         )
-        rows = [
-            {"concept": space.title(name), "kept": share, "removed": 1 - share}
-            for name, share in kept.items()
-        ]
         parts.chart(
-            share_bars([space.title(name) for name in kept], list(kept.values())),
-            rows,
-            "kept",
+            share_bars([space.title(name) for name in used], list(used.values())),
+            [{"concept": space.title(name), "used": share} for name, share in used.items()],
+            "used",
             "Share of weights that each concept uses",
+            percents=["used"],
         )
     with right:
-        chance = number(report, "jaccard", "chance")
-        known = {pair: value for pair, value in pairs.items() if value is not None and len(pair) == 2}
-        if known:
-            against = f" Random masks of the same size: {percent(chance)}." if chance is not None else ""
-            parts.subsection(
-                "How much two concepts share",
-                f"Of the weights that either uses, the share that both use.{against}",
-            )
-            titles = [f"{space.title(a)} and {space.title(b)}" for a, b in known]
-            parts.chart(
-                share_bars(titles, list(known.values())),
-                [
-                    {"first": space.title(a), "second": space.title(b), "overlap": value}
-                    for (a, b), value in known.items()
-                ],
-                "card-overlap",
-                "Overlap of each pair of subnetworks",
-            )
-
-
-def _training(info: ModelCard) -> None:
-    training = info.training
-    if not training:
-        return
-    settings = dict(training.get("settings") or {})
-    prune = settings.pop("prune", None)
-    count = training.get("train_examples")
-    reviews = f"{count:,} reviews" if isinstance(count, int) else "an unknown number of reviews"
-    source = " ".join(str(training[name]) for name in ("data", "train_split") if training.get(name))
-    parts.section("How it was trained", f"On {source or 'unnamed data'}, {reviews}.")
-    rows = [{"setting": name.replace("_", " "), "value": _value(value)} for name, value in settings.items()]
-    if isinstance(prune, Mapping) and info.kind == "sparse":
-        rows += [
-            {"setting": f"masks: {name.replace('_', ' ')}", "value": _value(value)}
-            for name, value in prune.items()
-        ]
-    rows += [
-        {"setting": name.replace("_", " "), "value": _value(value)}
-        for name, value in training.items()
-        if name != "settings"
-    ]
-    parts.table(rows, "training", "All settings")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str) and "/" in value:
-        return value.rstrip("/").rsplit("/", 1)[-1]  # a name, not where a folder once was
-    return "–" if value is None else str(value)
-
-
-def _limits(info: ModelCard) -> None:
-    data = info.training.get("data")
-    learnt = f" It learnt from {data} and nothing else." if data else ""
-    parts.section("When not to trust it")
-    st.markdown(
-        f"- **Other texts.**{_plain(learnt)} On another subject, another language or a much longer text it "
-        "still answers, and may be wrong and sure at once.\n"
-        "- **What the concepts leave out.** The label is a sum over its concepts. Anything else that a "
-        "reader would weigh can only slip in through them.\n"
-        "- **Words of what is not mentioned.** Scores of single words say little where a concept is not "
-        "mentioned; the app then leaves them uncoloured.\n"
-        "- **Sarcasm and negation.** Both are rare in such data; read the words that it weighed before you "
-        "believe the label.\n"
-        "- **Overrides.** Setting a concept by hand answers “what if” and changes nothing in the model."
-    )
-
-
-def _plain(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>$" else sign for sign in text)
+        return st.empty()

@@ -1,47 +1,62 @@
-"""The explanation as files."""
+"""The explanation as files, and back from one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui import parts
-from ui.exports import contribution_rows, csv_text, json_text, word_rows
+from ui import loader, parts, saved
+from ui.exports import contribution_rows, csv_bytes, json_text, word_rows
+from ui.state import AppState
+
+if TYPE_CHECKING:
+    from sparsecbm_core.intervene.oracle import OracleResult
+    from sparsecbm_core.models.concept_model import ConceptModel
 
 
-def show(explanation: Explanation, space: ConceptSpace) -> None:
-    parts.section(
-        "Take it with you", "The whole explanation, exact numbers, ready to be read by another program."
-    )
-    ready = explanation.method is not None
-    with st.container(horizontal=True):
-        _button(
-            "Explanation (JSON)",
-            lambda: json_text(explanation.to_dict()),
-            "explanation.json",
-            "application/json",
-        )
-        _button(
-            "Contributions (CSV)",
-            lambda: csv_text(contribution_rows(explanation, space)),
-            "contributions.csv",
-        )
-        _button("Words (CSV)", lambda: csv_text(word_rows(explanation)), "words.csv", disabled=not ready)
-
-
-def _button(
-    label: str, data: Callable[[], str], name: str, kind: str = "text/csv", disabled: bool = False
+def show(
+    state: AppState,
+    title: str,
+    model: ConceptModel | None,
+    explanation: Explanation,
+    space: ConceptSpace,
+    result: OracleResult | None,
 ) -> None:
-    st.download_button(
-        label,
-        data,
-        name,
-        kind,
-        key=f"download-{name}",
-        on_click="ignore",
-        icon=":material/download:",
-        disabled=disabled,
+    """``model`` is the one that made the explanation, None if it is not here; ``title`` names it."""
+    parts.section(
+        "Take it with you",
+        "The report is one page that opens anywhere, offline. The other files hold exact numbers.",
     )
+    words = explanation.method is not None
+    stats = None if model is None else loader.stats(model)
+
+    def report() -> str:
+        from ui.report import report_html
+
+        images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
+        return report_html(explanation, space, title, stats, images, result)
+
+    with st.container(horizontal=True):
+        parts.download("Report (HTML)", report, "report.html", parts.HTML, disabled=not words)
+        parts.download(
+            "Explanation (JSON)", lambda: json_text(explanation.to_dict()), "explanation.json", parts.JSON
+        )
+        parts.download(
+            "Contributions (CSV)",
+            lambda: csv_bytes(contribution_rows(explanation, space)),
+            "contributions-all-labels.csv",
+        )
+        parts.download(
+            "Words (CSV)", lambda: csv_bytes(word_rows(explanation)), "words.csv", disabled=not words
+        )
+        if stats is not None:
+            parts.download(
+                "Subnetworks (JSON)",
+                lambda: json_text({"fingerprint": explanation.fingerprint, **stats.to_dict()}),
+                "subnetworks.json",
+                parts.JSON,
+            )
+    saved.show_upload(state)

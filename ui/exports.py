@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
 Row = Mapping[str, Any]
 
 
@@ -22,6 +24,11 @@ def csv_text(rows: Sequence[Row]) -> str:
         writer.writeheader()
         writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def csv_bytes(rows: Sequence[Row]) -> bytes:
+    """The same as a file: the mark at its start tells Excel that it is UTF-8."""
+    return csv_text(rows).encode("utf-8-sig")
 
 
 def _harmless(value: Any) -> Any:
@@ -70,8 +77,29 @@ def _contribution(
     }
 
 
-def word_rows(explanation: Explanation, concepts: Iterable[str] | None = None) -> list[Row]:
-    """Every scored word of the concepts (default: all)."""
+def pathway_rows(explanation: Explanation, space: ConceptSpace) -> list[Row]:
+    """How likely every state of every concept and every label is, with what gave these numbers."""
+    groups = [(name, item.probabilities) for name, item in explanation.concepts.items()]
+    return [
+        {
+            "part": part,
+            "name": name,
+            "value": value,
+            "probability": share,
+            "model": explanation.model,
+            "fingerprint": explanation.fingerprint,
+            "method": explanation.method or "",
+        }
+        for part, name, shares in [
+            *(("concept", name, shares) for name, shares in groups),
+            ("label", "label", {label: explanation.probabilities[label] for label in space.labels}),
+        ]
+        for value, share in shares.items()
+    ]
+
+
+def word_rows(explanation: Explanation) -> list[Row]:
+    """Every scored word of every concept."""
     return [
         {
             "concept": name,
@@ -82,6 +110,6 @@ def word_rows(explanation: Explanation, concepts: Iterable[str] | None = None) -
             "word": token.text,
             "score": token.score,
         }
-        for name in (explanation.concepts if concepts is None else concepts)
+        for name in explanation.concepts
         for token in explanation.concepts[name].tokens
     ]

@@ -2,127 +2,183 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
-from sparsecbm_core.figures import breakdown, contribution_figure, signed
+from sparsecbm_core.figures import breakdown, contribution_figure
 from ui import loader, parts
-from ui.pathway import pathway, pathway_data
-from ui.review import is_cut, legend_html, review_html
+from ui.exports import pathway_rows
+from ui.glossary import method_help, terms_html
+from ui.pathway import UNSCORED, WAITING, pathway, pathway_data
+from ui.review import has_sign, is_cut, legend_html, review_html
 from ui.state import AppState
+from ui.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 CONCEPT, METHOD, RELATIVE, AGAINST = "concept_choice", "method_choice", "relative_choice", "against_choice"
 VIEWS = {True: "An average review", False: "Zero"}
-PATHWAY_HELP = (
-    "Each concept reads the review through its own subnetwork: the part of the encoder's weights that was "
-    "kept for it. Masks cover the linear weights of the encoder's layers; embeddings, LayerNorms and biases "
-    "are dense and shared by all concepts. Darker patches of a tile keep more weights."
+LEAD = (
+    "Each concept reads the review through a subnetwork of its own. Together they give every label a score."
 )
 
 
-def selected_concept(state: AppState, explanation: Explanation, space: ConceptSpace) -> str:
-    """The chosen concept, or else the one that moves the label most, of those that are mentioned."""
-    if state.concept in space.concepts:
-        return str(state.concept)
-    names = [part.name for part in breakdown(explanation, space).parts]
-    return next((name for name in names if explanation.concepts[name].state != UNKNOWN), names[0])
+def show(
+    state: AppState, model: ConceptModel | None, explanation: Explanation, space: ConceptSpace, concept: str
+) -> DeltaGenerator:
+    """The way from words to label; without the ``model`` that made the explanation, all but the subnetworks.
 
-
-def show(state: AppState, model: ConceptModel, explanation: Explanation) -> None:
-    space = model.space
-    concept = selected_concept(state, explanation, space)
-    parts.section("How it got there", help=PATHWAY_HELP)
+    Returns the place where the progress of what is missing can be shown.
+    """
+    parts.section("How it got there", LEAD)
+    with st.expander("In plain words", type="compact"):
+        st.html(terms_html(space))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.session_state[CONCEPT] = concept
         st.segmented_control(
             "Concept",
             space.concepts,
-            format_func=space.title,
+            format_func=lambda name: plain(space.title(name)),
             key=CONCEPT,
             required=True,
             wrap=True,
-            on_change=_take,
-            args=(state, "concept", CONCEPT),
+            on_change=parts.take_over,
+            args=(CONCEPT, state.choose_concept),
         )
         st.session_state[METHOD] = state.method
         st.selectbox(
-            "Words weighed by",
+            "Find the words by",
             list(METHODS),
             format_func=lambda name: METHODS[name].title,
             key=METHOD,
-            on_change=_take,
-            args=(state, "method", METHOD),
-            help="\n\n".join(f"**{method.title}**: {method.description}." for method in METHODS.values()),
+            on_change=parts.take_over,
+            args=(METHOD, state.choose_method),
+            help=method_help(),
             width=240,
             filter_mode=None,
         )
-    _words(state, explanation, concept, space)
-    stats = loader.stats(model)
-    images = {name: loader.image(model, name, loader.TILE_CELLS) for name in space.concepts}
+    signed = has_sign(explanation.method)
+    unscored = WAITING if state.saved is None else UNSCORED
+    place = _words(explanation, concept, space, signed, unscored)
     data = pathway_data(
         explanation,
         space,
         concept,
-        METHODS[state.method].signed,
-        stats,
-        {name: image for name, image in images.items() if image is not None},
+        signed,
+        None if model is None else loader.stats(model),
+        {} if model is None else loader.images(model, loader.TILE_CELLS),
+        without="" if model is None else "the whole encoder",
+        unscored=unscored,
     )
-    pathway(data, lambda name: state.choose("concept", name))
-    _word_table(explanation, concept)
+    pathway(data, state.choose_concept)
+    parts.caption(_signs(explanation, concept, space, signed))
+    _word_table(explanation, concept, space)
+    _pathway_table(explanation, space)
     _sum(state, explanation, concept, space)
+    return place
 
 
-def _take(state: AppState, name: str, key: str) -> None:
-    state.choose(name, st.session_state[key])
-
-
-def _words(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    item, signed_words = explanation.concepts[concept], METHODS[state.method].signed
-    st.html(review_html(explanation, concept, signed_words))
+def _words(
+    explanation: Explanation, concept: str, space: ConceptSpace, signed: bool, unscored: str
+) -> DeltaGenerator:
+    item = explanation.concepts[concept]
+    place = st.empty()
+    st.html(review_html(explanation, concept, signed))
     if explanation.method is None:
-        st.html('<p class="legend" role="status">Weighing the words…</p>')
+        place.html(f'<p class="sc-legend">{unscored}</p>')
     elif item.state == UNKNOWN:
-        parts.caption(
-            f"The model finds that the review does not mention {space.title(concept)}. Scores of single "
-            "words say little then, so none is coloured; they are in the table."
+        note = (
+            f"{space.title(concept)} is not mentioned. Scores of single words say little then, so none is "
+            "coloured; they are in the table."
         )
+        place.html(f'<p class="sc-note">{escape(note)}</p>')
     else:
-        st.html(legend_html(space.title(item.state), signed_words, is_cut(explanation)))
+        place.html(legend_html(space.title(item.state), signed, is_cut(explanation)))
+    return place
 
 
-def _word_table(explanation: Explanation, concept: str) -> None:
+def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: bool) -> str:
+    """What the colours and signs of the picture mean."""
+    item = explanation.concepts[concept]
+    words = ""
+    if item.tokens and item.state != UNKNOWN:
+        state, title = space.title(item.state), space.title(concept)
+        words = (
+            f"Words: + speaks for {title} being {state}, − against it. "
+            if signed
+            else f"Words: the higher, the more they move whether {title} is {state}. "
+        )
+    return (
+        f"{words}Concepts: blue and + speak for {space.title(explanation.label)}, dashed red and − against "
+        "it. Thicker lines count more."
+    )
+
+
+def _word_table(explanation: Explanation, concept: str, space: ConceptSpace) -> None:
+    tokens = explanation.concepts[concept].tokens
     rows = [
-        {"word": token.text, "score": token.score, "from": token.start, "to": token.end}
-        for token in explanation.concepts[concept].tokens
+        {"word": token.text, "score": token.score, "from": token.start, "to": token.end} for token in tokens
     ]
     if rows:
-        parts.table(rows, f"words-{concept}", "The score of every word")
+        origin = {
+            "concept": concept,
+            "state": explanation.concepts[concept].state,
+            "method": explanation.method,
+            "model": explanation.model,
+            "fingerprint": explanation.fingerprint,
+        }
+        parts.table(
+            rows,
+            f"words-{concept}",
+            f"The score of every word for {space.title(concept)}",
+            "The score of every word",
+            file_rows=[{**row, **origin} for row in rows],
+        )
+
+
+def _pathway_table(explanation: Explanation, space: ConceptSpace) -> None:
+    rows = pathway_rows(explanation, space)
+    shown = [
+        {
+            "of": "Label" if row["part"] == "label" else space.title(row["name"]),
+            "state": space.title(row["value"]),
+            "probability": row["probability"],
+        }
+        for row in rows
+    ]
+    parts.table(
+        shown,
+        "pathway",
+        "Probabilities of all states and labels",
+        "The probabilities of all states and labels",
+        percents=["probability"],
+        file_rows=rows,
+    )
 
 
 def _sum(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
     label = space.title(explanation.label)
     others = [name for name in space.labels if name != explanation.label]
-    if state.against not in others:
-        state.against = None
-    parts.section(f"Why {label}" + (f" and not {space.title(state.against)}" if state.against else ""))
+    against = state.against if state.against in others else None
+    parts.section(f"Why {label}" + ("" if against is None else f" and not {space.title(against)}"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.session_state[AGAINST] = state.against
+        st.session_state[AGAINST] = against
         st.selectbox(
-            "And not",
+            "Compare with",
             others,
             index=None,
             format_func=space.title,
-            placeholder="compare with another label",
+            placeholder="another label",
             key=AGAINST,
-            on_change=_take,
-            args=(state, "against", AGAINST),
+            on_change=parts.take_over,
+            args=(AGAINST, state.compare_with),
             width=260,
             filter_mode=None,
         )
@@ -134,16 +190,22 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             key=RELATIVE,
             required=True,
             wrap=True,
-            on_change=_take,
-            args=(state, "relative", RELATIVE),
+            on_change=parts.take_over,
+            args=(RELATIVE, state.choose_view),
             help="An average review: what this review's concepts change compared with the average of "
             "the training data. Zero: the raw terms of the sum, where even a concept that is not "
             "mentioned counts.",
         )
-    view = breakdown(explanation, space, against=state.against, relative=state.relative)
+    view = breakdown(explanation, space, against=against, relative=state.relative)
+    target = label if against is None else f"{label} rather than {space.title(against)}"
     parts.caption(
-        f"{view.base_title} {signed(view.base)}, then one step for each concept, up to {signed(view.total)}. "
-        "A step to the right speaks for the label, a hatched step to the left against it. "
-        "Numbers are rounded, the table has them in full."
+        f"{view.base_title} {view.base_text}, then one step for each concept, up to {view.total_text}. "
+        f"A step to the right speaks for {target}, a hatched step to the left against it."
     )
-    parts.chart(contribution_figure(view, concept), view.rows(), "contributions", "How the score adds up")
+    parts.chart(
+        contribution_figure(view, concept),
+        view.rows(),
+        "contributions",
+        "How the score adds up",
+        "The exact numbers",
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
+from ui.known import model_title
+from ui.recent import Recent
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.results import Explanation
@@ -36,7 +39,7 @@ class ModelCard:
 
     folder: Path
     stamp: tuple[int, ...]
-    name: str
+    title: str
     kind: str
     space: ConceptSpace
     training: dict[str, Any]
@@ -63,7 +66,10 @@ def card() -> ModelCard:
     stamp = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
     metrics_file = folder / "metrics.json"
     metrics = _json(metrics_file) if metrics_file.is_file() else {}
-    return ModelCard(folder, stamp, folder.name, kind, space, dict(config.get("training") or {}), metrics)
+    training = config.get("training", {})
+    if not isinstance(training, dict) or not isinstance(training.get("settings", {}), dict):
+        raise CheckpointError(f"{folder / 'config.json'} is not usable: training must be a JSON object")
+    return ModelCard(folder, stamp, model_title(folder.name, training), kind, space, training, metrics)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -89,35 +95,57 @@ def _load(folder: str, stamp: tuple[int, ...]) -> ConceptModel:
 
     from sparsecbm_core.models.concept_model import ConceptModel
 
-    # One core stays free for the server, or every other visitor waits while one text is explained.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    torch.set_num_threads(threads())
     loaded = ConceptModel.from_pretrained(folder, "cpu")
     _ = loaded.fingerprint, loaded.weights  # made once, here, not in the first visitor's first answer
     return loaded
 
 
+def threads() -> int:
+    """Threads that the model may use, of the cores that this process may.
+
+    One core stays free for the server, or every other visitor waits while one text is explained.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    return max(1, allowed - 1)
+
+
 def read(model: ConceptModel, text: str) -> Explanation:
     """Label and concepts of a text, without its words: one forward pass."""
-    return _read(model, model.fingerprint, text)
+    key = (model.fingerprint, text, None)
+    found = _recent().get(key)
+    if found is None:
+        from sparsecbm_core.explain import explain
+
+        found = explain(model, text, None)
+        _recent().put(key, found, len(text))
+    return found
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _read(_model: ConceptModel, fingerprint: str, text: str) -> Explanation:
-    from sparsecbm_core.explain import explain
-
-    return explain(_model, text, None)
+def known_words(model: ConceptModel, text: str, method: str) -> Explanation | None:
+    """The explanation with its words, if it was made before; nothing is computed."""
+    return _recent().get((model.fingerprint, text, method))
 
 
-def read_words(model: ConceptModel, text: str, method: str) -> Explanation:
-    """The same with every word scored by ``method``."""
-    return _read_words(model, model.fingerprint, text, method)
+def read_words(
+    model: ConceptModel, text: str, method: str, on_progress: Callable[[float], None] = lambda share: None
+) -> Explanation:
+    """The explanation with every word scored by ``method``; ``on_progress`` gets the share done."""
+    found = known_words(model, text, method)
+    if found is None:
+        from sparsecbm_core.explain import with_tokens
+        from ui.progress import watched
+
+        weights = watched(model, text, method, STEPS, on_progress)
+        found = with_tokens(model, read(model, text), method, weights=weights, steps=STEPS)
+        _recent().put((model.fingerprint, text, method), found, len(text))
+    return found
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _read_words(_model: ConceptModel, fingerprint: str, text: str, method: str) -> Explanation:
-    from sparsecbm_core.explain import with_tokens
-
-    return with_tokens(_model, read(_model, text), method, steps=STEPS)
+@st.cache_resource(show_spinner=False)
+def _recent() -> Recent[Explanation]:
+    """Explanations made in the last hour: reviews are nobody's for longer than that."""
+    return Recent(entries=256, size=4_000_000, seconds=3600)
 
 
 def override(model: ConceptModel, explanation: Explanation, states: dict[str, str]) -> OracleResult:
@@ -139,17 +167,18 @@ def _stats(_model: ConceptModel, fingerprint: str) -> SubnetworkStats | None:
     return None if _model.masks is None else subnetwork_stats(_model.masks, _model.cbm.matrices)
 
 
-def image(model: ConceptModel, concept: str, cells: tuple[int, int]) -> DensityImage | None:
-    """One concept's mask as a picture; None for a dense model."""
-    return None if model.masks is None else _image(model, model.fingerprint, concept, cells)
+def images(model: ConceptModel, cells: tuple[int, int]) -> dict[str, DensityImage]:
+    """Every concept's subnetwork as a picture; empty for a dense model."""
+    return {} if model.masks is None else _images(model, model.fingerprint, cells)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _image(
-    _model: ConceptModel, fingerprint: str, concept: str, cells: tuple[int, int]
-) -> DensityImage | None:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _images(_model: ConceptModel, fingerprint: str, cells: tuple[int, int]) -> dict[str, DensityImage]:
     from sparsecbm_core.explain.subnetworks import density_image
 
     if _model.masks is None:
-        return None
-    return density_image(_model.masks, _model.cbm.matrices, concept, cells)
+        return {}
+    return {
+        concept: density_image(_model.masks, _model.cbm.matrices, concept, cells)
+        for concept in _model.space.concepts
+    }

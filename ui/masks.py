@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import (
     density_figure,
+    density_top,
+    millions,
     overlap_figure,
     percent,
     precise_percent,
@@ -17,98 +18,103 @@ from sparsecbm_core.figures import (
     shared_title,
 )
 from ui import loader, parts
-from ui.how import selected_concept
-from ui.pathway import millions
-from ui.state import AppState
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import ConceptSubnetwork, SubnetworkStats
     from sparsecbm_core.models.concept_model import ConceptModel
 
 HELP = (
-    "A mask says which weights of the encoder a concept uses. It covers the linear weights of the encoder's "
-    "layers; embeddings, LayerNorms and biases are dense and shared by all concepts."
+    "A concept's subnetwork is the part of the encoder's weights that it uses. Only the weight matrices of "
+    "the encoder's layers are divided up; embeddings, LayerNorms and biases belong to all concepts."
 )
 CHANCE = (
     "Overlap is the share of the weights used by either concept that both use. “By chance” is what random "
-    "masks with the same number of weights in every matrix would share."
+    "subnetworks with the same number of weights in every matrix would share."
+)
+BLOCKS = (
+    "The review passes the layers from top to bottom. In each, query, key and value decide which words look "
+    "at which; the rest works on one word at a time. A block is one weight matrix: darker where more is used."
 )
 
 
-def show(state: AppState, model: ConceptModel, explanation: Explanation) -> None:
+def show(model: ConceptModel, concept: str) -> None:
     space, stats = model.space, loader.stats(model)
     parts.section("Which weights each concept uses", help=HELP)
     if stats is None:
         parts.lead("This is a dense model: every concept reads the review through the whole encoder.")
         return
-    concept = selected_concept(state, explanation, space)
-    own = stats.concepts[concept]
+    own, title = stats.concepts[concept], space.title(concept)
     left, right = st.columns([1.15, 1], gap="large")
     with left:
-        st.subheader(f"Subnetwork of {space.title(concept)}", anchor=False)
-        parts.caption(
-            f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)}). "
-            "Each block is one weight matrix; a darker cell keeps more of its patch."
+        parts.subsection(
+            f"Subnetwork of {title}",
+            f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)}).",
         )
-        image = loader.image(model, concept, loader.IMAGE_CELLS)
-        if image is not None:
-            parts.chart(
-                density_figure(image),
-                matrix_rows(own),
-                f"mask-{concept}",
-                f"Density of the subnetwork of {space.title(concept)}",
-                "Kept weights, matrix by matrix",
-            )
+        images = loader.images(model, loader.IMAGE_CELLS)
+        parts.chart(
+            # One scale for all concepts, so that their shades compare.
+            density_figure(images[concept], density_top(images.values())),
+            matrix_rows(own),
+            f"subnetwork-{concept}",
+            f"Density of the subnetwork of {title}",
+            "Weights used, matrix by matrix",
+            percents=["share"],
+            total={
+                "layer": "all",
+                "used": own.kept,
+                "of": sum(row.size for row in own.matrices),
+                "share": own.density,
+            },
+        )
+        parts.caption(BLOCKS)
     with right:
-        if stats.overlaps:
-            _overlap(stats, space)
-        st.subheader("Weights that concepts share", anchor=False)
-        parts.caption(f"Of {millions(stats.total)} weights, used by …")
+        overlap(stats, space)
+        parts.subsection("Weights that concepts share", f"Of {millions(stats.total)} weights, used by …")
         parts.chart(
             shared_by_figure(stats),
             shared_rows(stats),
             "shared",
             "Share of weights by number of concepts that use them",
+            percents=["share"],
+            total={"used_by": "together", "weights": stats.total, "share": 1.0},
         )
 
 
-def _overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
-    st.subheader("Overlap between concepts", anchor=False, help=CHANCE)
+def overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
+    """How alike each pair of subnetworks is, against chance."""
+    if not stats.overlaps:
+        return
     mean = stats.mean_jaccard or 0.0
     chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
-    parts.caption(f"{percent(mean)} on average. Random masks, as dense in every matrix: {percent(chance)}.")
+    parts.subsection(
+        "Overlap between concepts",
+        f"{percent(mean)} on average. Random subnetworks, as dense in every matrix: {percent(chance)}.",
+        help=CHANCE,
+    )
     parts.chart(
         overlap_figure(stats, space),
         overlap_rows(stats, space),
         "overlap",
         "Overlap of each pair of subnetworks, and by chance",
+        percents=["overlap", "by_chance"],
     )
 
 
-def matrix_rows(own: ConceptSubnetwork) -> list[dict[str, object]]:
-    """Kept weights per matrix, and their sum."""
-    rows: list[dict[str, object]] = [
+def matrix_rows(own: ConceptSubnetwork) -> list[dict[str, Any]]:
+    """Weights used per matrix."""
+    return [
         {
             "layer": str(row.layer + 1),
             "matrix": row.role,
-            "kept": row.kept,
+            "used": row.kept,
             "of": row.size,
-            "share": precise_percent(row.density),
+            "share": row.density,
         }
         for row in own.matrices
     ]
-    size = sum(row.size for row in own.matrices)
-    total = {
-        "layer": "all",
-        "matrix": "",
-        "kept": own.kept,
-        "of": size,
-        "share": precise_percent(own.density),
-    }
-    return [*rows, total]
 
 
-def overlap_rows(stats: SubnetworkStats, space: ConceptSpace) -> list[dict[str, object]]:
+def overlap_rows(stats: SubnetworkStats, space: ConceptSpace) -> list[dict[str, Any]]:
     return [
         {
             "first": space.title(pair.first),
@@ -122,10 +128,9 @@ def overlap_rows(stats: SubnetworkStats, space: ConceptSpace) -> list[dict[str, 
     ]
 
 
-def shared_rows(stats: SubnetworkStats) -> list[dict[str, object]]:
+def shared_rows(stats: SubnetworkStats) -> list[dict[str, Any]]:
     k = len(stats.concepts)
-    rows: list[dict[str, object]] = [
-        {"used_by": shared_title(n, k), "weights": count, "share": precise_percent(count / stats.total)}
+    return [
+        {"used_by": shared_title(n, k), "weights": count, "share": count / stats.total}
         for n, count in enumerate(stats.shared_by)
     ]
-    return [*rows, {"used_by": "together", "weights": stats.total, "share": "100.0 %"}]

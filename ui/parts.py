@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,44 +10,49 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from ui import loader
-from ui.exports import csv_text
+from ui.exports import csv_bytes
+from ui.table import table_html
+from ui.text import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# A picture button and nothing else; no zooming in what is read like a page.
-CHART = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
-FULL_TABLE = 12
+CARD_PAGE = "pages/views/model_card.py"
+CSV, JSON, HTML = "text/csv", "application/json", "text/html"
 
 
-def title(text: str, pill: str | None = None) -> None:
+def title(text: str, model: loader.ModelCard, link: bool = True) -> None:
+    """The page's title, and beside it the model, as a link to its card."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(text, anchor=False)
-        if pill:
-            st.html(f'<span class="pill">{escape(pill)}</span>', width="content")
+        with st.container(width="content", key="model_pill"):
+            if link:
+                st.page_link(CARD_PAGE, label=plain(model.title))
+            else:
+                st.html(f'<span class="sc-pill">{escape(model.title)}</span>', width="content")
 
 
 def section(text: str, about: str | None = None, help: str | None = None) -> None:
-    """A heading with room above it and one line under it."""
+    """A heading with room above it and one line under it. ``text`` may hold names from a model."""
     st.space("small")
-    st.header(text, anchor=False, help=help)
+    st.header(plain(text), anchor=False, help=help)
     if about:
         lead(about)
 
 
 def subsection(text: str, about: str | None = None, help: str | None = None) -> None:
     """A smaller heading inside a section, with one line under it."""
-    st.subheader(text, anchor=False, help=help)
+    st.subheader(plain(text), anchor=False, help=help)
     if about:
         caption(about)
 
 
 def lead(text: str) -> None:
-    st.html(f'<p class="lead">{escape(text)}</p>')
+    st.html(f'<p class="sc-lead">{escape(text)}</p>')
 
 
 def caption(text: str) -> None:
-    st.html(f'<p class="note">{escape(text)}</p>')
+    st.html(f'<p class="sc-note">{escape(text)}</p>')
 
 
 def chart(
@@ -56,69 +61,63 @@ def chart(
     name: str,
     alt: str,
     what: str = "The numbers",
+    percents: Sequence[str] = (),
+    total: Mapping[str, Any] | None = None,
 ) -> None:
-    """A chart with its numbers under it, to read and to save; ``alt`` says what it shows."""
+    """A chart with its numbers under it, to read and to save; ``alt`` says what it shows.
+
+    Its own button saves it as a picture. See `table` for the rest.
+    """
     height = int(figure.layout.height or 300)
-    st.plotly_chart(figure, width="stretch", height=height, key=f"chart-{name}", config=CHART, alt=alt)
-    table(rows, name, what)
+    config = {
+        "displaylogo": False,
+        "displayModeBar": "hover",
+        "scrollZoom": False,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name, "setBackground": "opaque"},
+    }
+    st.plotly_chart(figure, width="stretch", height=height, key=f"chart-{name}", config=config, alt=alt)
+    table(rows, name, alt, what, percents, total)
 
 
 def table(
     rows: Sequence[Mapping[str, Any]],
     name: str,
+    caption: str,
     what: str = "The numbers",
+    percents: Sequence[str] = (),
+    total: Mapping[str, Any] | None = None,
+    file_rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Rows behind a click: as a table, and as a CSV file in full precision."""
-    with st.expander(what, type="compact"):
-        st.html(table_html(rows))
-        st.download_button(
-            "Save as CSV",
-            lambda: csv_text(rows),
-            f"{name}.csv",
-            "text/csv",
-            key=f"csv-{name}",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+    """Rows behind a click: as a table, and as a CSV file in full precision.
+
+    Columns in ``percents`` are shares. ``total`` is a last row that the file leaves out; ``file_rows``
+    replace the rows in the file where it says more.
+    """
+    with st.expander(plain(what), type="compact"):
+        st.html(table_html(rows, caption, percents, total))
+        download("Save as CSV", lambda: csv_bytes(rows if file_rows is None else file_rows), f"{name}.csv")
 
 
-def table_html(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A real table: readable without a mouse, numbers to the right."""
-    if not rows:
-        return '<p class="note">Nothing to show.</p>'
-    names = list(rows[0])
-    numeric = {name for name in names if all(isinstance(row[name], int | float) for row in rows)}
-    head = "".join(
-        f'<th scope="col"{_right(name in numeric)}>{escape(_heading(name))}</th>' for name in names
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{_right(name in numeric)}>{escape(_shown(row[name]))}</td>" for name in names)
-        + "</tr>"
-        for row in rows
-    )
-    scroll = ' tabindex="0" role="region" aria-label="Table"' if len(rows) > FULL_TABLE else ""
-    return (
-        f'<div class="scroll"{scroll}><table class="numbers"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+def download(
+    label: str, data: Callable[[], str | bytes], name: str, kind: str = CSV, disabled: bool = False
+) -> None:
+    """A button that saves a file, made only when it is pressed."""
+    st.download_button(
+        plain(label),
+        data,
+        name,
+        kind,
+        key=f"download-{name}",
+        on_click="ignore",
+        icon=":material/download:",
+        disabled=disabled,
     )
 
 
-def _right(numeric: bool) -> str:
-    return ' class="right"' if numeric else ""
-
-
-def _heading(name: str) -> str:
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "–" if value is None else str(value)
-    if isinstance(value, float):
-        return f"{value:.4f}".replace("-", "−")
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def take_over(key: str, setter: Callable[[Any], None]) -> None:
+    """A widget's callback: what was chosen in it goes into the session's state."""
+    setter(st.session_state[key])
 
 
 def model_card() -> loader.ModelCard:
@@ -131,14 +130,9 @@ def model_card() -> loader.ModelCard:
 
 def model_problem(error: SparseCBMError) -> NoReturn:
     st.error(
-        f"**The model cannot be loaded.** {_markdown_safe(str(error))}\n\n"
+        f"**The model cannot be loaded.** {plain(str(error))}\n\n"
         f"Put a model folder there, or name another one in the environment variable "
         f"`{loader.VARIABLE}` and start the app again.",
         icon=":material/error:",
     )
     st.stop()
-
-
-def _markdown_safe(text: str) -> str:
-    """Text that Markdown leaves alone: file names hold underscores."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|<>~$:" else sign for sign in text)

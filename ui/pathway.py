@@ -11,7 +11,9 @@ import streamlit as st
 
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore
-from sparsecbm_core.figures import breakdown, percent, precise_percent, signed
+from sparsecbm_core.figures import breakdown, density_top, millions, percent, precise_percent, score_text
+from sparsecbm_core.figures.contributions import Part
+from ui.review import side
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -20,18 +22,19 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 WORDS, WORD_LENGTH = 6, 40
-NAME = "sparsecbm_pathway"
+NAME, KEY = "sparsecbm_pathway", "pathway"
+WAITING, UNSCORED = "Finding the words that matter…", "The words of this explanation were not scored."
 
 
-def pathway(data: dict[str, Any], on_select: Callable[[str], None], key: str = "pathway") -> None:
+def pathway(data: dict[str, Any], on_select: Callable[[str], None]) -> None:
     """Show the picture; ``on_select`` gets the name of a concept that was chosen in it."""
 
     def chosen() -> None:
-        name = st.session_state[key].get("selected")
+        name = st.session_state[KEY].get("selected")
         if name is not None:
             on_select(name)
 
-    _component()(data=data, key=key, on_selected_change=chosen)
+    _component()(data=data, key=KEY, on_selected_change=chosen)
 
 
 @cache
@@ -51,11 +54,18 @@ def pathway_data(
     signed_words: bool,
     stats: SubnetworkStats | None,
     images: dict[str, DensityImage],
+    without: str = "the whole encoder",
+    unscored: str = WAITING,
 ) -> dict[str, Any]:
-    """What the picture shows, as plain JSON. Without scored words it says that they are on their way."""
+    """What the picture shows, as plain JSON.
+
+    ``without`` is said of every concept where there are no subnetworks, ``unscored`` where
+    no words are scored.
+    """
     parts = breakdown(explanation, space)
-    values = {part.name: part.value for part in parts.parts}
+    by_name = {part.name: part for part in parts.parts}
     item = explanation.concepts[selected]
+    top = density_top(images.values())
     return {
         "headings": {
             "words": f"Words that matter for {space.title(selected)}",
@@ -65,21 +75,28 @@ def pathway_data(
             "choose": "Choose a concept",
         },
         "selected": selected,
-        "signed": signed_words,
-        "note": words_note(explanation, item),
+        "note": words_note(explanation, item, unscored),
         "words": [
             {
                 "title": token.text[:WORD_LENGTH],
                 "value": token.score,
-                "text": signed(token.score) if signed_words else magnitude(token.score),
+                "text": score_text(token.score, signed_words),
+                "side": side(token.score, signed_words),
             }
             for token in _strongest(item)
         ],
         "concepts": [
-            _concept(name, explanation.concepts[name], values[name], space, stats, images.get(name))
+            _concept(
+                by_name[name],
+                explanation.concepts[name],
+                space,
+                used_caption(name, stats, without),
+                images.get(name),
+                top,
+            )
             for name in space.concepts
         ],
-        "base": {"title": parts.base_title, "value": parts.base, "text": signed(parts.base)},
+        "base": {"title": parts.base_title, "value": parts.base, "text": parts.base_text},
         "labels": [
             {
                 "title": space.title(label),
@@ -89,7 +106,7 @@ def pathway_data(
             }
             for label in space.labels
         ],
-        "score": f"score {signed(parts.total)}",
+        "score": f"score {parts.total_text}",
     }
 
 
@@ -99,26 +116,26 @@ def _strongest(item: ConceptExplanation) -> list[TokenScore]:
     return sorted(words or item.tokens, key=lambda token: -abs(token.score))[:WORDS]
 
 
-def words_note(explanation: Explanation, item: ConceptExplanation) -> str | None:
+def words_note(explanation: Explanation, item: ConceptExplanation, unscored: str) -> str | None:
     """Why no words are listed, or None."""
     if explanation.method is None:
-        return "Weighing the words…"
+        return unscored
     if item.state == UNKNOWN:
         return "Not mentioned, so no single word says much."
     return None
 
 
 def _concept(
-    name: str,
+    part: Part,
     item: ConceptExplanation,
-    value: float,
     space: ConceptSpace,
-    stats: SubnetworkStats | None,
+    caption: str,
     image: DensityImage | None,
+    top: float,
 ) -> dict[str, Any]:
     return {
-        "name": name,
-        "title": space.title(name),
+        "name": part.name,
+        "title": part.title,
         "state": f"{space.title(item.state)} · {percent(item.probabilities[item.state])}",
         "states": [
             {
@@ -129,40 +146,25 @@ def _concept(
             }
             for state in space.states
         ],
-        "value": value,
-        "text": signed(value),
-        "mask": {"caption": kept_caption(name, stats), **_cells(image)},
+        "value": part.value,
+        "text": part.text,
+        "side": part.side,
+        "mask": {"caption": caption, **_cells(image, top)},
     }
 
 
-def _cells(image: DensityImage | None) -> dict[str, Any]:
-    """Densities as bytes; twice the mean density is the full colour."""
+def _cells(image: DensityImage | None, top: float) -> dict[str, Any]:
+    """Densities as bytes; ``top`` is the full colour, in all tiles alike."""
     if image is None:
         return {"rows": 0, "columns": 0, "cells": []}
     import numpy as np
 
-    values = np.nan_to_num(image.values)
-    top = max(float(2 * values.mean()), 1e-6)
-    levels = np.clip(values / top * 255, 0, 255).astype(np.uint8)
+    levels = np.clip(np.nan_to_num(image.values) / top * 255, 0, 255).astype(np.uint8)
     return {"rows": levels.shape[0], "columns": levels.shape[1], "cells": levels.ravel().tolist()}
 
 
-def kept_caption(concept: str, stats: SubnetworkStats | None) -> str:
+def used_caption(concept: str, stats: SubnetworkStats | None, without: str) -> str:
     """How much of the encoder a concept uses: "25.0 % of 10.6 M weights"."""
     if stats is None:
-        return "the whole encoder"
+        return without
     return f"{precise_percent(stats.concepts[concept].density)} of {millions(stats.total)} weights"
-
-
-def millions(count: int) -> str:
-    """A count as a reader says it.
-
-    >>> millions(10616832), millions(4096)
-    ('10.6 M', '4,096')
-    """
-    return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count:,}"
-
-
-def magnitude(score: float) -> str:
-    """A score without a sign, to two significant digits."""
-    return f"{score:.2g}" if abs(score) < 1 else f"{score:.2f}"

@@ -6,12 +6,25 @@ from html import escape
 
 from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import signed
+from sparsecbm_core.explain.tokens.registry import METHODS
+from sparsecbm_core.figures import score_text
 
 # Below this share of the strongest word nothing is coloured: a calm page shows what matters.
 # Scores without a sign are never near zero, so more of them is background.
 FLOOR, FLOOR_UNSIGNED = 0.08, 0.35
 LONG = 1200
+
+
+def has_sign(method: str | None) -> bool:
+    """Whether scores of ``method`` say for or against."""
+    return method is None or method not in METHODS or METHODS[method].signed
+
+
+def side(score: float, signed_words: bool) -> str:
+    """Whether a word speaks "for" or "against" the state; "neutral" where its score has no sign."""
+    if not signed_words:
+        return "neutral"
+    return "for" if score > 0 else "against"
 
 
 def review_html(explanation: Explanation, concept: str, signed_words: bool) -> str:
@@ -26,16 +39,16 @@ def review_html(explanation: Explanation, concept: str, signed_words: bool) -> s
         strength = abs(token.score) / most if most else 0.0
         if strength < floor or token.start < done:
             continue
-        kind = "neutral" if not signed_words else "for" if token.score > 0 else "against"
+        kind, number = side(token.score, signed_words), score_text(token.score, signed_words)
         parts.append(escape(text[done : token.start]))
         parts.append(
-            f'<span class="word {kind}" style="--strength: {strength:.2f}" title="{signed(token.score)}">'
+            f'<span class="sc-word sc-{kind}" style="--strength: {strength:.2f}" title="{number}">'
             f"{escape(text[token.start : token.end])}</span>"
         )
         done = token.end
     parts.append(escape(text[done : max(done, read_to)]))
     if read_to < len(text):
-        parts.append(f'<span class="unread">{escape(text[max(done, read_to) :])}</span>')
+        parts.append(f'<span class="sc-unread">{escape(text[max(done, read_to) :])}</span>')
     body = "".join(parts).replace("\x00", "\N{SYMBOL FOR NULL}")
     scroll = ' tabindex="0" role="region" aria-label="The review"' if len(text) > LONG else ""
     return f'<div class="review" dir="auto"{scroll}>{body}</div>'
@@ -60,11 +73,13 @@ def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
     state = escape(state_title)
     if signed_words:
         items = [
-            f'<span class="word for">word</span> speaks for “{state}”',
-            '<span class="word against">word</span> speaks against it',
+            f'<span class="sc-word sc-for">word</span> speaks for “{state}”',
+            '<span class="sc-word sc-against">word</span> speaks against it',
         ]
     else:
-        items = [f'<span class="word neutral">word</span> moves “{state}”, in one direction or the other']
+        items = [
+            f'<span class="sc-word sc-neutral">word</span> moves “{state}”, in one direction or the other'
+        ]
     if cut:
-        items.append('<span class="unread">grey words</span> were not read')
-    return '<p class="legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"
+        items.append('<span class="sc-unread">grey words</span> were not read')
+    return '<p class="sc-legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"

@@ -14,13 +14,14 @@ from ui.review import words_read
 from ui.state import AppState
 
 TEXT, EXAMPLE = "review", "example_choice"
+LONGEST = 200_000
 
 
 def show(state: AppState, examples: Mapping[str, Example]) -> DeltaGenerator:
     """The form; returns the place for the number of words, which only the model knows."""
-    # Seeded once: writing it again would overwrite what a visitor is typing.
-    if TEXT not in st.session_state:
-        st.session_state[TEXT] = state.text
+    # Only where the session's text changed: writing it always would overwrite what a visitor is typing.
+    if TEXT not in st.session_state or state.shown_text != state.text:
+        st.session_state[TEXT] = state.shown_text = state.text
     with st.container(border=True, height="stretch", key="review_card"):
         if examples:
             # None is a text of one's own; the menu then shows its placeholder.
@@ -46,28 +47,38 @@ def show(state: AppState, examples: Mapping[str, Example]) -> DeltaGenerator:
                     "Explain", type="primary", on_click=_submit, args=(state, examples), key="explain"
                 )
                 st.form_submit_button("Clear", on_click=_clear, args=(state,), key="clear")
-                return st.empty()
+                place = st.empty()
+        if state.notice:
+            st.html(f'<p class="sc-problem">{escape(state.notice)}</p>')
+    return place
 
 
 def show_count(place: DeltaGenerator, explanation: Explanation) -> None:
-    place.html(f'<span class="count">{escape(words_read(explanation))}</span>', width="content")
+    place.html(f'<span class="sc-count">{escape(words_read(explanation))}</span>', width="content")
 
 
 def _choose(state: AppState, examples: Mapping[str, Example]) -> None:
     name = st.session_state[EXAMPLE]
     if name is None:
-        state.choose("example", None)
+        state.leave_example()
     elif name in examples:
         state.show_text(examples[name].text, name)
-        st.session_state[TEXT] = state.text
 
 
 def _submit(state: AppState, examples: Mapping[str, Example]) -> None:
     text = st.session_state[TEXT]
+    if len(text) > LONGEST:
+        # The field keeps the text, to be shortened there.
+        state.notice = (
+            f"This text has {len(text):,} characters; up to {LONGEST:,} can be taken. Shorten it and press "
+            "Explain again."
+        )
+        return
     example = examples.get(state.example or "")
+    state.shown_text = text
     state.show_text(text, example.id if example is not None and example.text == text else None)
 
 
 def _clear(state: AppState) -> None:
     state.show_text("")
-    st.session_state[TEXT] = ""
+    st.session_state[TEXT] = state.shown_text = ""

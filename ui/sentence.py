@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import Part, breakdown, percent, signed
+from sparsecbm_core.figures import Part, breakdown, percent
 
 # What adds less than this, or less than a tenth of the strongest, is not worth a word.
 LEAST = 0.05
@@ -44,53 +44,57 @@ def _reasons(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part
     states = {name: item.state for name, item in explanation.concepts.items()}
     pros = _top([part for part in parts if part.value >= least])
     cons = _top([part for part in parts if part.value <= -least])
-    silent = all(state == UNKNOWN for state in states.values())
-    lead = [Piece("no concept is mentioned, and ")] if silent else []
+    if all(state == UNKNOWN for state in states.values()):
+        return _silent(_top([part for part in parts if abs(part.value) >= least]))
 
-    def each(chosen: Sequence[Part], kind: str) -> list[Piece]:
-        pieces: list[Piece] = []
-        for i, part in enumerate(chosen):
-            if i:
-                pieces.append(Piece(" and "))
-            state = state_title(space, states[part.name])
-            pieces.append(Piece(f"{part.title} is {state} ({signed(part.value)})", kind))
-        return pieces
-
-    def named(chosen: Sequence[Part], kind: str) -> list[Piece]:
-        pieces: list[Piece] = []
-        for i, part in enumerate(chosen):
-            if i:
-                pieces.append(Piece(" and "))
-            state = state_title(space, states[part.name])
-            pieces.append(Piece(f"{part.title}, {state} ({signed(part.value)})", kind))
-        return pieces
+    def named(chosen: Sequence[Part], verb: bool) -> list[Piece]:
+        """ "Food is Positive (+1.90)" with the verb, "Food, Positive (+1.90)" without."""
+        link = " is " if verb else ", "
+        return _list(
+            (f"{part.title}{link}{state_title(space, states[part.name])} ({part.text})", part.side)
+            for part in chosen
+        )
 
     if not pros and not cons:
-        if silent:
-            return [*lead, Piece("this is the label of an average review")]
         return [Piece("every concept is about as in an average review, so its label stays")]
     if not cons:
-        return [*lead, *each(pros, "for"), Piece("; nothing speaks against it")]
+        against = any(part.side == "against" for part in parts)
+        return [*named(pros, True), Piece(f"; {'little' if against else 'nothing'} speaks against it")]
     if not pros:
-        return [
-            *lead,
-            *each(cons, "against"),
-            Piece(f" speak{'s' if len(cons) == 1 else ''} against it, but every other label scores lower"),
-        ]
+        speak = ", speaks" if len(cons) == 1 else ", speak"
+        return [*named(cons, False), Piece(f"{speak} against it, but every other label scores lower")]
     total = sum(part.value for part in (*pros, *cons))
     if abs(total) < LEAST:
-        return [*lead, *each(pros, "for"), Piece(" and "), *each(cons, "against"), Piece(": they cancel out")]
+        return [*named(pros, True), Piece(" and "), *named(cons, True), Piece(": they cancel out")]
     if total > 0:
         outweigh = " and outweighs " if len(pros) == 1 else "; together they outweigh "
-        return [*lead, *each(pros, "for"), Piece(outweigh), *named(cons, "against")]
-    against = " and speaks" if len(cons) == 1 else "; together they speak"
+        return [*named(pros, True), Piece(outweigh), *named(cons, False)]
+    against_it = " and speaks" if len(cons) == 1 else "; together they speak"
     return [
-        *lead,
-        *each(cons, "against"),
-        Piece(f"{against} against it more than "),
-        *named(pros, "for"),
-        Piece(f" speak{'s' if len(pros) == 1 else ''} for it"),
+        *named(cons, True),
+        Piece(f"{against_it} against it more than "),
+        *named(pros, False),
+        Piece(f", speak{'s' if len(pros) == 1 else ''} for it"),
     ]
+
+
+def _silent(moving: Sequence[Part]) -> list[Piece]:
+    """What to say where no concept is mentioned: states decide nothing then, only shades can."""
+    lead = Piece("no concept is mentioned; ")
+    if not moving:
+        return [lead, Piece("this is the label of an average review")]
+    named = _list((f"{part.title} ({part.text})", part.side) for part in moving)
+    return [lead, Piece("shades of "), *named, Piece(" decide")]
+
+
+def _list(items: Iterable[tuple[str, str]]) -> list[Piece]:
+    """Coloured pieces with "and" between them."""
+    pieces: list[Piece] = []
+    for text, kind in items:
+        if pieces:
+            pieces.append(Piece(" and "))
+        pieces.append(Piece(text, kind))
+    return pieces
 
 
 def _top(parts: list[Part]) -> list[Part]:
@@ -112,8 +116,8 @@ def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
     parts = breakdown(explanation, space)
     count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "concept"
     return (
-        f"What an average review gets ({signed(parts.base)}) and the {count} add up to the score of "
-        f"{space.title(explanation.label)}: {signed(parts.total)}."
+        f"What an average review gets ({parts.base_text}) and the {count} add up to the score of "
+        f"{space.title(explanation.label)}: {parts.total_text}."
     )
 
 

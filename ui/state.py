@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
+from sparsecbm_core.figures import breakdown
 from ui.examples import Example
 
 KEY = "app_state"
-DEFAULT_METHOD = "integrated_gradients"
 PARAMETERS = ("example", "concept", "method")
 
 
@@ -18,14 +21,20 @@ PARAMETERS = ("example", "concept", "method")
 class AppState:
     """One visitor's session. Widgets show it and change it in callbacks; nothing else is kept.
 
-    ``concept`` None stands for the one, of those mentioned, that moves the label most. ``overrides``
-    are concept → state set by hand, ``past`` what they were before each change, newest last.
-    ``scored`` names the model, text and method whose words have been scored. ``address`` is what the
-    address last showed, ``page`` the page last run; ``touched`` is set while a run answers a widget.
+    ``own_text`` is the last text that was not an example, ``shown_text`` what the text field was last
+    given. ``saved`` is an explanation opened from a file, shown in place of a new one. ``concept`` None
+    stands for the one, of those mentioned, that moves the label most. ``overrides`` are concept → state set
+    by hand, ``past`` what they were before each change, newest last. ``notice`` says why a text, ``refused``
+    why a file was not taken.
+    ``address`` is what the address last showed, ``page`` the page last run; ``touched`` is set while a run
+    answers a widget, ``followed`` while it follows the address.
     """
 
     text: str = ""
     example: str | None = None
+    own_text: str | None = None
+    shown_text: str | None = None
+    saved: Explanation | None = None
     concept: str | None = None
     method: str = DEFAULT_METHOD
     relative: bool = True
@@ -33,26 +42,55 @@ class AppState:
     split: str | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     past: list[dict[str, str]] = field(default_factory=list)
-    scored: tuple[str, str, str] | None = None
+    notice: str | None = None
+    refused: str | None = None
     address: dict[str, str] = field(default_factory=dict)
     page: str | None = None
     started: bool = False
     touched: bool = False
+    followed: bool = False
 
     def show_text(self, text: str, example: str | None = None) -> None:
         """Explain another text: what was set by hand belonged to the old one."""
         self.touched = True
         if text != self.text:
             self.overrides, self.past, self.against = {}, [], None
+        if example is None:
+            self.own_text = text
         self.text, self.example = text, example
+        self.saved = self.notice = self.refused = None
 
-    def choose(self, name: str, value: object) -> None:
-        """Take over what a widget chose: "concept", "method", "relative", "against" or "split"."""
-        self.touched = True
-        setattr(self, name, value)
+    def open_saved(self, explanation: Explanation) -> None:
+        """Show an explanation from a file, as it was saved."""
+        self.show_text(explanation.text)
+        self.overrides, self.past, self.against = {}, [], None
+        self.saved = explanation
+        if explanation.method in METHODS:
+            self.method = str(explanation.method)
+
+    def choose_concept(self, name: str) -> None:
+        self.touched, self.concept = True, name
+
+    def choose_method(self, name: str) -> None:
+        """Another method means scoring the words here, not showing those of a file."""
+        self.touched, self.method, self.saved = True, name, None
+
+    def choose_view(self, relative: bool) -> None:
+        """Measure contributions against the average review, or from zero."""
+        self.touched, self.relative = True, relative
+
+    def compare_with(self, label: str | None) -> None:
+        self.touched, self.against = True, label
+
+    def choose_split(self, name: str) -> None:
+        self.touched, self.split = True, name
+
+    def leave_example(self) -> None:
+        """Back to the text of one's own; where there is none, the example's is taken for it."""
+        self.show_text(self.text if self.own_text is None else self.own_text)
 
     def override(self, concept: str, state: str | None) -> None:
-        """Set a concept by hand; None takes the model's own state again."""
+        """Set a concept by hand, also to the model's own state; None lets the model decide again."""
         self.touched = True
         changed = {name: value for name, value in self.overrides.items() if name != concept}
         if state is not None:
@@ -67,8 +105,18 @@ class AppState:
             self.overrides = self.past.pop()
 
     def reset(self) -> None:
+        """Let the model decide every concept; this too can be undone."""
         self.touched = True
-        self.overrides, self.past = {}, []
+        if self.overrides:
+            self.past.append(self.overrides)
+            self.overrides = {}
+
+    def selected(self, explanation: Explanation, space: ConceptSpace) -> str:
+        """The chosen concept, or else the one that moves the label most, of those that are mentioned."""
+        if self.concept in space.concepts:
+            return str(self.concept)
+        names = [part.name for part in breakdown(explanation, space).parts]
+        return next((name for name in names if explanation.concepts[name].state != UNKNOWN), names[0])
 
     def parameters(self) -> dict[str, str]:
         """What the address shows: names only, never the review."""
@@ -83,16 +131,21 @@ class AppState:
         concepts: tuple[str, ...],
         methods: Mapping[str, object],
     ) -> None:
-        """Take over what an address says; what it says wrongly is ignored."""
+        """Take over what an address says; what it says wrongly is ignored.
+
+        An address without an example stands for the text of one's own, and before there is one for the
+        first example.
+        """
         concept, method = parameters.get("concept"), parameters.get("method", DEFAULT_METHOD)
         self.concept = concept if concept in concepts else None
         self.method = method if method in methods else DEFAULT_METHOD
         example = examples.get(parameters.get("example", ""))
+        if example is None and self.own_text is None:
+            example = next(iter(examples.values()), None)
         if example is not None:
             self.show_text(example.text, example.id)
-        elif not self.started and examples:
-            first = next(iter(examples.values()))
-            self.show_text(first.text, first.id)
+        elif self.own_text is not None and (self.example is not None or self.text != self.own_text):
+            self.show_text(self.own_text)
         self.started = True
 
 
@@ -117,18 +170,24 @@ def read_address(
     a widget may still bring the address from before the last change: it is not followed then.
     """
     given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
-    went_back = state.page == page and given != state.address and not state.touched
+    went_back = state.started and state.page == page and given != state.address and not state.touched
     if not state.started or went_back or (given and state.page != page):
         state.apply(given, examples, concepts, methods)
-    state.page, state.touched = page, False
+    if went_back:
+        state.address = given
+    state.page, state.touched, state.followed = page, False, went_back
 
 
 def write_address(state: AppState) -> None:
-    """Show the state in the address, leaving parameters of others alone."""
+    """Show the state in the address, leaving parameters of others alone.
+
+    One message for all of it, or the browser's history would get an entry for each parameter. Whoever
+    went back stays at the address they went to, or they could never leave.
+    """
+    if state.followed:
+        return
     wanted = state.parameters()
-    for name in PARAMETERS:
-        if name in wanted and st.query_params.get(name) != wanted[name]:
-            st.query_params[name] = wanted[name]
-        elif name not in wanted and name in st.query_params:
-            del st.query_params[name]
+    if {name: st.query_params[name] for name in PARAMETERS if name in st.query_params} != wanted:
+        others = {name: st.query_params.get_all(name) for name in st.query_params if name not in PARAMETERS}
+        st.query_params.from_dict({**others, **wanted})
     state.address = wanted

@@ -6,5 +6,5 @@ from ui.state import current
 state = current()
 state.page = "model_card"
 info = parts.model_card()
-parts.title("Model card", info.name)
+parts.title("Model card", info, link=False)
 card.show(state, info)

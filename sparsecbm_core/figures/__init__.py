@@ -9,8 +9,15 @@ from sparsecbm_core.figures.contributions import (
     contribution_figure,
 )
 from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
-from sparsecbm_core.figures.masks import density_figure, overlap_figure, shared_by_figure
-from sparsecbm_core.figures.numbers import percent, precise_percent, shared_title, signed
+from sparsecbm_core.figures.masks import density_figure, density_top, overlap_figure, shared_by_figure
+from sparsecbm_core.figures.numbers import (
+    millions,
+    percent,
+    precise_percent,
+    score_text,
+    shared_title,
+    signed,
+)
 
 __all__ = [
     "AGAINST",
@@ -22,10 +29,13 @@ __all__ = [
     "breakdown",
     "contribution_figure",
     "density_figure",
+    "density_top",
+    "millions",
     "overlap_figure",
     "paired_bars",
     "percent",
     "precise_percent",
+    "score_text",
     "share_bars",
     "shared_by_figure",
     "shared_title",

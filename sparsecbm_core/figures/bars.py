@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsecbm_core.figures.look import FOR, NEUTRAL, plain
+from sparsecbm_core.figures.look import FOR, INK, NEUTRAL, plain, safe
 from sparsecbm_core.figures.numbers import percent, precise_percent
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ def paired_bars(
             text=[write(value) for value in values],
             textposition="outside",
             cliponaxis=False,
-            textfont={"size": 12},
+            textfont={"size": 12, "color": INK},
             hoverinfo="skip",
         )
     plain(figure, len(positions), legend=True)
     figure.update_xaxes(visible=False, range=[0, max([0.01, *first[1], *second[1]])])
-    figure.update_yaxes(tickvals=positions, ticktext=list(titles), range=[len(positions) - 0.5, -0.5])
+    figure.update_yaxes(
+        tickvals=positions, ticktext=list(map(safe, titles)), range=[len(positions) - 0.5, -0.5]
+    )
     return figure
 
 
@@ -63,11 +65,11 @@ def share_bars(
             text=[precise_percent(share) for share in shares],
             textposition="outside",
             cliponaxis=False,
-            textfont={"size": 13},
+            textfont={"size": 13, "color": INK},
             hoverinfo="skip",
         )
     )
     plain(figure, len(titles))
     figure.update_xaxes(visible=False, range=[0, max([0.01, *shares])])
-    figure.update_yaxes(tickvals=positions, ticktext=list(titles), range=[len(titles) - 0.5, -0.5])
+    figure.update_yaxes(tickvals=positions, ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5])
     return figure

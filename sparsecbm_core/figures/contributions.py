@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.figures.bars import paired_bars
-from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, line, plain
-from sparsecbm_core.figures.numbers import signed
+from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.numbers import adding_up, signed
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -21,22 +21,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """What one concept adds to a score."""
+    """What one concept adds to a score; ``text`` is the number every text and chart shows for it."""
 
     name: str
     title: str
     value: float
+    text: str
+
+    @property
+    def side(self) -> str:
+        """ "for", "against" or, where the number shown is zero, "neutral"."""
+        return {"+": "for", "−": "against"}.get(self.text[0], "neutral")
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """A score as a sum: ``base`` and the ``parts``, one per concept, add up to ``total``."""
+    """A score as a sum: ``base`` and the ``parts``, one per concept, add up to ``total``.
+
+    So do the numbers shown: ``base_text``, the parts' and ``total_text``.
+    """
 
     base_title: str
     base: float
+    base_text: str
     parts: tuple[Part, ...]
     total_title: str
     total: float
+    total_text: str
 
     def rows(self) -> list[dict[str, Any]]:
         """The sum as a table, one row a term and one for the total."""
@@ -66,18 +77,26 @@ def breakdown(
     def value(values: Mapping[str, float]) -> float:
         return values[label] - (values[against] if against is not None else 0.0)
 
-    parts = [
-        Part(name, space.title(name), value(item.relative_contributions if relative else item.contributions))
+    values = {
+        name: value(item.relative_contributions if relative else item.contributions)
         for name, item in explanation.concepts.items()
+    }
+    base, total = value(explanation.base if relative else explanation.bias), value(explanation.logits)
+    (base_shown, *shown), total_shown = adding_up([base, *values.values()], total)
+    parts = [
+        Part(name, space.title(name), values[name], signed(number))
+        for name, number in zip(values, shown, strict=True)
     ]
     parts.sort(key=lambda part: -abs(part.value))
     title = space.title(label)
     return Breakdown(
-        base_title="Average review" if relative else "Bias",
-        base=value(explanation.base if relative else explanation.bias),
+        base_title="Average review" if relative else "Fixed start",
+        base=base,
+        base_text=signed(base_shown),
         parts=tuple(parts),
         total_title=f"Score of {title}" if against is None else f"{title} ahead of {space.title(against)}",
-        total=value(explanation.logits),
+        total=total,
+        total_text=signed(total_shown),
     )
 
 
@@ -94,7 +113,8 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
     titles = [parts.base_title, *(part.title for part in parts.parts), parts.total_title]
     names = [None, *(part.name for part in parts.parts), None]
     strong = {parts.total_title, *(part.title for part in parts.parts if part.name == selected)}
-    titles = [f"<b>{title}</b>" if title in strong else title for title in titles]
+    titles = [f"<b>{safe(title)}</b>" if title in strong else safe(title) for title in titles]
+    texts = [parts.base_text, *(part.text for part in parts.parts), parts.total_text]
     colors = [NEUTRAL, *(FOR if part.value >= 0 else AGAINST for part in parts.parts), NEUTRAL]
     hatches = ["", *("" if part.value >= 0 else "/" for part in parts.parts), ""]
     positions = list(range(len(widths)))
@@ -117,7 +137,7 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
                     "solidity": 0.22,
                 },
             },
-            customdata=[signed(width) for width in widths],
+            customdata=texts,
             hovertemplate="%{customdata}<extra></extra>",
             width=0.56,
         )
@@ -127,7 +147,7 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
         {
             "x": max(start, end),
             "y": i,
-            "text": f"<b>{signed(widths[i])}</b>",
+            "text": f"<b>{texts[i]}</b>",
             "showarrow": False,
             "xanchor": "left",
             "xshift": 6,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsecbm_core.figures.bars import paired_bars, share_bars
-from sparsecbm_core.figures.look import FOR, NEUTRAL, line, plain
+from sparsecbm_core.figures.look import FOR, INK, NEUTRAL, line, plain, safe
 from sparsecbm_core.figures.numbers import shared_title
 
 if TYPE_CHECKING:
@@ -20,24 +21,41 @@ if TYPE_CHECKING:
 DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
 
 
-def density_figure(image: DensityImage) -> go.Figure:
-    """One concept's mask: a row of blocks per layer, a column per matrix, darker where more is kept."""
+def density_top(images: Iterable[DensityImage]) -> float:
+    """The density that gets the full colour in all of ``images``, so that their shades compare.
+
+    All but the densest 0.5 % of the cells lie below it: a single dense patch must not pale the rest.
+    """
+    known = [image.values[~np.isnan(image.values)] for image in images]
+    values = np.concatenate(known) if known else np.empty(0)
+    return max(0.01, float(np.percentile(values, 99.5))) if values.size else 1.0
+
+
+def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
+    """One concept's mask: a row of blocks per layer, a column per matrix, darker where more is used.
+
+    ``top`` is the density of the full colour: give the same one (`density_top`) to pictures that are
+    compared. A matrix that a layer does not have stays empty and bears a dash.
+    """
     import plotly.graph_objects as go
 
     rows, columns = image.cells
-    # Whole per cent as bytes: an eighth of the numbers' size on the way to the browser. 255 is "no matrix".
-    z = np.where(np.isnan(image.values), 255.0, np.rint(image.values * 100)).astype(np.uint8)
-    known = z[z <= 100]
-    top = max(1, int(np.percentile(known, 99.5))) if known.size else 100
+    absent = np.isnan(image.values)
+    z = np.rint(image.values * 100)
+    if not absent.any():
+        # Whole per cent as bytes: a quarter of the size on the way to the browser. Bytes know no gap.
+        z = z.astype(np.uint8)
+    top = density_top([image]) if top is None else top
     figure = go.Figure(
         go.Heatmap(
             z=z,
             zmin=0,
-            zmax=top,
+            zmax=100 * top,
             colorscale=DENSITY_SCALE,
             xgap=0,
             ygap=0,
-            hovertemplate="%{z} % kept<extra></extra>",
+            hoverongaps=False,
+            hovertemplate="%{z} % used<extra></extra>",
             colorbar={
                 "orientation": "h",
                 "x": 0,
@@ -47,7 +65,7 @@ def density_figure(image: DensityImage) -> go.Figure:
                 "len": 0.6,
                 "thickness": 8,
                 "ticksuffix": " %",
-                "tickfont": {"size": 12},
+                "tickfont": {"size": 12, "color": INK},
                 "outlinewidth": 0,
                 "nticks": 4,
             },
@@ -56,12 +74,18 @@ def density_figure(image: DensityImage) -> go.Figure:
     height, width = image.values.shape
     across = [line((-0.5, y), (width - 0.5, y)) for y in np.arange(rows, height, rows) - 0.5]
     down = [line((x, -0.5), (x, height - 0.5)) for x in np.arange(columns, width, columns) - 0.5]
-    figure.update_layout(shapes=[*across, *down])
+    gaps = [
+        {"x": left + (columns - 1) / 2, "y": top_row + (rows - 1) / 2, "text": "–", "showarrow": False}
+        for top_row in range(0, height, rows)
+        for left in range(0, width, columns)
+        if absent[top_row : top_row + rows, left : left + columns].all()
+    ]
+    figure.update_layout(shapes=[*across, *down], annotations=gaps)
     plain(figure, len(image.layers))
     figure.update_layout(height=130 + 68 * len(image.layers), margin_r=8)
     figure.update_xaxes(
         tickvals=[(j + 0.5) * columns - 0.5 for j in range(len(image.roles))],
-        ticktext=[re.sub("(?<=-)| ", "<br>", role) for role in image.roles],
+        ticktext=[re.sub("(?<=-)| ", "<br>", safe(role)) for role in image.roles],
         side="top",
         tickangle=0,
         range=[-0.5, len(image.roles) * columns - 0.5],
@@ -69,7 +93,7 @@ def density_figure(image: DensityImage) -> go.Figure:
     figure.update_yaxes(
         tickvals=[(i + 0.5) * rows - 0.5 for i in range(len(image.layers))],
         ticktext=[str(layer + 1) for layer in image.layers],
-        title={"text": "Layer", "font": {"size": 13}, "standoff": 6},
+        title={"text": "Layer", "font": {"size": 13, "color": INK}, "standoff": 6},
         range=[len(image.layers) * rows - 0.5, -0.5],
     )
     return figure

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,7 +16,12 @@ from streamlit.testing.v1 import AppTest
 from tests.tiny import make_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-METRICS = {
+EXPLAIN, CARD = "pages/views/explain.py", "pages/views/model_card.py"
+FIRST, SECOND = json.loads((ROOT / "assets/reviews/examples.json").read_text(encoding="utf-8"))["examples"][
+    :2
+]
+Start = Callable[..., AppTest]
+METRICS: dict[str, Any] = {
     "dev": {
         "concept_accuracy": 0.876,
         "concept_macro_f1": 0.816,
@@ -37,13 +45,21 @@ METRICS = {
         "examples": 1673,
         "seconds": 8.5,
     },
-    "guard": {"task_accuracy": 0.5, "concept_accuracy": None, "leakage": None, "examples": 243},
+    "guard": {"task_accuracy": 0.512, "concept_accuracy": None, "leakage": None, "examples": 243},
 }
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "data": "CEBaB",
     "train_split": "train_inclusive",
     "train_examples": 9848,
-    "settings": {"kind": "sparse", "seed": 0, "backbone": "/somewhere/minilm", "prune": {"sparsity": 0.75}},
+    "settings": {
+        "kind": "sparse",
+        "seed": 0,
+        "backbone": "/somewhere/all-MiniLM-L6-v2",
+        "dense_epochs": 7,
+        "sparse_epochs": 5,
+        "dropout": None,
+        "prune": {"sparsity": 0.75},
+    },
 }
 
 
@@ -56,7 +72,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Callable[..., AppTest]:
+def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Start:
     """Starts the app as a new visitor sees it: ``start(concept="food")`` opens ``/?concept=food``."""
 
     def begin(folder: Path = model_folder, page: str | None = None, **parameters: str) -> AppTest:
@@ -78,9 +94,17 @@ def html(app: AppTest, mark: str) -> str:
 
 
 def pathway(app: AppTest) -> dict[str, object]:
-    (picture,) = app.get("bidi_component")
-    data: dict[str, object] = json.loads(picture.proto.json)
-    return data
+    return next(data for data in _components(app) if "concepts" in data)
+
+
+def said(app: AppTest) -> str:
+    """What the page's status says to a screen reader."""
+    (text,) = [str(data["text"]) for data in _components(app) if "text" in data]
+    return text
+
+
+def _components(app: AppTest) -> list[dict[str, object]]:
+    return [json.loads(part.proto.json) for part in app.get("bidi_component")]
 
 
 def chart(app: AppTest, key: str) -> dict[str, object]:
@@ -88,3 +112,16 @@ def chart(app: AppTest, key: str) -> dict[str, object]:
     found = next(item for item in app.get("plotly_chart") if item.key == f"chart-{key}")
     figure: dict[str, object] = json.loads(found.proto.spec)
     return figure
+
+
+def sentence(app: AppTest) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html(app, 'class="sentence"').split("</p>")[0]))
+
+
+def shown_review(app: AppTest) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html(app, 'class="review"')))
+
+
+def explain(app: AppTest, text: str) -> AppTest:
+    app.text_area(key="review").set_value(text)
+    return app.button(key="explain").click().run()

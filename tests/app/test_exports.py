@@ -9,8 +9,11 @@ import json
 import pytest
 
 from sparsecbm_core.explain.schema import load_explanation
+from sparsecbm_core.explain.subnetworks import subnetwork_stats
 from tests.app.made import SPACE, made
-from ui.exports import contribution_rows, csv_text, json_text, word_rows
+from tests.tiny import make_tiny
+from ui.exports import contribution_rows, csv_bytes, csv_text, json_text, pathway_rows, word_rows
+from ui.masks import matrix_rows, shared_rows
 
 
 def test_contributions_add_up_to_the_score_in_every_column() -> None:
@@ -45,3 +48,36 @@ def test_numbers_and_single_signs_stay_as_they_are() -> None:
 def test_the_json_file_can_be_loaded_again() -> None:
     explanation = made(text="good 😀", scores=(1.0, 2.0))
     assert load_explanation(json.loads(json_text(explanation.to_dict()))) == explanation
+
+
+def test_files_say_to_excel_that_they_are_utf_8() -> None:
+    data = csv_bytes([{"word": "😀"}])
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert data.decode("utf-8-sig") == "word\n😀\n"
+
+
+def test_the_pathway_has_every_state_and_label_and_what_gave_them() -> None:
+    explanation = made(text="good", scores=(1.0,))
+    rows = pathway_rows(explanation, SPACE)
+    assert [(row["name"], row["value"]) for row in rows] == [
+        *((concept, state) for concept in SPACE.concepts for state in SPACE.states),
+        ("label", "bad"),
+        ("label", "good"),
+    ]
+    assert rows[1]["probability"] == explanation.concepts["food"].probabilities["Positive"]
+    assert rows[-1]["probability"] == explanation.probabilities["good"]
+    origins = {(row["model"], row["fingerprint"], row["method"]) for row in rows}
+    assert origins == {("made", "0" * 16, "integrated_gradients")}
+
+
+def test_subnetwork_files_hold_full_numbers_and_no_totals() -> None:
+    model = make_tiny("bert")
+    assert model.masks is not None
+    stats = subnetwork_stats(model.masks, model.cbm.matrices)
+    own = stats.concepts["food"]
+    rows = matrix_rows(own)
+    assert (len(rows), sum(row["used"] for row in rows)) == (len(own.matrices), own.kept)
+    assert [row["share"] for row in rows] == [matrix.density for matrix in own.matrices]
+    shares = [row["share"] for row in shared_rows(stats)]
+    assert shares == [count / stats.total for count in stats.shared_by]
+    assert json.loads(json_text(stats.to_dict()))["total"] == stats.total

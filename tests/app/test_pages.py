@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
+import runpy
 import subprocess
 import sys
-from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from sparsecbm_core.concepts import ConceptSpace
-from tests.app.conftest import METRICS, ROOT, chart, html, pathway
+from tests.app.conftest import (
+    CARD,
+    EXPLAIN,
+    FIRST,
+    ROOT,
+    SECOND,
+    Start,
+    chart,
+    explain,
+    html,
+    pathway,
+    said,
+    sentence,
+    shown_review,
+)
 from tests.tiny import make_tiny
-
-EXPLAIN, CARD = "pages/views/explain.py", "pages/views/model_card.py"
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "reviews" / "examples.json"
-FIRST = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"][0]
-Start = Callable[..., AppTest]
-
-
-def sentence(app: AppTest) -> str:
-    return unescape(re.sub(r"<[^>]*>", "", html(app, 'class="sentence"').split("</p>")[0]))
-
-
-def explain(app: AppTest, text: str) -> AppTest:
-    app.text_area(key="review").set_value(text)
-    return app.button(key="explain").click().run()
 
 
 @pytest.mark.parametrize("page", [EXPLAIN, CARD])
@@ -46,8 +43,8 @@ def test_a_fresh_start_has_an_example_explained(start: Start) -> None:
     app = start()
     assert app.text_area(key="review").value == FIRST["text"]
     assert re.match(r"^[1-4] \(.+ %\): .+\.$", sentence(app))
-    assert "words read" in html(app, 'class="count"')
-    assert 'class="word ' in html(app, 'class="review"')
+    assert "words read" in html(app, 'class="sc-count"')
+    assert 'class="sc-word ' in html(app, 'class="review"')
     assert app.query_params == {"example": FIRST["id"]}
 
 
@@ -65,7 +62,7 @@ def test_the_numbers_of_sentence_pathway_chart_and_table_are_the_same(start: Sta
         assert shown[concept] == drawn[concept] == number
     assert drawn["Average review"] == picture["base"]["text"]
     table = html(app, "Average review</td>")
-    values = [float(value.replace("−", "-")) for value in re.findall(r'class="right">([−\d.]+)<', table)]
+    values = [float(value.replace("−", "-")) for value in re.findall(r'class="sc-right">([−\d.]+)<', table)]
     assert sum(values[:-1]) == pytest.approx(values[-1], abs=2e-4)
 
 
@@ -77,18 +74,83 @@ def test_the_chosen_concept_drives_every_part(start: Start) -> None:
     assert picture["headings"]["words"] == "Words that matter for noise"
     figure: Any = chart(app, "contributions")
     assert "<b>noise</b>" in figure["layout"]["yaxis"]["ticktext"]
-    assert chart(app, "mask-noise")
+    assert chart(app, "subnetwork-noise")
     assert app.query_params["concept"] == "noise"
 
 
 def test_the_address_is_followed_and_nonsense_in_it_ignored(start: Start) -> None:
     app = start(example="tyre-shop", concept="service", method="occlusion", other="1")
-    assert app.text_area(key="review").value.startswith("Hidden behind a tyre shop")
+    assert str(app.text_area(key="review").value).startswith("Hidden behind a tyre shop")
     assert app.segmented_control(key="concept_choice").value == "service"
     assert app.selectbox(key="method_choice").value == "occlusion"
     odd = start(example="<script>", concept="price", method="magic")
     assert not odd.exception
     assert odd.query_params == {"example": FIRST["id"]}
+
+
+def test_going_to_an_example_and_back_brings_ones_own_text_back(start: Start) -> None:
+    app = explain(start(), "A slow waiter.")
+    app.selectbox(key="example_choice").set_value(SECOND["id"]).run()
+    assert app.text_area(key="review").value == SECOND["text"] == shown_review(app)
+    # As the browser's Back does: the address from before, and a run that no widget asked for.
+    del app.query_params["example"]
+    app.run()
+    assert app.text_area(key="review").value == "A slow waiter." == shown_review(app)
+    assert app.selectbox(key="example_choice").value is None
+    app.query_params["example"] = FIRST["id"]
+    app.run()
+    assert app.text_area(key="review").value == FIRST["text"] == shown_review(app)
+
+
+def test_one_change_is_one_message_to_the_address(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.runtime.state.query_params import QueryParams
+
+    app = start()
+    sent: list[QueryParams] = []
+    send = QueryParams._send_query_param_msg
+
+    def count(parameters: QueryParams) -> None:
+        sent.append(parameters)
+        send(parameters)
+
+    monkeypatch.setattr(QueryParams, "_send_query_param_msg", count)
+    app.segmented_control(key="concept_choice").set_value("noise")
+    app.selectbox(key="method_choice").set_value("occlusion")
+    app.selectbox(key="example_choice").set_value(SECOND["id"]).run()
+    assert app.query_params == {"example": SECOND["id"], "concept": "noise", "method": "occlusion"}
+    assert len(sent) == 1
+
+
+def test_the_address_keeps_what_is_not_ours_and_who_went_back_is_left_there(start: Start) -> None:
+    app = start(other="1")
+    assert app.query_params == {"example": FIRST["id"], "other": "1"}
+    del app.query_params["example"]
+    app.run()
+    assert app.query_params == {"other": "1"}
+    assert shown_review(app) == FIRST["text"]
+
+
+def test_the_status_says_label_and_verdict_and_stays(start: Start) -> None:
+    app = start()
+    assert said(app) == sentence(app)
+    app.pills(key="state-food").set_value("Negative").run()
+    verdict = re.sub("<[^>]*>", "", html(app, "sc-verdict").split("</p>")[0])
+    assert said(app) == f"{sentence(app)} With your change: {verdict}"
+    app.button(key="clear").click().run()
+    assert "press Explain" in said(app)
+
+
+def test_two_sessions_at_once_keep_their_own_texts(start: Start) -> None:
+    first, second = start(), start()
+    explain(first, "The soup was cold.")
+    explain(second, "The waiter was slow.")
+    first.pills(key="state-food").set_value("Negative").run()
+    second.segmented_control(key="concept_choice").set_value("noise").run()
+    first.run()
+    assert (shown_review(first), shown_review(second)) == ("The soup was cold.", "The waiter was slow.")
+    assert html(first, "sc-beforeafter")
+    assert not html(second, "sc-beforeafter")
+    assert "concept" not in first.query_params
 
 
 def test_the_review_is_never_in_the_address(start: Start) -> None:
@@ -104,44 +166,9 @@ def test_every_token_method_colours_words(start: Start, method: str) -> None:
     assert not app.exception
     picture: Any = pathway(app)
     assert picture["words"]
-    assert picture["signed"] == (method != "gradient")
-
-
-def test_another_state_shows_before_and_after_and_can_be_undone(start: Start) -> None:
-    app = start()
-    picture: Any = pathway(app)
-    now = next(state["title"] for state in picture["concepts"][0]["states"] if state["on"])
-    other = next(name for name in ("Negative", "Positive") if name != now)
-    app.button(key=f"state-food-{other}").click().run()
-    assert not app.exception
-    card = html(app, "beforeafter")
-    assert f"{other}, set by hand" in card
-    assert "the model itself is unchanged" in card
-    figure: Any = chart(app, "override")
-    assert [trace["name"] for trace in figure["data"]] == ["Model", "With your change"]
-    # The answer above and the model's own figures stay what they were.
-    assert pathway(app) == picture
-    app.button(key="undo").click().run()
-    assert not html(app, "beforeafter")
-    assert app.button(key="reset").disabled
-
-
-def test_reset_takes_back_all_overrides(start: Start) -> None:
-    app = start()
-    for concept in ("food", "service"):
-        for state in ("Negative", "Positive"):
-            app.button(key=f"state-{concept}-{state}").click().run()
-    assert html(app, "beforeafter")
-    app.button(key="reset").click().run()
-    assert not html(app, "beforeafter")
-
-
-def test_another_text_starts_without_overrides(start: Start) -> None:
-    app = start()
-    app.button(key="state-food-Negative").click().run()
-    app.button(key="state-food-Positive").click().run()
-    explain(app, "The waiter was slow.")
-    assert not html(app, "beforeafter")
+    sides = {word["side"] for word in picture["words"]}
+    assert (sides == {"neutral"}) == (method == "gradient")
+    assert all(word["text"][0] in "+−0" for word in picture["words"]) == (method != "gradient")
 
 
 def test_why_one_label_and_not_another(start: Start) -> None:
@@ -153,48 +180,20 @@ def test_why_one_label_and_not_another(start: Start) -> None:
     assert f"ahead of {options[0]}" in figure["layout"]["yaxis"]["ticktext"][-1]
     app.segmented_control(key="relative_choice").set_value(False).run()
     figure = chart(app, "contributions")
-    assert figure["layout"]["yaxis"]["ticktext"][0] == "Bias"
-
-
-@pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b"])
-def test_an_empty_text_gives_a_hint(start: Start, text: str) -> None:
-    app = explain(start(), text)
-    assert not app.exception
-    assert html(app, 'class="hint"')
+    assert figure["layout"]["yaxis"]["ticktext"][0] == "Fixed start"
 
 
 def test_clear_empties_the_form(start: Start) -> None:
     app = start().button(key="clear").click().run()
     assert app.text_area(key="review").value == ""
-    assert "press Explain" in html(app, 'class="hint"')
+    assert "press Explain" in html(app, 'class="sc-hint"')
     assert app.query_params == {}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<script>alert(1)</script><img src=x onerror=alert(2)>",
-        "😀😀 \u202eevil\u202c e\u0301 \x00 null",
-        "=1+1 | `code` $x$ **bold** [a](javascript:alert(1))",
-        "x" * 100_000,
-        "The soup was cold. " * 5_300,
-        "\n".join(["", "    indented", "", "# heading"]),
-    ],
-    ids=["markup", "signs", "formulas", "one endless word", "100,000 characters", "lines"],
-)
-def test_hostile_texts_are_explained_as_text(start: Start, text: str) -> None:
-    app = explain(start(), text)
-    assert not app.exception
-    shown = html(app, 'class="review"')
-    assert set(re.findall(r"<(\w+)", shown)) <= {"div", "span"}
-    assert len(unescape(re.sub(r"<[^>]*>", "", shown))) == len(text)
-    assert sentence(app)
 
 
 def test_a_long_review_says_how_much_was_read(start: Start) -> None:
     app = start(example="breakdown-stew")
-    assert re.search(r"first \d+ of 543 words read", html(app, 'class="count"'))
-    assert 'class="unread"' in html(app, 'class="review"')
+    assert re.search(r"first \d+ of 543 words read", html(app, 'class="sc-count"'))
+    assert 'class="sc-unread"' in html(app, 'class="review"')
 
 
 def test_what_is_set_survives_a_visit_to_the_other_page(start: Start) -> None:
@@ -209,41 +208,11 @@ def test_what_is_set_survives_a_visit_to_the_other_page(start: Start) -> None:
 def test_masks_counts_add_up_to_the_total_shown(start: Start) -> None:
     app = start(concept="food")
     table = html(app, ">Matrix</th>")
-    rows = re.findall(r'<td class="right">([\d,]+)</td><td class="right">([\d,]+)</td>', table)
+    rows = re.findall(r'<td class="sc-right">([\d,]+)</td><td class="sc-right">([\d,]+)</td>', table)
+    assert "<tfoot>" in table
     kept = [int(row[0].replace(",", "")) for row in rows]
     assert sum(kept[:-1]) == kept[-1]
     assert f"{kept[-1]:,} of {rows[-1][1]} encoder weights" in html(app, "encoder weights (")
-
-
-def test_a_missing_model_gives_one_clear_message(start: Start, tmp_path: Path) -> None:
-    for page in (EXPLAIN, CARD):
-        app = start(folder=tmp_path / "none", page=page)
-        assert not app.exception
-        assert len(app.error) == 1
-        assert "The model cannot be loaded" in app.error[0].value
-        assert "SPARSECBM_MODEL" in app.error[0].value
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("config.json", "{"),
-        ("config.json", "[]"),
-        ("config.json", "{}"),
-        ("model.safetensors", "x"),
-        ("masks.safetensors", "x"),
-        ("metrics.json", "{"),
-    ],
-)
-def test_a_damaged_model_gives_one_clear_message(
-    start: Start, model_folder: Path, tmp_path: Path, name: str, content: str
-) -> None:
-    folder = shutil.copytree(model_folder, tmp_path / "damaged")
-    (folder / name).write_text(content)
-    app = start(folder=folder)
-    assert not app.exception
-    assert len(app.error) == 1
-    assert name.split(".")[0] in app.error[0].value.replace("\\", "")
 
 
 def test_a_dense_model_and_other_names_work_too(start: Start, tmp_path: Path) -> None:
@@ -263,43 +232,6 @@ def test_a_dense_model_and_other_names_work_too(start: Start, tmp_path: Path) ->
     assert not app.switch_page(CARD).run().exception
 
 
-def test_the_card_names_data_and_split_of_its_figures(start: Start) -> None:
-    app = start(page=CARD)
-    assert "CEBaB, development data, 1,673 reviews" in html(app, "All figures")
-    tiles = html(app, 'class="tiles"')
-    assert re.findall(r"<b>([\d.]+) %", tiles) == ["87.6", "70.0", "81.6", "65.0", "10.0"]
-    lead = unescape(html(app, "of 100 labels"))
-    assert "51 of 100 labels follow from the concepts' states alone. The model gets 70: the other 19" in lead
-    assert "train_inclusive, 9,848 reviews" in html(app, "train_inclusive, ")
-    assert "/somewhere" not in html(app, "minilm")
-    app.segmented_control(key="split_choice").set_value("guard").run()
-    assert not app.exception
-    assert "guard reviews, 243 reviews" in html(app, "All figures")
-    assert "CEBaB" not in html(app, "All figures")
-
-
-@pytest.mark.parametrize(
-    "metrics",
-    [
-        {},
-        {"dev": {}},
-        {"dev": None},
-        {"dev": dict.fromkeys(METRICS["dev"])},
-        {"odd": {"per_concept": {"food": {}}}},
-    ],
-)
-def test_the_card_copes_with_what_was_not_measured(
-    start: Start, model_folder: Path, tmp_path: Path, metrics: dict[str, Any]
-) -> None:
-    folder = shutil.copytree(model_folder, tmp_path / "bare")
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "training": {}}))
-    app = start(folder=folder, page=CARD)
-    assert not app.exception
-    assert not app.error
-
-
 def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
     modules = "answer, card, correct, downloads, how, loader, masks, parts, pathway, review_form, state"
     code = (
@@ -311,9 +243,13 @@ def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_every_page_but_the_first_can_be_the_first_one_visited() -> None:
+def test_every_page_but_the_first_can_be_the_first_one_visited(monkeypatch: pytest.MonkeyPatch) -> None:
     # Streamlit looks for it in "pages" before app.py has run; see tests/browser for what a visitor sees.
+    handed_to: list[str] = []
+    run_path = runpy.run_path
+    monkeypatch.setattr(runpy, "run_path", handed_to.append)
     pages = {path.stem for path in (ROOT / "pages" / "views").glob("*.py")} - {"explain"}
     assert {path.stem for path in (ROOT / "pages").glob("*.py")} == pages
     for name in pages:
-        assert "app.py" in (ROOT / "pages" / f"{name}.py").read_text(encoding="utf-8")
+        run_path(str(ROOT / "pages" / f"{name}.py"))
+    assert handed_to == [str(ROOT / "app.py")] * len(pages)

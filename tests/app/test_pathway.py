@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sparsecbm_core.concepts import UNKNOWN
+from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.subnetworks import ConceptSubnetwork, DensityImage, MatrixDensity, SubnetworkStats
 from tests.app.made import SPACE, made
-from ui.pathway import ASSETS, WORD_LENGTH, kept_caption, magnitude, millions, pathway_data
+from ui.pathway import ASSETS, WAITING, WORD_LENGTH, pathway_data, used_caption
 
 
-def data(explanation, selected="food", signed_words=True, stats=None, images=None):  # type: ignore[no-untyped-def]
+def data(
+    explanation: Explanation,
+    selected: str = "food",
+    signed_words: bool = True,
+    stats: SubnetworkStats | None = None,
+    images: dict[str, DensityImage] | None = None,
+) -> dict[str, Any]:
     return pathway_data(explanation, SPACE, selected, signed_words, stats, images or {})
 
 
@@ -31,7 +39,7 @@ def test_numbers_are_those_of_the_explanation() -> None:
 
 
 def test_says_when_words_are_still_being_weighed_or_mean_little() -> None:
-    assert data(made())["note"] == "Weighing the words…"
+    assert data(made())["note"] == WAITING
     silent = made(text="a b", scores=(1.0, 1.0), states={"food": UNKNOWN})
     assert "Not mentioned" in data(silent)["note"]
     assert data(silent, "service")["note"] is None
@@ -44,8 +52,12 @@ def test_signs_alone_are_no_words_and_endless_words_are_cut() -> None:
 
 def test_scores_without_a_sign_are_written_without_one() -> None:
     given = data(made(text="good", scores=(12.5,)), signed_words=False)
-    assert [word["text"] for word in given["words"]] == ["12.50"]
-    assert magnitude(0.01234) == "0.012"
+    assert [(word["text"], word["side"]) for word in given["words"]] == [("12.50", "neutral")]
+    given = data(made(text="good bad", scores=(12.5, -1.0)))
+    assert [(word["text"], word["side"]) for word in given["words"]] == [
+        ("+12.50", "for"),
+        ("−1.00", "against"),
+    ]
 
 
 def test_tiles_are_bytes_and_their_caption_counts_all_prunable_weights() -> None:
@@ -53,10 +65,27 @@ def test_tiles_are_bytes_and_their_caption_counts_all_prunable_weights() -> None
     stats = SubnetworkStats(10_616_832, {"food": own, "service": own}, (), (1, 1, 1))
     image = DensityImage("food", np.array([[0.25, np.nan]], dtype=np.float32), (0,), ("query", "key"), (1, 1))
     tile = data(made(), stats=stats, images={"food": image})["concepts"][0]["mask"]
-    assert tile["caption"] == "25.0 % of 10.6 M weights" == kept_caption("food", stats)
+    assert tile["caption"] == "25.0 % of 10.6 M weights" == used_caption("food", stats, "")
     assert (tile["rows"], tile["columns"], tile["cells"][1]) == (1, 2, 0)
-    assert kept_caption("food", None) == "the whole encoder"
-    assert [millions(4096), millions(22_000_000)] == ["4,096", "22.0 M"]
+    assert used_caption("food", None, "the whole encoder") == "the whole encoder"
+
+
+def test_the_shades_of_all_tiles_have_one_scale() -> None:
+    def image(density: float) -> DensityImage:
+        return DensityImage("", np.full((1, 1), density, dtype=np.float32), (0,), ("query",), (1, 1))
+
+    rows = data(made(), images={"food": image(0.25), "service": image(0.5)})["concepts"]
+    assert [row["mask"]["cells"] for row in rows] == [[127], [255]]
+
+
+def test_the_numbers_shown_add_up_where_rounding_one_by_one_would_not() -> None:
+    given = data(made(0.354, 0.354))
+    shown = [row["text"] for row in given["concepts"]]
+    assert (given["base"]["text"], sorted(shown), given["score"]) == (
+        "+0.50",
+        ["+0.35", "+0.36"],
+        "score +1.21",
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,6 +96,6 @@ def test_the_script_never_reads_text_as_markup(unsafe: str) -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    for name in ("pathway.js", "pathway.css", "app.css"):
+    for name in ("pathway.js", "pathway.css", "app.css", "parts.css"):
         links = re.findall(r"https?://[^\s\"')]+", (ASSETS / name).read_text(encoding="utf-8"))
         assert set(links) <= {"http://www.w3.org/2000/svg"}, name

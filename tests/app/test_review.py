@@ -41,15 +41,17 @@ def test_the_whole_text_is_there_in_order(text: str, scores: list[float]) -> Non
 
 def test_sign_is_shown_by_more_than_colour_and_faint_words_are_left_plain() -> None:
     html = review_html(made(text="good bad meh", scores=(2.0, -1.0, 0.05)), "food", True)
-    assert '<span class="word for" style="--strength: 1.00" title="+2.00">good</span>' in html
-    assert '<span class="word against" style="--strength: 0.50" title="−1.00">bad</span>' in html
+    assert '<span class="sc-word sc-for" style="--strength: 1.00" title="+2.00">good</span>' in html
+    assert '<span class="sc-word sc-against" style="--strength: 0.50" title="−1.00">bad</span>' in html
     assert "meh</div>" in html
 
 
 def test_scores_without_a_sign_take_no_side() -> None:
     html = review_html(made(text="good bad", scores=(2.0, 1.0)), "food", False)
-    assert html.count("word neutral") == 2
+    assert html.count("sc-word sc-neutral") == 2
     assert "against" not in html + legend_html("Positive", False, False)
+    assert 'title="2.00"' in html
+    assert "+" not in html
 
 
 def test_nothing_is_coloured_where_the_concept_is_not_mentioned() -> None:
@@ -59,7 +61,7 @@ def test_nothing_is_coloured_where_the_concept_is_not_mentioned() -> None:
 
 def test_what_was_not_read_is_grey_and_counted() -> None:
     explanation = made(text="one two three four", scores=(1.0, 1.0), kept_chars=7)
-    assert '<span class="unread"> three four</span>' in review_html(explanation, "food", True)
+    assert '<span class="sc-unread"> three four</span>' in review_html(explanation, "food", True)
     assert words_read(explanation) == "first 2 of 4 words read"
     assert words_read(made(text="one")) == "1 word, all read"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsecbm_core.concepts import UNKNOWN
-from sparsecbm_core.figures import breakdown, signed
+from sparsecbm_core.figures import breakdown
 from tests.app.made import SPACE, made
 from ui.sentence import adds_up, answer, plain, runner_up, shades
 
@@ -22,7 +22,7 @@ from ui.sentence import adds_up, answer, plain, runner_up, shades
             -1.9,
             0.7,
             {},
-            "Food is Positive (−1.90) and speaks against it more than Service, Negative (+0.70) speaks "
+            "Food is Positive (−1.90) and speaks against it more than Service, Negative (+0.70), speaks "
             "for it.",
         ),
         (
@@ -31,28 +31,36 @@ from ui.sentence import adds_up, answer, plain, runner_up, shades
             {},
             "Food is Positive (+1.90) and Service is Negative (+1.20); nothing speaks against it.",
         ),
-        (1.9, 0.2, {}, "Food is Positive (+1.90); nothing speaks against it."),
+        (1.9, 0.18, {}, "Food is Positive (+1.90); nothing speaks against it."),
+        (1.9, -0.18, {}, "Food is Positive (+1.90); little speaks against it."),
+        (1.9, -0.01, {}, "Food is Positive (+1.90); little speaks against it."),
         (
             -1.9,
             -1.2,
             {},
-            "Food is Positive (−1.90) and Service is Negative (−1.20) speak against it, but every other "
+            "Food, Positive (−1.90) and Service, Negative (−1.20), speak against it, but every other "
             "label scores lower.",
         ),
-        (-1.9, -0.1, {}, "Food is Positive (−1.90) speaks against it, but every other label scores lower."),
+        (-1.9, -0.1, {}, "Food, Positive (−1.90), speaks against it, but every other label scores lower."),
         (0.7, -0.7, {}, "Food is Positive (+0.70) and Service is Negative (−0.70): they cancel out."),
         (0.01, -0.02, {}, "every concept is about as in an average review, so its label stays."),
         (
             0.01,
             0.0,
             {"food": UNKNOWN, "service": UNKNOWN},
-            "no concept is mentioned, and this is the label of an average review.",
+            "no concept is mentioned; this is the label of an average review.",
         ),
         (
             0.9,
             0.0,
             {"food": UNKNOWN, "service": UNKNOWN},
-            "no concept is mentioned, and Food is not mentioned (+0.90); nothing speaks against it.",
+            "no concept is mentioned; shades of Food (+0.90) decide.",
+        ),
+        (
+            -0.9,
+            0.5,
+            {"food": UNKNOWN, "service": UNKNOWN},
+            "no concept is mentioned; shades of Food (−0.90) and Service (+0.50) decide.",
         ),
     ],
 )
@@ -63,12 +71,14 @@ def test_says_what_decided(food: float, service: float, states: dict[str, str], 
 @given(st.floats(-9, 9), st.floats(-9, 9))
 def test_names_only_numbers_of_the_chart_and_its_strongest_first(food: float, service: float) -> None:
     explanation = made(food, service)
-    parts = {part.title: signed(part.value) for part in breakdown(explanation, SPACE).parts}
+    parts = {part.title: part.text for part in breakdown(explanation, SPACE).parts}
     text = plain(answer(explanation, SPACE))
     told = re.findall(r"(Food|Service)[^()]* \(([+−]?[\d.]+)\)", text)
     assert all(parts[title] == number for title, number in told)
     if max(abs(food), abs(service)) >= 0.05:
         assert len(told) >= 1
+    if "nothing speaks against it" in text:
+        assert not any(number.startswith("−") for number in parts.values())
 
 
 def test_the_line_below_adds_up() -> None:

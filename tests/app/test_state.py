@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sparsecbm_core.concepts import UNKNOWN
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
+from tests.app.made import SPACE, made
 from ui.examples import Example
-from ui.state import DEFAULT_METHOD, AppState
+from ui.state import AppState
 
 EXAMPLES = {name: Example(name, name.title(), f"text of {name}") for name in ("one", "two")}
 CONCEPTS, METHODS = ("food", "service"), {DEFAULT_METHOD: 1, "occlusion": 2}
@@ -51,9 +54,12 @@ def test_overrides_undo_in_order_and_reset() -> None:
     state.undo()
     assert state.overrides == {"food": "Negative"}
     state.reset()
-    assert (state.overrides, state.past) == ({}, [])
-    state.undo()
     assert state.overrides == {}
+    state.undo()
+    assert state.overrides == {"food": "Negative"}
+    state.undo()
+    state.undo()
+    assert (state.overrides, state.past) == ({}, [])
 
 
 def test_setting_what_is_set_already_is_no_step() -> None:
@@ -69,3 +75,52 @@ def test_another_text_drops_what_was_set_by_hand() -> None:
     assert state.overrides == {"food": "Negative"}
     state.show_text("another")
     assert (state.overrides, state.past) == ({}, [])
+
+
+def test_an_address_without_an_example_gives_ones_own_text_back() -> None:
+    state = applied(AppState())
+    state.show_text("mine")
+    assert applied(state, example="two").text == "text of two"
+    assert applied(state).text == "mine"
+    assert state.example is None
+
+
+def test_an_address_without_an_example_is_the_first_one_before_there_is_a_text_of_ones_own() -> None:
+    state = applied(AppState(), example="two")
+    assert applied(state).example == "one"
+
+
+def test_leaving_the_menu_of_examples_gives_ones_own_text_back() -> None:
+    state = applied(AppState())
+    state.leave_example()
+    assert (state.text, state.example) == ("text of one", None)
+    state.show_text("mine")
+    state.show_text("text of two", "two")
+    state.leave_example()
+    assert (state.text, state.example) == ("mine", None)
+
+
+def test_the_model_s_own_state_can_be_confirmed_by_hand() -> None:
+    state = applied(AppState())
+    state.override("food", "Positive")
+    assert state.overrides == {"food": "Positive"}
+    state.override("food", None)
+    assert state.overrides == {}
+
+
+def test_an_explanation_from_a_file_goes_with_the_next_text_or_method() -> None:
+    state = applied(AppState())
+    for leave in (lambda: state.show_text("another"), lambda: state.choose_method("occlusion")):
+        state.open_saved(made(text="saved", scores=(1.0,)))
+        assert (state.text, state.example, state.method) == ("saved", None, "integrated_gradients")
+        leave()
+        assert state.saved is None
+
+
+def test_the_concept_shown_first_is_mentioned_and_moves_the_label_most() -> None:
+    state = AppState()
+    assert state.selected(made(1.9, -0.7), SPACE) == "food"
+    assert state.selected(made(1.9, -0.7, {"food": UNKNOWN}), SPACE) == "service"
+    assert state.selected(made(1.9, -0.7, {"food": UNKNOWN, "service": UNKNOWN}), SPACE) == "food"
+    state.choose_concept("service")
+    assert state.selected(made(1.9, -0.7), SPACE) == "service"

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,16 +133,12 @@ def visit(page: Page, url: str, timeout: float = 60) -> None:
     settle(page, timeout)
 
 
-def axe(page: Page, include: str | None = None, disable: Sequence[str] = ()) -> list[str]:
-    """WCAG 2.1 A and AA violations as axe sees them, one readable line for each element: [] is a pass.
-
-    ``include`` limits the check to a CSS selector; ``disable`` names rules to leave out.
-    """
+def axe(page: Page) -> list[str]:
+    """WCAG 2.1 A and AA violations as axe sees them, one readable line for each element: [] is a pass."""
     from axe_playwright_python.sync_playwright import Axe
 
     options: dict[str, Any] = {"runOnly": {"type": "tag", "values": list(WCAG_21_AA)}}
-    options["rules"] = {rule: {"enabled": False} for rule in disable}
-    found = Axe().run(page, context=include, options=options).response["violations"]
+    found = Axe().run(page, options=options).response["violations"]
     return [_violation(rule, node) for rule in found for node in rule["nodes"]]
 
 

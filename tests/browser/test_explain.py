@@ -46,11 +46,26 @@ def explain(page: Page, text: str) -> None:
 
 def tab_to(page: Page, wanted: str) -> None:
     """Press Tab until the widget with the key ``wanted`` has the focus."""
+    tab_until(page, f"{FOCUSED}.closest('.st-key-{wanted}') !== null")
+
+
+def tab_until(page: Page, condition: str) -> None:
+    """Press Tab until what has the focus meets ``condition``."""
     for _ in range(TABS):
         page.keyboard.press("Tab")
-        if page.evaluate(f"wanted => {FOCUSED}.closest(`.st-key-${{CSS.escape(wanted)}}`) !== null", wanted):
+        if page.evaluate(condition):
             return
-    raise AssertionError(f"{wanted!r} was not reached with {TABS} times Tab")
+    raise AssertionError(f"{condition} did not hold within {TABS} times Tab")
+
+
+def override(page: Page) -> str:
+    """Set the first concept to a state that the model did not find; returns its name."""
+    group = page.locator('[class*="st-key-states-"]').first.get_by_role("radio")
+    other = next(button for button in group.all() if "model" not in button.inner_text())
+    name = other.inner_text()
+    other.click()
+    settle(page)
+    return name
 
 
 def concepts(page: Page) -> list[str]:
@@ -67,7 +82,7 @@ def test_a_cold_start_shows_an_example_explained(fresh_server: StartServer, page
     url = fresh_server()
     visit(page, url)
     expect(page.locator(".answer .sentence")).to_have_text(re.compile(r"^.+ \(.+ %\): .+\.$"))
-    expect(page.locator(".review .word").first).to_be_visible()
+    expect(page.locator(".review .sc-word").first).to_be_visible()
     expect(page.locator(".pathway .row").first).to_be_visible()
     expect(page.locator(".pathway .links path").first).to_be_attached()
     elsewhere = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
@@ -92,7 +107,7 @@ def test_a_typed_review_gets_its_label_and_pathway(server: str, page: Page) -> N
     visit(page, server)
     explain(page, "The soup was cold and the waiter was rude.")
     expect(page.locator(".review")).to_have_text("The soup was cold and the waiter was rude.")
-    expect(page.locator(".count")).to_have_text("9 words, all read")
+    expect(page.locator(".sc-count")).to_have_text("9 words, all read")
     expect(page.locator(".answer .sentence")).to_be_visible()
     assert "soup" not in page.url
     assert "example" not in page.url
@@ -145,32 +160,50 @@ def test_keyboard_alone_chooses_a_concept_and_overrides_a_state(server: str, pag
     settle(page)
     assert selected(page) != before
     # In the picture: a row is a button, and keeps the focus after it was pressed.
-    page.locator(".pathway .row", has_text=names[0]).focus()
+    tab_until(page, f"{FOCUSED}.dataset.concept !== undefined")
     page.keyboard.press("Enter")
     settle(page)
     assert selected(page) == names[0]
     assert page.evaluate(FOCUSED + ".dataset.concept") is not None
-    other = page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first
-    key = other.locator("xpath=ancestor::*[contains(@class,'st-key-state-')][1]").get_attribute("class")
-    tab_to(page, re.search(r"st-key-(state-\S+)", key or "").group(1))  # type: ignore[union-attr]
-    page.keyboard.press("Enter")
+    tab_until(page, f"{FOCUSED}.closest('[class*=st-key-state-]') !== null")
+    page.keyboard.press("Space")
     settle(page)
-    expect(page.locator(".verdict")).to_be_visible()
+    expect(page.locator(".sc-verdict")).to_be_visible()
+    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-checked')") == "true"
+    page.keyboard.press("Space")
+    settle(page)
+    expect(page.locator(".sc-verdict")).to_have_count(0)
+
+
+def test_states_are_named_after_their_concept_and_marked_by_more_than_colour(server: str, page: Page) -> None:
+    visit(page, server)
+    for name in concepts(page):
+        group = page.get_by_role("radiogroup", name=name, exact=True)
+        expect(group.get_by_role("radio")).to_have_count(3)
+        expect(group.get_by_role("radio", name=re.compile(r" model \d+ %$"))).to_have_count(1)
+        expect(group.get_by_role("radio", checked=True)).to_have_count(0)
+    group = page.get_by_role("radiogroup", name=concepts(page)[0], exact=True)
+    group.get_by_role("radio", name=re.compile("model")).click()
+    settle(page)
+    chosen = group.get_by_role("radio", checked=True)
+    expect(chosen).to_have_count(1)
+    assert "✓" in chosen.evaluate("node => getComputedStyle(node, '::before').content")
+    expect(page.locator(".sc-beforeafter")).to_contain_text("confirmed by hand")
+    page.get_by_role("button", name="Let the model decide").click()
+    settle(page)
+    expect(chosen).to_have_count(0)
 
 
 def test_an_override_shows_before_and_after_and_is_undone(server: str, page: Page) -> None:
     visit(page, server)
     answer = page.locator(".answer .sentence").inner_text()
-    row = page.locator('[class*="st-key-states-"]').first
-    name = row.locator('button[kind="secondary"]').first.inner_text()
-    row.get_by_role("button", name=name, exact=True).click()
-    settle(page)
-    expect(page.locator(".beforeafter")).to_contain_text(f"{name}, set by hand")
+    name = override(page)
+    expect(page.locator(".sc-beforeafter")).to_contain_text(f"{name}, set by hand")
     expect(page.get_by_text("the model itself is unchanged")).to_be_visible()
     assert page.locator(".answer .sentence").inner_text() == answer
     page.get_by_role("button", name="Undo").click()
     settle(page)
-    expect(page.locator(".beforeafter")).to_have_count(0)
+    expect(page.locator(".sc-beforeafter")).to_have_count(0)
 
 
 def test_hostile_html_is_shown_as_text_and_runs_nothing(server: str, page: Page) -> None:
@@ -187,7 +220,7 @@ def test_an_empty_review_gives_a_hint(server: str, page: Page) -> None:
     visit(page, server)
     page.get_by_role("button", name="Clear", exact=True).click()
     settle(page)
-    expect(page.locator(".hint")).to_contain_text("press Explain")
+    expect(page.locator(".sc-hint")).to_contain_text("press Explain")
     explain(page, "Lovely soup.")
     expect(page.locator(".answer .sentence")).to_be_visible()
 
@@ -216,7 +249,7 @@ def test_every_page_is_accessible(
     for expander in page.locator("details summary").all():
         expander.click()
     if path == "/":
-        page.locator('[class*="st-key-states-"]').first.locator('button[kind="secondary"]').first.click()
+        override(page)
     settle(page)
     assert axe(page) == []
 
@@ -228,7 +261,8 @@ def test_nothing_is_wider_than_the_page(server: str, page: Page, path: str, widt
     visit(page, server + path)
     wide = page.evaluate(
         """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
-            .filter(node => node.getBoundingClientRect().right > width + 1 && !node.closest('.scroll, svg'))
+            .filter(node => node.getBoundingClientRect().right > width + 1)
+            .filter(node => !node.closest('.sc-scroll, svg'))
             .map(node => node.outerHTML.slice(0, 120))""",
         width,
     )

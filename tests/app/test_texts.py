@@ -1,0 +1,95 @@
+"""Texts that nobody expects, and texts that take long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.models.concept_model import ConceptModel
+from tests.app.conftest import Start, explain, html, sentence, shown_review
+from ui import loader
+from ui.review_form import LONGEST
+
+
+@pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b"])
+def test_an_empty_text_gives_a_hint(start: Start, text: str) -> None:
+    app = explain(start(), text)
+    assert not app.exception
+    assert html(app, 'class="sc-hint"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script><img src=x onerror=alert(2)>",
+        "😀😀 \u202eevil\u202c e\u0301 \x00 null",
+        "=1+1 | `code` $x$ **bold** [a](javascript:alert(1))",
+        "x" * 100_000,
+        "The soup was cold. " * 5_300,
+        "\n".join(["", "    indented", "", "# heading"]),
+    ],
+    ids=["markup", "signs", "formulas", "one endless word", "100,000 characters", "lines"],
+)
+def test_hostile_texts_are_explained_as_text(start: Start, text: str) -> None:
+    app = explain(start(), text)
+    assert not app.exception
+    shown = html(app, 'class="review"')
+    assert set(re.findall(r"<(\w+)", shown)) <= {"div", "span"}
+    assert len(shown_review(app)) == len(text)
+    assert sentence(app)
+
+
+def test_a_text_over_the_limit_is_refused_in_words_and_stays_in_the_field(start: Start) -> None:
+    app = explain(start(), "The soup was cold.")
+    explain(app, "x" * (LONGEST + 1))
+    assert not app.exception
+    assert "200,001 characters; up to 200,000" in html(app, "sc-problem")
+    assert app.text_area(key="review").value == "x" * (LONGEST + 1)
+    assert shown_review(app) == "The soup was cold."
+    explain(app, "The waiter was slow.")
+    assert not html(app, "sc-problem")
+
+
+@pytest.fixture
+def shares(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the page is told of the progress, run by run."""
+    seen: list[float] = []
+    read_words = loader.read_words
+
+    def watched(
+        model: ConceptModel, text: str, method: str, on_progress: Callable[[float], None]
+    ) -> Explanation:
+        def note(share: float) -> None:
+            seen.append(share)
+            on_progress(share)
+
+        return read_words(model, text, method, note)
+
+    monkeypatch.setattr(loader, "read_words", watched)
+    return seen
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+def test_scoring_tells_how_far_it_is(start: Start, shares: list[float], method: str) -> None:
+    text = f"{method} found the soup cold. " * 12
+    app = explain(start(method=method), text)
+    assert not app.exception
+    assert len(shares) >= 3
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    assert shares[0] < 0.5
+
+
+def test_what_is_known_is_shown_at_once(start: Start, shares: list[float]) -> None:
+    first = explain(start(), "A text that nobody has asked for yet.")
+    assert shares
+    shares.clear()
+    second = explain(start(), "A text that nobody has asked for yet.")
+    assert shown_review(first) == shown_review(second)
+    first.switch_page("pages/views/model_card.py").run()
+    first.switch_page("pages/views/explain.py").run()
+    assert shares == []
+    assert "sc-word" in html(first, 'class="review"')

@@ -1,0 +1,151 @@
+"""What the model is made of, how it was trained, and when not to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.figures import precise_percent
+from ui import loader, masks, parts
+from ui.known import DATA, ENCODERS, Source, encoder_name
+from ui.loader import ModelCard
+from ui.measures import GUARD, Report, number, of_another_model, reports, split_title
+from ui.text import plain
+
+
+def from_model(
+    info: ModelCard, found: Mapping[str, Report], facts: DeltaGenerator, overlap: DeltaGenerator | None
+) -> None:
+    """Fill in what the model itself must be loaded for: its fingerprint, and how its subnetworks overlap."""
+    made_of(info, facts, "…")
+    try:
+        model = loader.model(info)
+    except SparseCBMError as error:
+        made_of(info, facts, "unknown, the model cannot be loaded")
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    made_of(info, facts, model.fingerprint, of_another_model(found, model.fingerprint))
+    stats = loader.stats(model)
+    if overlap is not None and stats is not None:
+        with overlap.container():
+            masks.overlap(stats, model.space)
+
+
+def made_of(
+    info: ModelCard, place: DeltaGenerator, fingerprint: str, doubtful: list[str] | None = None
+) -> None:
+    """Encoder, data, licences and fingerprint, in one short list."""
+    encoder, data = encoder_name(info.training), info.training.get("data")
+    rows = [
+        ("Encoder", _source(ENCODERS.get(encoder or ""), encoder)),
+        ("Trained on", _source(DATA.get(str(data)), data)),
+        ("Fingerprint", f"`{fingerprint}`" if fingerprint.isalnum() else plain(fingerprint)),
+    ]
+    with place.container():
+        st.markdown("  \n".join(f"{name}: {value}" for name, value in rows))
+        if doubtful:
+            names = ", ".join(split_title(split) for split in doubtful)
+            st.warning(
+                f"Measured on another model than this one: {plain(names)}. Measure again before you rely "
+                "on it.",
+                icon=":material/warning:",
+            )
+
+
+def _source(known: Source | None, name: object) -> str:
+    if known is not None:
+        return f"[{plain(known.name)}]({known.home}), {known.licence}"
+    return f"{plain(str(name))}, licence not recorded" if name else "not recorded"
+
+
+def training(info: ModelCard) -> None:
+    if not info.training:
+        return
+    count = info.training.get("train_examples")
+    reviews = f"{count:,} reviews" if isinstance(count, int) else "an unknown number of reviews"
+    source = " ".join(str(info.training[name]) for name in ("data", "train_split") if info.training.get(name))
+    parts.section("How it was trained", f"On {source or 'unnamed data'}, {reviews}.")
+    parts.table(setting_rows(info), "training", "All settings of the training run", "All settings")
+
+
+def setting_rows(info: ModelCard) -> list[dict[str, str]]:
+    """Every setting that decided something: what has no value did not apply."""
+    settings = dict(info.training.get("settings") or {})
+    prune = settings.pop("prune", None)
+    unused: set[str] = set()
+    if info.training.get("init"):
+        # The dense phase was another run's.
+        unused |= {"backbone", "dense_epochs", "encoder_lr"}
+    if info.kind != "sparse":
+        unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation"}
+    rows = {name: value for name, value in settings.items() if name not in unused}
+    if isinstance(prune, Mapping) and info.kind == "sparse":
+        rows |= {f"subnetworks: {name}": value for name, value in prune.items()}
+    rows |= {name: value for name, value in info.training.items() if name != "settings"}
+    return [
+        {"setting": name.replace("_", " "), "value": _value(value)}
+        for name, value in rows.items()
+        if value is not None
+    ]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):  # another model: its fingerprint says which
+        return str(value.get("fingerprint") or value.get("name") or "another model")
+    if isinstance(value, str) and "/" in value:
+        return value.rstrip("/").rsplit("/", 1)[-1]  # a name, not where a folder once was
+    return str(value)
+
+
+def limits(info: ModelCard) -> None:
+    """The model's own weak results first, then what holds for any such model."""
+    data = info.training.get("data")
+    learnt = f" It learnt from {plain(str(data))} and nothing else." if data else ""
+    lines = [
+        *weak_results(reports(info.metrics)),
+        f"**Other texts.**{learnt} On another subject, another language or a much longer text it still "
+        "answers, and may be wrong and sure at once.",
+        "**What the concepts leave out.** The label is a sum over its concepts. Anything else that a reader "
+        "would weigh can only slip in through them.",
+        "**Words of what is not mentioned.** Scores of single words say little where a concept is not "
+        "mentioned; the app then leaves them uncoloured.",
+        "**Sarcasm and negation.** Both are rare in such data; look at the words that matter before you "
+        "believe the label.",
+        "**Overrides.** Setting a concept by hand answers “what if” and changes nothing in the model.",
+    ]
+    parts.section("When not to trust it")
+    st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def weak_results(found: Mapping[str, Report]) -> list[str]:
+    """Where the model did worst, in its own figures."""
+    guard = found.get(GUARD, {})
+    label, concept, gap = (number(guard, name) for name in ("task_accuracy", "concept_accuracy", "ece"))
+    if label is None:
+        return []
+    count = number(guard, "examples")
+    reviews = f"the {count:,.0f} guard reviews" if count is not None else "the guard reviews"
+    concepts = f" and {precise_percent(concept)} of the concepts" if concept is not None else ""
+    sure = f"; how sure it is misses how often it is right by {precise_percent(gap)}" if gap else ""
+    line = (
+        f"**Reviews unlike its training data.** On {reviews} it gets {precise_percent(label)} of the "
+        f"labels{concepts} right{sure}."
+    )
+    best = max(
+        (
+            value
+            for name, report in found.items()
+            if name != GUARD and (value := number(report, "task_accuracy"))
+        ),
+        default=None,
+    )
+    if best is not None and best > label:
+        line += f" On data like that it was trained on it gets {precise_percent(best)} of the labels."
+    return [
+        f"{line} These reviews were composed with the help of a language model and checked by the same kind "
+        "of reader; they are wordier and more pointed than everyday ones."
+    ]

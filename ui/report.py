@@ -1,0 +1,156 @@
+"""An explanation as one HTML page that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.explain.tokens.registry import METHODS
+from sparsecbm_core.figures import (
+    FOR,
+    NEUTRAL,
+    before_after_figure,
+    breakdown,
+    contribution_figure,
+    density_figure,
+    density_top,
+    overlap_figure,
+    percent,
+    precise_percent,
+    score_text,
+    share_bars,
+)
+from ui.answer import answer_html
+from ui.correct import result_html
+from ui.exports import ASSETS
+from ui.glossary import terms_html
+from ui.review import has_sign, is_cut, legend_html, review_html
+from ui.table import table_html
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
+    from sparsecbm_core.intervene.oracle import OracleResult
+
+# Nothing may be fetched, whatever a review holds.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+STYLE = """
+:root { color-scheme: light; }
+body { margin: 2.5rem auto; max-width: 60rem; padding: 0 1.5rem; color: #111318; background: #ffffff;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 2rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
+h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; } details { margin: .75rem 0; }
+.review { max-height: none; } @media print { details { display: none; } h2, h3 { break-after: avoid; } }
+"""
+
+
+def report_html(
+    explanation: Explanation,
+    space: ConceptSpace,
+    title: str,
+    stats: SubnetworkStats | None = None,
+    images: Mapping[str, DensityImage] | None = None,
+    result: OracleResult | None = None,
+) -> str:
+    """The whole page; ``title`` names the model. Charts bring their library with them, once."""
+    made_by = f"{title}, fingerprint {explanation.fingerprint}"
+    if explanation.method is not None and explanation.method in METHODS:
+        made_by += f"; words by {METHODS[explanation.method].title.lower()}"
+    parts = [
+        "<h1>Why this label?</h1>",
+        f'<p class="sc-note">{escape(made_by)}</p>',
+        answer_html(explanation, space),
+        "<h2>The review</h2>",
+        *(_concept(explanation, name, space) for name in space.concepts),
+        "<h2>How likely each label is</h2>",
+        _labels(explanation, space),
+        f"<h2>Why {escape(space.title(explanation.label))}</h2>",
+        _sum(explanation, space),
+    ]
+    if result is not None:
+        parts += [
+            "<h2>With a concept set by hand</h2>",
+            result_html(result, explanation, space),
+            _chart(before_after_figure(result, space)),
+        ]
+    if stats is not None and images:
+        parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
+    parts += ["<h2>In plain words</h2>", terms_html(space)]
+    css = (ASSETS / "parts.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Why this label? {escape(title)}</title><style>{css}{STYLE}</style>{_library()}</head>"
+        f'<body class="stApp"><main>{"".join(parts)}</main></body></html>\n'
+    )
+
+
+def _library() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return f"<script>{get_plotlyjs()}</script>"
+
+
+def _chart(figure: go.Figure) -> str:
+    figure.update_layout(template="none")
+    config = {"displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": True}
+    height = f"{int(figure.layout.height or 300)}px"
+    return str(figure.to_html(config, full_html=False, include_plotlyjs=False, default_height=height))
+
+
+def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str:
+    item = explanation.concepts[concept]
+    signed = has_sign(explanation.method)
+    state = space.title(item.state)
+    head = f"{space.title(concept)}: {state}, {percent(item.probabilities[item.state])}"
+    note = ""
+    if item.tokens and item.state != UNKNOWN:
+        note = legend_html(state, signed, is_cut(explanation))
+    words = [{"word": token.text, "score": score_text(token.score, signed)} for token in item.tokens]
+    return (
+        f"<h3>{escape(head)}</h3>{review_html(explanation, concept, signed)}{note}"
+        + _details("The score of every word", table_html(words, f"Words for {space.title(concept)}"))
+        + _details(
+            "The probability of every state",
+            table_html(
+                [{"state": space.title(name), "probability": p} for name, p in item.probabilities.items()],
+                f"States of {space.title(concept)}",
+                percents=["probability"],
+            ),
+        )
+    )
+
+
+def _labels(explanation: Explanation, space: ConceptSpace) -> str:
+    shares = [explanation.probabilities[label] for label in space.labels]
+    colors = [FOR if label == explanation.label else NEUTRAL for label in space.labels]
+    return _chart(share_bars([space.title(label) for label in space.labels], shares, colors))
+
+
+def _sum(explanation: Explanation, space: ConceptSpace) -> str:
+    view = breakdown(explanation, space)
+    exact = table_html(view.rows(), "How the score adds up")
+    return _chart(contribution_figure(view)) + _details("The exact numbers", exact)
+
+
+def _subnetworks(
+    stats: SubnetworkStats, images: Mapping[str, DensityImage], space: ConceptSpace
+) -> list[str]:
+    top = density_top(images.values())
+    parts = []
+    for concept, own in stats.concepts.items():
+        used = f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)})"
+        parts.append(f"<h3>{escape(space.title(concept))}</h3><p class='sc-note'>{used}</p>")
+        parts.append(_chart(density_figure(images[concept], top)))
+    if stats.overlaps:
+        parts += ["<h3>Overlap between concepts</h3>", _chart(overlap_figure(stats, space))]
+    return parts
+
+
+def _details(title: str, body: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"

@@ -1,0 +1,18 @@
+"""Names and messages from elsewhere, as text that Markdown leaves alone."""
+
+from __future__ import annotations
+
+SIGNS = frozenset("\\`*_{}[]()#+-.!|<>~$:&=^")
+JOINER = "\N{WORD JOINER}"
+
+
+def plain(text: str) -> str:
+    r"""``text`` for a place that reads Markdown: a label may be called "1." or "$5".
+
+    Escaping does not keep Streamlit from making an icon of ":material/home:"; an invisible joiner does.
+
+    >>> plain("1. $5 :x:")
+    '1\\. \\$5 \\:x\\:'
+    """
+    escaped = "".join(f"\\{sign}" if sign in SIGNS else sign for sign in " ".join(text.split()))
+    return escaped.replace("\\:material/", f"\\:{JOINER}material/")
