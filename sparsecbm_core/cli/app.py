@@ -12,6 +12,7 @@ import typer
 from sparsecbm_core.cli.data import stats
 from sparsecbm_core.cli.evaluate import evaluate
 from sparsecbm_core.cli.explain import explain
+from sparsecbm_core.cli.intervene import intervene, intervene_eval
 from sparsecbm_core.cli.patch import patch_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
@@ -19,7 +20,7 @@ from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 app = typer.Typer(
     name="sparsecbm",
-    help="Concept bottleneck models with one sparse subnetwork per concept: train, measure, explain.",
+    help="Concept bottlenecks with a sparse subnetwork per concept: train, measure, explain and correct.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,7 +29,7 @@ data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
 app.add_typer(patch_app, name="patch")
-for command in (train, evaluate, explain):
+for command in (train, evaluate, explain, intervene, intervene_eval):
     app.command()(command)
 
 

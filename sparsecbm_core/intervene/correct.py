@@ -71,7 +71,7 @@ def intervene(
             found = flip_fixed(subnetwork, chosen, count, gap, gradient, scale, seed)
     edit = subnetwork.edit()
     corrected = corrected_model(model, edit, {concept: subnetwork.matrices()})
-    share = found.flipped / subnetwork.total
+    share = edit.size / 2 / subnetwork.total  # a second gradient may take back what the first did
     return case.conclude(rule, corrected, edit, r, share, seed, found.gradients)
 
 

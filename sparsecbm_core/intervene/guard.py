@@ -104,15 +104,20 @@ class GuardBaseline:
             logits[:, k] = concept_logits(corrected, self.reviews.texts, concept)
         return logits
 
-    def report(self, corrected: ConceptModel, concepts: Sequence[str]) -> GuardReport:
-        """What changed on the guard set; only the corrected subnetworks and the head are run again."""
+    def report(
+        self, corrected: ConceptModel, concepts: Sequence[str], about: Sequence[str] | None = None
+    ) -> GuardReport:
+        """What changed on the guard set; only the subnetworks of ``concepts`` and the head are run again.
+
+        ``about`` are the concepts tallied as "concept", by default all that can have changed.
+        """
         space, logits = self.model.space, self.after(corrected, concepts)
         gold = torch.tensor([example.concepts for example in self.reviews])  # (N, K)
         labels = torch.tensor([example.label for example in self.reviews])
         before, after = self.concept_logits.argmax(-1), logits.argmax(-1)
         label_before = _labels(self.model, self.concept_logits)
         label_after = _labels(corrected, logits)
-        same = [space.concept_index(concept) for concept in concepts]
+        same = [space.concept_index(name) for name in (concepts if about is None else about)]
         rest = [k for k in range(space.num_concepts) if k not in same]
         changes = []
         for i, example in enumerate(self.reviews):

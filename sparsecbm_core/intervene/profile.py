@@ -103,6 +103,15 @@ def profile_path(folder: str | Path, model: ConceptModel, data: str) -> Path:
     return Path(folder) / "guard_profiles" / f"{model.fingerprint}-{data}.safetensors"
 
 
+def shipped_profile(folder: str | Path, model: ConceptModel) -> GuardProfile | None:
+    """A profile that lies beside the model, whatever reviews it is of; None if there is none that fits."""
+    for path in sorted((Path(folder) / "guard_profiles").glob(f"{model.fingerprint}-*.safetensors")):
+        profile = GuardProfile.load(path)
+        if profile.model == model.fingerprint:
+            return profile
+    return None
+
+
 def cached_profile(
     folder: str | Path,
     model: ConceptModel,

@@ -1,0 +1,254 @@
+"""How well corrections work: reached, lasting, and what else they change, rule by rule."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted, siblings_right
+from sparsecbm_core.intervene.baselines import by_oracle, finetune, head_only
+from sparsecbm_core.intervene.correct import intervene
+from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
+from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
+from sparsecbm_core.intervene.results import Intervention
+from sparsecbm_core.intervene.rules import RULES
+from sparsecbm_core.models.concept_model import ConceptModel
+
+SCHEMA_VERSION = 1
+BASELINES = {"oracle": by_oracle, "finetune": finetune, "head": head_only}
+ALL_RULES = (*RULES, *BASELINES)
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """One rule over all pairs, each corrected on the pristine model.
+
+    ``efficacy``: share that is right when the same text comes again (0 for the oracle, by its nature).
+    ``r_median``: share of the prunable weights dropped. ``weights_flipped_median``: share flipped.
+    ``guard_unchanged`` and ``guard_accuracy_delta`` are means over corrections, by target.
+    ``generalisation``: of the other edits of the same reviews with the same gold state, the share
+    that is right, before and after.
+    """
+
+    pairs: int
+    efficacy: float
+    r_median: float
+    weights_flipped_median: float
+    guard_unchanged: Mapping[str, float]
+    guard_accuracy_delta: Mapping[str, float]
+    generalisation: Mapping[str, float | int | None]
+    seconds_median: float
+
+
+@dataclass(frozen=True)
+class ChainFigures:
+    """A model corrected ``corrections`` times without reset: on the guard reviews, and looking back.
+
+    ``still_right``: share of the earlier corrections that hold. ``drift``: bits that differ from the
+    pristine masks.
+    """
+
+    corrections: int
+    concept_accuracy: float
+    label_accuracy: float
+    concept_accuracy_start: float
+    label_accuracy_start: float
+    still_right: float
+    drift: int
+
+
+@dataclass(frozen=True)
+class InterventionEvaluation:
+    """All rules in one run, with what they were measured on."""
+
+    data: Mapping[str, Any]
+    model: str
+    settings: Mapping[str, Any]
+    rules: Mapping[str, RuleFigures] = field(default_factory=dict)
+    sequential: Mapping[str, Sequence[ChainFigures]] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def apply_rule(model: ConceptModel, pair: Pair, rule: str, profile: GuardProfile | None) -> Intervention:
+    """Correct a pair to its gold state by a rule or a baseline; "paper" at its own r = 0.01."""
+    text, concept = pair.example.text, model.space.concepts[pair.k]
+    state = model.space.states[pair.example.concepts[pair.k]]
+    if rule in BASELINES:
+        return BASELINES[rule](model, text, concept, state)
+    if rule not in RULES:
+        raise InputError(one_of(rule, ALL_RULES, "rule"))
+    return intervene(model, text, concept, state, rule, 0.01 if rule == "paper" else "auto", profile)
+
+
+def evaluate_rule(
+    model: ConceptModel,
+    rule: str,
+    pairs: Sequence[Pair],
+    reviews: Reviews,
+    baseline: GuardBaseline,
+    profile: GuardProfile | None,
+    on_progress: Progress = lambda done, total, message: None,
+) -> RuleFigures:
+    """Correct every pair on the pristine model and look at what else changed."""
+    results: list[Intervention] = []
+    reports: list[GuardReport] = []
+    before, after = [0, 0], [0, 0]  # siblings right, siblings
+    for number, pair in enumerate(pairs):
+        done = apply_rule(model, pair, rule, profile)
+        changed = model.space.concepts if rule == "finetune" else (done.concept,)
+        reports.append(_one_concept(baseline, done, changed))
+        for tally, one in ((before, model), (after, done.corrected)):
+            right, count = siblings_right(one, pair, reviews.pool)
+            tally[0] += right
+            tally[1] += count
+        # The corrected model holds a subnetwork of its own: 42 MB, and not needed any more.
+        results.append(replace(done, corrected=model))
+        on_progress(number + 1, len(pairs), f"{rule}: {number + 1} of {len(pairs)}")
+    targets = ("concept", "other_concepts", "label")
+    return RuleFigures(
+        pairs=len(results),
+        efficacy=statistics.mean(float(done.again) for done in results),
+        r_median=statistics.median(done.r for done in results),
+        weights_flipped_median=statistics.median(done.edit.size / done.total for done in results),
+        guard_unchanged={
+            name: statistics.mean(getattr(report, name).unchanged_share for report in reports)
+            for name in targets
+        },
+        guard_accuracy_delta={
+            name: statistics.mean(getattr(report, name).accuracy_delta for report in reports)
+            for name in targets
+        },
+        generalisation={
+            "before": before[0] / before[1] if before[1] else None,
+            "after": after[0] / after[1] if after[1] else None,
+            "siblings": after[1],
+        },
+        seconds_median=statistics.median(done.seconds for done in results),
+    )
+
+
+def evaluate_chain(
+    model: ConceptModel,
+    rule: str,
+    pairs: Sequence[Pair],
+    lengths: Sequence[int],
+    baseline: GuardBaseline,
+    profile: GuardProfile | None,
+    on_progress: Progress = lambda done, total, message: None,
+) -> list[ChainFigures]:
+    """The same model corrected one pair after another; figures after each of ``lengths``."""
+    current, figures, wanted = model, [], sorted({n for n in lengths if n <= len(pairs)})
+    for number, pair in enumerate(pairs[: max(wanted, default=0)]):
+        current = apply_rule(current, pair, rule, profile).corrected
+        if number + 1 in wanted:
+            figures.append(_chain_figures(model, current, pairs[: number + 1], baseline))
+        on_progress(number + 1, wanted[-1], f"{rule}, in a chain: {number + 1} of {wanted[-1]}")
+    return figures
+
+
+def run_evaluation(
+    model: ConceptModel,
+    data: ReviewDataset,
+    rules: Sequence[str],
+    limit: int = 200,
+    guard: int = 200,
+    profile: int = 150,
+    sequential: Sequence[int] = (),
+    seed: int = 0,
+    done: Mapping[str, Any] | None = None,
+    on_progress: Progress = lambda done, total, message: None,
+    on_result: Callable[[InterventionEvaluation], None] = lambda result: None,
+) -> InterventionEvaluation:
+    """All ``rules`` on the same pairs. ``on_result`` gets what there is after each rule.
+
+    ``done`` is the `to_dict` of a stopped run with the same data, model and settings: its rules are
+    not measured again. Raises `InputError` for an unknown rule or too few reviews.
+    """
+    for rule in rules:
+        if rule not in ALL_RULES:
+            raise InputError(one_of(rule, ALL_RULES, "rule"))
+    reviews = Reviews.of(data, profile, guard, seed)
+    result = InterventionEvaluation(
+        data={"name": data.name, "split": data.split, "fingerprint": data.fingerprint()},
+        model=model.fingerprint,
+        settings={
+            "limit": limit,
+            "guard": len(reviews.guard),
+            "profile": len(reviews.profile),
+            "seed": seed,
+            "sequential": list(sequential),
+        },
+    )
+    result = _taken_up(result, done)
+    pairs = mispredicted(model, reviews.pool, limit, seed)
+    baseline = GuardBaseline.read(model, reviews.guard)
+    needs = any(rule in RULES and RULES[rule].needs_profile for rule in rules)
+    made = None
+    if needs:
+        made = compute_profile(
+            model,
+            reviews.profile.texts,
+            reviews.profile.fingerprint(),
+            lambda now, total: on_progress(now, total, "guard profile"),
+        )
+    for rule in rules:
+        if rule not in result.rules:
+            figures = evaluate_rule(model, rule, pairs, reviews, baseline, made, on_progress)
+            result = replace(result, rules={**result.rules, rule: figures})
+            on_result(result)
+        if sequential and rule not in result.sequential and rule != "oracle":
+            chain = evaluate_chain(model, rule, pairs, sequential, baseline, made, on_progress)
+            result = replace(result, sequential={**result.sequential, rule: chain})
+            on_result(result)
+    return result
+
+
+def _taken_up(result: InterventionEvaluation, done: Mapping[str, Any] | None) -> InterventionEvaluation:
+    if not done:
+        return result
+    fresh = result.to_dict()
+    if any(done.get(name) != fresh[name] for name in ("data", "model", "settings", "schema_version")):
+        raise InputError("the results to go on from have other data, model or settings; use another file")
+    return replace(
+        result,
+        rules={name: RuleFigures(**figures) for name, figures in done["rules"].items()},
+        sequential={
+            name: [ChainFigures(**figures) for figures in chain] for name, chain in done["sequential"].items()
+        },
+    )
+
+
+def _one_concept(baseline: GuardBaseline, done: Intervention, changed: Sequence[str]) -> GuardReport:
+    """The guard report with the corrected concept as "concept", also where others changed too."""
+    return baseline.report(done.corrected, changed, about=(done.concept,))
+
+
+def _chain_figures(
+    model: ConceptModel, current: ConceptModel, pairs: Sequence[Pair], baseline: GuardBaseline
+) -> ChainFigures:
+    report = baseline.report(current, model.space.concepts)
+    said = current.predict([pair.example.text for pair in pairs]).states
+    right = [
+        int(states[pair.k]) == pair.example.concepts[pair.k] for states, pair in zip(said, pairs, strict=True)
+    ]
+    drift = 0
+    if model.masks is not None and current.masks is not None:
+        drift = MaskEdit.between(model.masks, current.masks).size
+    return ChainFigures(
+        corrections=len(pairs),
+        concept_accuracy=report.concept.accuracy_after,
+        label_accuracy=report.label.accuracy_after,
+        concept_accuracy_start=report.concept.accuracy_before,
+        label_accuracy_start=report.label.accuracy_before,
+        still_right=sum(right) / len(right),
+        drift=drift,
+    )
