@@ -1,4 +1,4 @@
-"""JSON and text files that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ def write_json(path: Path, data: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text through a temporary file."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one of this process's own."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         sync(temporary)
         os.replace(temporary, path)
     finally:

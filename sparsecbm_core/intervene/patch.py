@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
 from sparsecbm_core.errors import InputError, PatchError
+from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.edits import MaskEdit
 
 if TYPE_CHECKING:
@@ -132,16 +131,7 @@ class Patch:
         target, content = Path(path), self.to_bytes()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                    os.fsync(file.fileno())
-                Path(temporary).chmod(0o644)  # mkstemp's are readable by their owner alone
-                os.replace(temporary, target)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            write_bytes(target, content)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PatchError(f"cannot write the patch {target}: {reason}") from error

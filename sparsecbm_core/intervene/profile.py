@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.subnetwork import Loss, Subnetwork
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ class GuardProfile:
         }
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".profile.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(to_bytes(tensors, {HEADER: json.dumps(header)}))
-        os.replace(temporary, path)
+        write_bytes(path, to_bytes(tensors, {HEADER: json.dumps(header)}))
 
     @classmethod
     def load(cls, path: str | Path) -> GuardProfile:
