@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 VARIABLE = "SPARSECBM_MODEL"
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models" / "cebab-minilm"
 TILE_CELLS, IMAGE_CELLS = (2, 6), (12, 12)
-# Steps of integrated gradients. Against 128 steps the scores are off by at most 2 % of the strongest
-# word's, less than a colour shows, and take half the time of the usual 32.
-STEPS = 16
+# Steps of integrated gradients. Against 96 steps the scores of the example reviews are off by at most 3 % of
+# the strongest word's, less than a colour shows, and take three quarters of the time of the usual 32.
+STEPS = 24
 
 
 @dataclass(frozen=True)

@@ -10,44 +10,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.models.masks import MaskSet
-
-
-class _RowsTimesConcepts(torch.autograd.Function):
-    """y_k = x_k W_kᵀ with gradients to x alone; each direction reads the weights in the order it likes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, stacked: torch.Tensor, transposed: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(stacked)
-        return torch.bmm(x, transposed)  # (K, N, I) by (K, I, O)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (stacked,) = ctx.saved_tensors
-        return torch.bmm(grad, stacked), None, None
 
 
 @dataclass(frozen=True)
 class ConceptWeights:
     """One matrix as the K subnetworks see it: ``stacked`` (K, O, I).
 
-    ``transposed`` is the same as (K, I, O) in memory: with it a forward pass takes three quarters of the
-    time, at twice the memory; without it the product is differentiable in the weights as well.
     ``replaced`` overrides single concepts with an (O, I) tensor, so that a corrected concept
     costs one matrix and not K.
     """
 
     stacked: torch.Tensor
-    transposed: torch.Tensor | None = None
     replaced: Mapping[int, torch.Tensor] = field(default_factory=dict)
 
     def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -56,13 +37,9 @@ class ConceptWeights:
         rows = x.reshape(concepts, -1, in_features)  # (K, N·T, I)
         if self.replaced:
             y = torch.stack([F.linear(rows[k], self.of(k), bias) for k in range(concepts)])
-        elif self.transposed is None:
+        else:
             matrices = self.stacked.transpose(1, 2)  # (K, I, O)
             y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias, rows, matrices)
-        else:
-            y = _RowsTimesConcepts.apply(rows, self.stacked, self.transposed)
-            if bias is not None:
-                y = y + bias
         return y.reshape(*x.shape[:-1], out_features)
 
     def of(self, k: int) -> torch.Tensor:
@@ -71,9 +48,7 @@ class ConceptWeights:
 
     def only(self, k: int) -> ConceptWeights:
         """Concept k alone, sharing memory with this."""
-        if k in self.replaced or self.transposed is None:
-            return ConceptWeights(self.of(k)[None])
-        return ConceptWeights(self.stacked[k : k + 1], self.transposed[k : k + 1])
+        return ConceptWeights(self.of(k)[None])
 
     def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:
         return replace(self, replaced={**self.replaced, k: weight})
@@ -150,6 +125,5 @@ def effective_weights(layers: Mapping[str, MaskedLinear], masks: MaskSet) -> Eff
     matrices = {}
     for name, layer in layers.items():
         weight = layer.weight.detach()
-        stacked = masks.to_torch(name).to(weight.device) * weight
-        matrices[name] = ConceptWeights(stacked, stacked.transpose(1, 2).contiguous())
+        matrices[name] = ConceptWeights(masks.to_torch(name).to(weight.device) * weight)
     return EffectiveWeights(masks.concepts, matrices)

@@ -1,4 +1,4 @@
-"""Weights in two layouts: the same products and gradients as one matrix after the other."""
+"""All concepts in one product: the same products and gradients as one matrix after the other."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def by_hand(stacked: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) -
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
-@pytest.mark.parametrize("layouts", [1, 2])
-def test_products_and_gradients_are_those_of_each_matrix(with_bias, layouts):
+def test_products_and_gradients_are_those_of_each_matrix(with_bias):
     stacked, bias, x = matrices()
     bias = bias if with_bias else None
-    weights = ConceptWeights(stacked, stacked.transpose(1, 2).contiguous() if layouts == 2 else None)
+    weights = ConceptWeights(stacked)
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
     result, expected = weights.linear(ours, bias), by_hand(stacked, bias, theirs)
     torch.testing.assert_close(result, expected)
@@ -40,7 +39,7 @@ def test_products_and_gradients_are_those_of_each_matrix(with_bias, layouts):
     torch.testing.assert_close(got, wanted)
 
 
-def test_without_the_second_layout_the_weights_can_be_differentiated():
+def test_the_weights_can_be_differentiated_as_well():
     stacked, bias, x = matrices()
     leaf, reference = stacked.clone().requires_grad_(), stacked.clone().requires_grad_()
     (got,) = torch.autograd.grad(ConceptWeights(leaf).linear(x, bias).square().sum(), leaf)
@@ -48,10 +47,9 @@ def test_without_the_second_layout_the_weights_can_be_differentiated():
     torch.testing.assert_close(got, wanted)
 
 
-@pytest.mark.parametrize("layouts", [1, 2])
-def test_one_concept_alone(layouts):
+def test_one_concept_alone():
     stacked, bias, x = matrices()
-    weights = ConceptWeights(stacked, stacked.transpose(1, 2).contiguous() if layouts == 2 else None)
+    weights = ConceptWeights(stacked)
     changed = weights.with_replaced(1, stacked[1] * 2)
     for k, part in enumerate(x.chunk(3)):
         torch.testing.assert_close(weights.only(k).linear(part, bias), F.linear(part, stacked[k], bias))
