@@ -50,8 +50,7 @@ def intervene(
 ) -> None:
     """Correct a concept of one review inside the model, and say what else that changes.
 
-    The model's folder stays as it is: the correction goes into a patch file. The review's text is
-    not kept in it.
+    The model's folder stays as it is: the correction goes into a patch file, without the review.
     """
     from sparsecbm_core.intervene.guard import GuardBaseline
     from sparsecbm_core.intervene.patch import Patch

@@ -127,7 +127,7 @@ class GuardBaseline:
             values = labels[i], label_before[i], label_after[i]
             changes += _change(example.id, "label", space.labels, *map(int, values))
         return GuardReport(
-            data=f"{self.reviews.name} {self.reviews.split}",
+            data=" ".join(dict.fromkeys((self.reviews.name, self.reviews.split))),
             reviews=len(self.reviews),
             concept=_tally(gold[:, same], before[:, same], after[:, same]),
             other_concepts=_tally(gold[:, rest], before[:, rest], after[:, rest]),
