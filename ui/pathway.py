@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,15 +97,7 @@ def pathway_data(
             for name in space.concepts
         ],
         "base": {"title": parts.base_title, "value": parts.base, "text": parts.base_text},
-        "labels": [
-            {
-                "title": space.title(label),
-                "share": explanation.probabilities[label],
-                "text": percent(explanation.probabilities[label]),
-                "on": label == explanation.label,
-            }
-            for label in space.labels
-        ],
+        "labels": _shares(space, space.labels, explanation.probabilities, explanation.label),
         "score": f"score {parts.total_text}",
     }
 
@@ -125,6 +117,21 @@ def words_note(explanation: Explanation, item: ConceptExplanation, unscored: str
     return None
 
 
+def _shares(
+    space: ConceptSpace, names: Sequence[str], shares: Mapping[str, float], found: str
+) -> list[dict[str, Any]]:
+    """A bar for each state or label; the one that was found is on."""
+    return [
+        {
+            "title": space.title(name),
+            "share": shares[name],
+            "text": percent(shares[name]),
+            "on": name == found,
+        }
+        for name in names
+    ]
+
+
 def _concept(
     part: Part,
     item: ConceptExplanation,
@@ -137,15 +144,7 @@ def _concept(
         "name": part.name,
         "title": part.title,
         "state": f"{space.title(item.state)} · {percent(item.probabilities[item.state])}",
-        "states": [
-            {
-                "title": space.title(state),
-                "share": item.probabilities[state],
-                "text": percent(item.probabilities[state]),
-                "on": state == item.state,
-            }
-            for state in space.states
-        ],
+        "states": _shares(space, space.states, item.probabilities, item.state),
         "value": part.value,
         "text": part.text,
         "side": part.side,

@@ -136,7 +136,7 @@ def _corrected(
     profile: GuardProfile | None,
     seed: int,
 ) -> Intervention:
-    from sparsecbm_core.evaluate.interventions import BASELINES
+    from sparsecbm_core.intervene.baselines import BASELINES
     from sparsecbm_core.intervene.correct import intervene as correct
 
     if rule in BASELINES:

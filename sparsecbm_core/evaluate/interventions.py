@@ -10,7 +10,7 @@ from typing import Any
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted, siblings_right
-from sparsecbm_core.intervene.baselines import by_oracle, finetune, head_only
+from sparsecbm_core.intervene.baselines import BASELINES
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
@@ -20,7 +20,6 @@ from sparsecbm_core.intervene.rules import RULES
 from sparsecbm_core.models.concept_model import ConceptModel
 
 SCHEMA_VERSION = 1
-BASELINES = {"oracle": by_oracle, "finetune": finetune, "head": head_only}
 ALL_RULES = (*RULES, *BASELINES)
 Progress = Callable[[int, int, str], None]
 
@@ -105,7 +104,7 @@ def evaluate_rule(
     for number, pair in enumerate(pairs):
         done = apply_rule(model, pair, rule, profile)
         changed = model.space.concepts if rule == "finetune" else (done.concept,)
-        reports.append(_one_concept(baseline, done, changed))
+        reports.append(baseline.report(done.corrected, changed, about=(done.concept,)))
         for tally, one in ((before, model), (after, done.corrected)):
             right, count = siblings_right(one, pair, reviews.pool)
             tally[0] += right
@@ -225,11 +224,6 @@ def _taken_up(result: InterventionEvaluation, done: Mapping[str, Any] | None) ->
             name: [ChainFigures(**figures) for figures in chain] for name, chain in done["sequential"].items()
         },
     )
-
-
-def _one_concept(baseline: GuardBaseline, done: Intervention, changed: Sequence[str]) -> GuardReport:
-    """The guard report with the corrected concept as "concept", also where others changed too."""
-    return baseline.report(done.corrected, changed, about=(done.concept,))
 
 
 def _chain_figures(

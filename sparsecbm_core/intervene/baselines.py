@@ -70,3 +70,6 @@ def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Inter
         steps += 1
     network.projector.data[k], network.projector_bias.data[k] = rows, bias
     return case.conclude("head", replace(model, network=network), MaskEdit({}), gradients=steps)
+
+
+BASELINES = {"oracle": by_oracle, "finetune": finetune, "head": head_only}
