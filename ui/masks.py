@@ -33,7 +33,8 @@ CHANCE = (
 )
 BLOCKS = (
     "The review passes the layers from top to bottom. In each, query, key and value decide which words look "
-    "at which; the rest works on one word at a time. A block is one weight matrix: stronger in colour where more is used."
+    "at which; the rest works on one word at a time. A block is one weight matrix: stronger in colour "
+    "where more is used."
 )
 
 
