@@ -1,4 +1,4 @@
-"""Is a concept wrong? What the label would be if it were another."""
+"""Is a concept wrong? Choose what it should be, and the model itself is corrected."""
 
 from __future__ import annotations
 
@@ -10,118 +10,150 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import before_after_figure, percent
-from ui import parts
-from ui.exports import json_text
+from sparsecbm_core.figures import percent
+from ui import corrected, loader, parts, settings
+from ui.live import Request, perform
 from ui.state import AppState
 from ui.text import plain
 
 if TYPE_CHECKING:
-    from sparsecbm_core.intervene.oracle import OracleResult
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.guard import Guard
 
-LABELLED = "Override only: the model itself is unchanged and will make the same error on the same review."
 HELP = (
-    "The concept is set to the state you choose, with full certainty, and only the last step, from concepts "
-    "to label, is computed again."
+    "Every concept reads with its own part of the model's weights, its subnetwork. A correction takes the "
+    "fewest weights that matter here out of that subnetwork, puts as many others in, and leaves the weights "
+    "themselves alone."
 )
 MARKS = (
-    "Filled: what the model found, and how sure it is. Outlined with a tick: your choice; press it again to "
-    "let the model decide that concept."
+    "Filled: what the model finds, and how sure it is. Choose another state, and the model corrects itself."
 )
 
 
-def show(state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None) -> None:
+def show(
+    state: AppState, base: ConceptModel, guard: Guard, explanation: Explanation, space: ConceptSpace
+) -> None:
+    """States to choose from, and beside them what the last correction did."""
     parts.section("Is a concept wrong? Say what it should be.", help=HELP)
-    left, right = st.columns([1.1, 1], gap="medium")
-    with left, st.container(border=True, height="stretch", key="states_card"):
+    _section(state, base, guard, explanation, space, _seen(state))
+
+
+def _seen(state: AppState) -> tuple[object, ...]:
+    """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
+    return state.history.steps, state.attempt, state.settings
+
+
+@st.fragment
+def _section(
+    state: AppState,
+    base: ConceptModel,
+    guard: Guard,
+    explanation: Explanation,
+    space: ConceptSpace,
+    seen: tuple[object, ...],
+) -> None:
+    """A part of its own: while the model is corrected, the page around it stays as it is."""
+    if seen != _seen(state):
+        st.rerun()
+    left, right = st.columns([1.05, 1], gap="medium")
+    with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
             _row(state, explanation, concept, space)
         parts.caption(MARKS)
-        with st.container(horizontal=True):
-            st.button(
-                "Undo", on_click=state.undo, disabled=not state.past, key="undo", icon=":material/undo:"
-            )
-            st.button("Let the model decide", on_click=state.reset, disabled=not state.overrides, key="reset")
-    with right, st.container(border=True, height="stretch", key="override_card"):
-        if result is None:
-            parts.lead("Choose another state for a concept, and the label it would lead to appears here.")
-        else:
-            st.html(result_html(result, explanation, space))
-            parts.download(
-                "Save as JSON", lambda: json_text(result.to_dict()), "override.json", kind=parts.JSON
-            )
-    if result is not None:
-        parts.chart(
-            before_after_figure(result, space),
-            [
-                {
-                    "label": space.title(label),
-                    "model": result.probabilities[label],
-                    "with_your_change": result.probabilities_after[label],
-                }
-                for label in space.labels
-            ],
-            "override",
-            "Label probabilities before and after",
-            percents=["model", "with_your_change"],
-        )
+        _history_buttons(state)
+    with right, st.container(border=True, height="stretch", key="correction_card"):
+        if state.request is not None:
+            _carry_out(state, base, guard, state.request, space)
+        corrected.show(state, space)
+    how_to(state, base, space)
+
+
+def how_to(state: AppState, base: ConceptModel, space: ConceptSpace) -> None:
+    """The rule and its settings, for those who want to know."""
+    with st.expander("How to correct", type="compact"):
+        settings.show(state, space, most_share(base))
+
+
+def most_share(base: ConceptModel) -> float:
+    """The largest share of the weights, in per cent, that every subnetwork can drop and grow."""
+    stats = loader.stats(base)
+    shares = [] if stats is None else [own.density for own in stats.concepts.values()]
+    return 100 * min((min(share, 1 - share) for share in shares), default=0.0)
+
+
+def _carry_out(
+    state: AppState, base: ConceptModel, guard: Guard, request: Request, space: ConceptSpace
+) -> None:
+    """Correct with progress; whoever presses something else meanwhile calls it off."""
+    state.request = None
+    title, wanted = space.title(request.concept), space.title(request.state)
+    bar = st.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
+    attempt = perform(
+        base,
+        state.history.steps,
+        request,
+        state.settings,
+        guard,
+        lambda share, message: bar.progress(min(1.0, share), message),
+    )
+    if attempt.step is not None and not attempt.asks:
+        state.take_over(attempt.step)
+    else:
+        state.attempt = attempt
+    st.rerun()
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    """A group of buttons, named after the concept: the chosen one is what was set by hand."""
+    """A group of buttons, named after the concept: the chosen one is what the model finds."""
     item, title = explanation.concepts[concept], space.title(concept)
+    asked = state.request
+    own = {
+        step.patch.state
+        for step in state.history.steps
+        if step.text == explanation.text and step.patch.concept == concept
+    }
 
     def name(option: str) -> str:
         text = plain(space.title(option))
-        found = f"model {percent(item.probabilities[option])}"
-        return f"{text} :gray-badge[{plain(found)}]" if option == item.state else text
+        if option != item.state:
+            return text
+        how = "corrected" if option in own else "model"
+        return f"{text} :gray-badge[{plain(f'{how} {percent(item.probabilities[option])}')}]"
 
     key = f"state-{concept}"
     with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
         st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
-        st.session_state[key] = state.overrides.get(concept)
+        st.session_state[key] = asked.state if asked and asked.concept == concept else item.state
         st.pills(
             plain(title),
             space.states,
             format_func=name,
             key=key,
             label_visibility="collapsed",
+            required=True,
             wrap=True,
             on_change=parts.take_over,
-            args=(key, partial(state.override, concept)),
+            args=(key, partial(state.correct, concept)),
         )
 
 
-def verdict(result: OracleResult, space: ConceptSpace) -> str:
-    if result.label_after != result.label:
-        return f"The label becomes {space.title(result.label_after)}."
-    return f"The label stays {space.title(result.label)}."
-
-
-def result_html(result: OracleResult, explanation: Explanation, space: ConceptSpace) -> str:
-    """Before and after, side by side."""
-    before = _sure(space.title(result.label), result.probabilities[result.label])
-    after = _sure(space.title(result.label_after), result.probabilities_after[result.label_after])
-    rows = [_cells("Label", before, after)]
-    for concept, state in result.states.items():
-        item = explanation.concepts[concept]
-        was = _sure(space.title(item.state), item.probabilities[item.state])
-        how = "confirmed by hand" if state == item.state else "set by hand"
-        rows.append(_cells(escape(space.title(concept)), was, f"{escape(space.title(state))}, {how}"))
-    rows.append(
-        f'<tr><th scope="row">The same review again</th><td colspan="2">{before}, as before</td></tr>'
-    )
-    return (
-        f'<p class="sc-verdict">{escape(verdict(result, space))}</p>'
-        '<table class="sc-beforeafter" aria-label="Before and after"><thead><tr><td></td>'
-        '<th scope="col">Model</th><th scope="col">With your change</th></tr></thead>'
-        f'<tbody>{"".join(rows)}</tbody></table><p class="sc-note">{escape(LABELLED)}</p>'
-    )
-
-
-def _cells(name: str, was: str, now: str) -> str:
-    return f'<tr><th scope="row">{name}</th><td>{was}</td><td class="sc-after">{now}</td></tr>'
-
-
-def _sure(title: str, probability: float) -> str:
-    return f'{escape(title)}, <span class="sc-nowrap">{percent(probability)}</span>'
+def _history_buttons(state: AppState) -> None:
+    history = state.history
+    with st.container(horizontal=True):
+        st.button(
+            "Undo",
+            on_click=state.undo_correction,
+            disabled=not history.can_undo,
+            key="undo",
+            icon=":material/undo:",
+        )
+        st.button(
+            "Redo",
+            on_click=state.redo_correction,
+            disabled=not history.can_redo,
+            key="redo",
+            icon=":material/redo:",
+        )
+        st.button(
+            "Model as loaded", on_click=state.uncorrected, disabled=not history.steps, key="uncorrected"
+        )

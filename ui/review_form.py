@@ -17,22 +17,26 @@ TEXT, EXAMPLE = "review", "example_choice"
 LONGEST = 200_000
 
 
-def show(state: AppState, examples: Mapping[str, Example]) -> DeltaGenerator:
-    """The form; returns the place for the number of words, which only the model knows."""
+def show(state: AppState, examples: Mapping[str, Example], known: Mapping[str, Example]) -> DeltaGenerator:
+    """The form; returns the place for the number of words, which only the model knows.
+
+    The menu offers ``examples``; ``known`` are these and further texts that have a name.
+    """
     # Only where the session's text changed: writing it always would overwrite what a visitor is typing.
     if TEXT not in st.session_state or state.shown_text != state.text:
         st.session_state[TEXT] = state.shown_text = state.text
     with st.container(border=True, height="stretch", key="review_card"):
         if examples:
-            # None is a text of one's own; the menu then shows its placeholder.
-            st.session_state[EXAMPLE] = state.example
+            # None is a text of one's own, or one that the menu does not offer: it shows its placeholder.
+            other = known.get(state.example or "")
+            st.session_state[EXAMPLE] = state.example if state.example in examples else None
             st.selectbox(
                 "Example",
                 list(examples),
                 index=None,
                 format_func=lambda name: examples[name].title,
                 key=EXAMPLE,
-                placeholder="Choose an example",
+                placeholder="Choose an example" if other is None else other.title,
                 on_change=_choose,
                 args=(state, examples),
                 label_visibility="collapsed",
@@ -44,7 +48,7 @@ def show(state: AppState, examples: Mapping[str, Example]) -> DeltaGenerator:
             )
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.form_submit_button(
-                    "Explain", type="primary", on_click=_submit, args=(state, examples), key="explain"
+                    "Explain", type="primary", on_click=_submit, args=(state, known), key="explain"
                 )
                 st.form_submit_button("Clear", on_click=_clear, args=(state,), key="clear")
                 place = st.empty()
@@ -65,7 +69,7 @@ def _choose(state: AppState, examples: Mapping[str, Example]) -> None:
         state.show_text(examples[name].text, name)
 
 
-def _submit(state: AppState, examples: Mapping[str, Example]) -> None:
+def _submit(state: AppState, known: Mapping[str, Example]) -> None:
     text = st.session_state[TEXT]
     if len(text) > LONGEST:
         # The field keeps the text, to be shortened there.
@@ -74,7 +78,7 @@ def _submit(state: AppState, examples: Mapping[str, Example]) -> None:
             "Explain again."
         )
         return
-    example = examples.get(state.example or "")
+    example = known.get(state.example or "")
     state.shown_text = text
     state.show_text(text, example.id if example is not None and example.text == text else None)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,6 +13,13 @@ from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
 from sparsecbm_core.figures import breakdown
 from ui.examples import Example
+from ui.ledger_choice import LedgerChoice
+from ui.live import Attempt, Request, Settings
+from ui.mask_choice import MaskChoice
+from ui.steps import History, Step
+
+if TYPE_CHECKING:
+    from sparsecbm_core.data.types import ReviewDataset
 
 KEY = "app_state"
 PARAMETERS = ("example", "concept", "method")
@@ -24,8 +32,12 @@ class AppState:
     ``own_text`` is the last text that was not an example, ``shown_text`` what the text field was last
     given. ``saved`` is an explanation opened from a file, shown in place of a new one. ``concept`` None
     stands for the one, of those mentioned, that moves the label most. ``overrides`` are concept → state set
-    by hand, ``past`` what they were before each change, newest last. ``notice`` says why a text, ``refused``
-    why a file was not taken.
+    by hand, ``past`` what they were before each change, newest last. ``history`` holds the corrections of
+    the model itself, which stay when the text changes; ``settings`` say how to correct. ``request`` is a
+    correction asked for and not yet begun, ``attempt`` one that was not taken over: not reached, refused, or
+    waiting for a yes. ``guard_reviews`` are a visitor's own, in place of the bundled ones, ``guard_refused``
+    says why they were not taken. ``not_kept`` says why the ledger did not take a correction, ``notice`` why a
+    text, ``refused`` why a file was not taken.
     ``address`` is what the address last showed, ``page`` the page last run; ``touched`` is set while a run
     answers a widget, ``followed`` while it follows the address.
     """
@@ -42,6 +54,15 @@ class AppState:
     split: str | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     past: list[dict[str, str]] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    settings: Settings = field(default_factory=Settings)
+    request: Request | None = None
+    attempt: Attempt | None = None
+    masks: MaskChoice = field(default_factory=MaskChoice)
+    corrections: LedgerChoice = field(default_factory=LedgerChoice)
+    guard_reviews: ReviewDataset | None = None
+    guard_refused: str | None = None
+    not_kept: str | None = None
     notice: str | None = None
     refused: str | None = None
     address: dict[str, str] = field(default_factory=dict)
@@ -55,6 +76,7 @@ class AppState:
         self.touched = True
         if text != self.text:
             self.overrides, self.past, self.against = {}, [], None
+            self.request = self.attempt = None
         if example is None:
             self.own_text = text
         self.text, self.example = text, example
@@ -110,6 +132,44 @@ class AppState:
         if self.overrides:
             self.past.append(self.overrides)
             self.overrides = {}
+
+    def correct(self, concept: str, wanted: str | None) -> None:
+        """Ask for a correction of the model: ``concept`` of the present text is to be read as ``wanted``."""
+        self.touched, self.attempt, self.not_kept = True, None, None
+        self.request = None if wanted is None else Request(self.text, concept, wanted)
+
+    def set(self, **settings: Any) -> None:
+        """Correct in another way from now on."""
+        self.touched, self.attempt = True, None
+        self.settings = replace(self.settings, **settings)
+
+    def take_over(self, step: Step) -> None:
+        """Go on with the model as a correction leaves it."""
+        self.touched, self.attempt, self.request = True, None, None
+        self.concept = step.patch.concept
+        self.history.add(step)
+
+    def use(self, steps: Sequence[Step]) -> None:
+        """Add corrections that were kept to those of this session."""
+        self.touched, self.attempt = True, None
+        self.history.add(*steps)
+
+    def leave(self) -> None:
+        """Not to take over what was tried."""
+        self.touched, self.attempt, self.request = True, None, None
+
+    def undo_correction(self) -> None:
+        self.touched, self.attempt = True, None
+        self.history.undo()
+
+    def redo_correction(self) -> None:
+        self.touched, self.attempt = True, None
+        self.history.redo()
+
+    def uncorrected(self) -> None:
+        """Back to the model as it was loaded; this can be undone."""
+        self.touched, self.attempt = True, None
+        self.history.clear()
 
     def selected(self, explanation: Explanation, space: ConceptSpace) -> str:
         """The chosen concept, or else the one that moves the label most, of those that are mentioned."""

@@ -1,4 +1,4 @@
-"""Explain: one review, its label, and how the label came about."""
+"""Explain: one review, its label, how the label came about, and a correction of what is wrong in it."""
 
 from typing import NoReturn
 
@@ -6,21 +6,43 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import announce, answer, correct, downloads, how, loader, masks, parts, review_form, saved, sentence
+from ui import (
+    announce,
+    answer,
+    chain,
+    correct,
+    corrected,
+    downloads,
+    guard_reviews,
+    how,
+    loader,
+    masks,
+    override,
+    parts,
+    review_form,
+    saved,
+    side_effects,
+)
 from ui.examples import examples_for
+from ui.guard import Guard
+from ui.model_now import model_now
 from ui.pathway import WAITING
 from ui.state import current, read_address, write_address
 
 state = current()
 card = parts.model_card()
 examples = examples_for(card.space.concepts)
-read_address(state, "explain", examples, card.space.concepts, METHODS)
+on_guard = guard_reviews.bundled(card.space)
+known_texts = {**examples, **({} if on_guard is None else guard_reviews.examples(on_guard))}
+read_address(state, "explain", known_texts, card.space.concepts, METHODS)
 
 parts.title("Why this label?", card)
+chain.show(state)
+offer = st.empty()
 said = st.container(key="said")
 left, right = st.columns([1.05, 1], gap="medium")
 with left:
-    count = review_form.show(state, examples)
+    count = review_form.show(state, examples, known_texts)
 with right:
     box = st.container(border=True, height="stretch", key="answer")
 write_address(state)
@@ -41,7 +63,8 @@ if not state.text.strip():
 
 with box, st.spinner("Loading the model…"):
     try:
-        loaded = loader.model(card)
+        base = loader.model(card)
+        loaded = model_now(base, state.history.steps)
     except SparseCBMError as error:
         parts.model_problem(error)
     known = state.saved or loader.known_words(loaded, state.text, state.method)
@@ -57,21 +80,33 @@ with box, st.spinner("Loading the model…"):
 space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
 model = loaded if space is loaded.space and explanation.fingerprint == loaded.fingerprint else None
 concept = state.selected(explanation, space)
-result = loader.override(model, explanation, state.overrides) if model and state.overrides else None
+by_hand = model is not None and (model.masks is None or state.settings.rule == override.RULE)
+result = (
+    loader.override(model, explanation, state.overrides) if model and by_hand and state.overrides else None
+)
+step = corrected.shown(state)
 
 with box:
     answer.show(explanation, space, saved.origin(explanation, loaded.fingerprint) if state.saved else None)
 with said:
-    verdict = "" if result is None else f" With your change: {correct.verdict(result, space)}"
-    announce.say(sentence.plain(sentence.answer(explanation, space)) + verdict)
+    announce.say(corrected.spoken(state, explanation, space, result))
 review_form.show_count(count, explanation)
 
 place = how.show(state, model, explanation, space, concept)
 if model is not None:
-    correct.show(state, explanation, space, result)
+    guard = Guard(card.folder, state.guard_reviews or on_guard)
+    if by_hand:
+        override.show(state, explanation, space, result)
+        if model.masks is not None:
+            correct.how_to(state, base, space)
+    else:
+        correct.show(state, base, guard, explanation, space)
+    if step is not None and not by_hand:
+        side_effects.show(state, step, guard.reviews, space)
     masks.show(model, concept)
 title = card.title if model is not None else explanation.model
 downloads.show(state, title, model, explanation, space, result)
+chain.offer(state, offer, base.fingerprint)
 
 if known is None:
     bar = place.progress(0.0, WAITING)

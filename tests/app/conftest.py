@@ -71,12 +71,33 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def guard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dozen labelled reviews for the tiny model, which knows four labels."""
+    foods = ("soup", "meal", "service", "music")
+    rows = [
+        f"{'good' if i % 2 else 'slow'} {foods[i % 4]} {'and loud noise' if i % 3 else ''},{1 + i % 4},"
+        f"{('Negative', 'Positive')[i % 2]},unknown,{'Negative' if i % 3 else 'unknown'}"
+        for i in range(12)
+    ]
+    path = tmp_path_factory.mktemp("guard") / "guard.csv"
+    path.write_text("\n".join(["text,stars,food,service,noise", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Start:
+def ledger_file(tmp_path: Path) -> Path:
+    return tmp_path / "ledger" / "corrections.sqlite3"
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path, guard_file: Path, ledger_file: Path) -> Start:
     """Starts the app as a new visitor sees it: ``start(concept="food")`` opens ``/?concept=food``."""
 
     def begin(folder: Path = model_folder, page: str | None = None, **parameters: str) -> AppTest:
         monkeypatch.setenv("SPARSECBM_MODEL", str(folder))
+        monkeypatch.setenv("SPARSECBM_LEDGER", str(ledger_file))
+        monkeypatch.setattr("ui.guard_reviews.FILE", guard_file)
         monkeypatch.chdir(ROOT)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         for name, value in parameters.items():

@@ -1,82 +1,235 @@
-"""A concept set by hand, on the page."""
+"""A concept corrected inside the model, on the page."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.app.conftest import Start, chart, explain, html, pathway
+from sparsecbm_core.intervene.patch import Patch
+from sparsecbm_core.ledger import Ledger
+from tests.app.conftest import Start, explain, html, pathway, said
+from ui.state import AppState
+
+TEXT = "The waiter was slow and the music too loud."
+
+
+def state_of(app: AppTest) -> AppState:
+    state: AppState = app.session_state["app_state"]
+    return state
 
 
 def found(app: AppTest, concept: str = "food") -> str:
-    """The state that the model found, by name."""
+    """The state that the model finds, by its name."""
     picture: Any = pathway(app)
     row = next(row for row in picture["concepts"] if row["name"] == concept)
     title = next(state["title"] for state in row["states"] if state["on"])
-    return str(title)
+    return "unknown" if title == "Not mentioned" else str(title)
 
 
-def test_every_concept_is_a_group_of_its_own_name_with_the_model_s_state_marked(start: Start) -> None:
+def other(app: AppTest, concept: str = "food") -> str:
+    return next(name for name in ("Negative", "Positive") if name != found(app, concept))
+
+
+def correct(app: AppTest, concept: str = "food") -> str:
+    """Press another state of a concept; the state that was asked for."""
+    wanted = other(app, concept)
+    app.pills(key=f"state-{concept}").set_value(wanted).run()
+    assert not app.exception
+    return wanted
+
+
+def test_every_concept_is_a_group_of_its_own_name_with_the_model_s_state_chosen(start: Start) -> None:
     app = start()
     for concept in ("food", "service", "noise"):
         group = app.pills(key=f"state-{concept}")
         assert group.label == concept
-        assert group.value is None
+        assert group.value == found(app, concept)
         marked = [option for option in group.options if ":gray-badge[model" in option]
-        assert [option.split(" :")[0] for option in marked] == [found(app, concept)]
+        assert len(marked) == 1
 
 
-def test_another_state_shows_before_and_after_and_can_be_undone(start: Start) -> None:
+def test_another_state_corrects_the_model_and_the_whole_page_follows(start: Start) -> None:
     app = start()
-    picture: Any = pathway(app)
-    other = next(name for name in ("Negative", "Positive") if name != found(app))
-    assert not html(app, "the model itself is unchanged")
-    app.pills(key="state-food").set_value(other).run()
-    assert not app.exception
-    card = html(app, "sc-beforeafter")
-    assert f"{other}, set by hand" in card
-    assert "the model itself is unchanged" in card
-    figure: Any = chart(app, "override")
-    assert [trace["name"] for trace in figure["data"]] == ["Model", "With your change"]
-    # The answer above and the model's own figures stay what they were.
-    assert pathway(app) == picture
+    before = pathway(app)
+    wanted = correct(app)
+    assert found(app) == wanted
+    assert app.pills(key="state-food").value == wanted
+    assert pathway(app) != before
+    assert pathway(app)["selected"] == "food"
+    table = html(app, "Before and after the correction")
+    assert "<strong>right</strong>" in table
+    assert "wrong again" in table
+    (step,) = state_of(app).history.steps
+    assert step.done is not None
+    assert step.done.dropped == step.done.grown > 0
+    assert f"{step.done.dropped:,} dropped, {step.done.grown:,} grown" in table
+    assert "food is now read as" in said(app)
+    # The loaded model is still what it was: another visitor sees it uncorrected.
+    assert found(start()) != wanted
+
+
+def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Start) -> None:
+    app = start()
+    correct(app)
+    (step,) = state_of(app).history.steps
+    report = step.report
+    assert report is not None
+    assert (report.reviews, report.concept.total, report.other_concepts.total) == (12, 12, 24)
+    table = html(app, "Guard reviews before and after")
+    assert f"{report.concept.unchanged} of 12" in table
+    listed = [button for button in app.button if button.key and button.key.startswith("open-")]
+    assert len(listed) == min(8, len(report.changes))
+    if listed:
+        listed[0].click().run()
+        assert state_of(app).example in {change.review for change in report.changes}
+        assert html(app, "made on another review")
+
+
+def test_undo_redo_and_the_model_as_loaded(start: Start) -> None:
+    app = start()
+    was = found(app)
+    assert app.button(key="undo").disabled
+    assert app.button(key="redo").disabled
+    wanted = correct(app)
     app.button(key="undo").click().run()
-    assert not html(app, "sc-beforeafter")
-    assert app.pills(key="state-food").value is None
-    assert app.button(key="reset").disabled
+    assert (found(app), bool(html(app, "Before and after the correction"))) == (was, False)
+    app.button(key="redo").click().run()
+    assert found(app) == wanted
+    app.button(key="uncorrected").click().run()
+    assert found(app) == was
+    app.button(key="undo").click().run()
+    assert found(app) == wanted
 
 
-def test_the_state_that_the_model_found_can_be_confirmed(start: Start) -> None:
+def test_a_correction_stays_when_the_text_changes_and_comes_back_with_it(start: Start) -> None:
     app = start()
-    app.pills(key="state-food").set_value(found(app)).run()
-    assert f"{found(app)}, confirmed by hand" in html(app, "sc-beforeafter")
+    text = state_of(app).text
+    wanted = correct(app)
+    explain(app, TEXT)
+    assert html(app, "made on another review")
+    app.button(key="back_to_review").click().run()
+    assert state_of(app).text == text
+    assert found(app) == wanted
+    assert "corrected" in " ".join(app.pills(key="state-food").options)
 
 
-def test_reset_lets_the_model_decide_all_concepts_again(start: Start) -> None:
+def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app = start()
-    for concept in ("food", "service"):
-        app.pills(key=f"state-{concept}").set_value("Positive").run()
-    assert html(app, "sc-beforeafter")
-    app.button(key="reset").click().run()
-    assert not html(app, "sc-beforeafter")
-    assert [app.pills(key=f"state-{name}").value for name in ("food", "service")] == [None, None]
+    was = found(app)
+    app.selectbox(key="rule_choice").set_value("signed").run()
+    state_of(app).settings = type(state_of(app).settings)(rule="signed", most_broken=-1)
+    app.run()
+    app.pills(key="state-food").set_value(other(app)).run()
+    assert html(app, "This would break")
+    assert found(app) == was
+    assert state_of(app).history.steps == ()
+    app.button(key="leave").click().run()
+    assert not html(app, "This would break")
+    wanted = other(app)
+    app.pills(key="state-food").set_value(wanted).run()
+    app.button(key="take_over").click().run()
+    assert found(app) == wanted
 
 
-def test_pressing_the_choice_again_lets_the_model_decide_that_concept(start: Start) -> None:
+def test_what_cannot_be_reached_is_said_and_changes_nothing(start: Start) -> None:
     app = start()
-    for concept in ("food", "service"):
-        app.pills(key=f"state-{concept}").set_value("Positive").run()
-    app.pills(key="state-food").set_value(None).run()
-    card = html(app, "sc-beforeafter")
-    assert "service" in card
-    assert "food" not in card
+    was = found(app)
+    app.selectbox(key="rule_choice").set_value("random").run()
+    app.segmented_control(key="r_auto").set_value(False).run()
+    app.number_input(key="r_share").set_value(0.0001).run()
+    app.pills(key="state-food").set_value(other(app)).run()
+    assert html(app, "Not reached: food is still read as")
+    assert found(app) == was
+    assert state_of(app).history.steps == ()
 
 
-def test_another_text_starts_without_overrides(start: Start) -> None:
+@pytest.mark.parametrize("with_text", [False, True])
+def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Path, with_text: bool) -> None:
     app = start()
-    app.pills(key="state-food").set_value("Negative").run()
-    assert html(app, "sc-beforeafter")
-    explain(app, "The waiter was slow.")
-    assert not html(app, "sc-beforeafter")
-    assert app.pills(key="state-food").value is None
+    text, wanted = state_of(app).text, correct(app)
+    app.text_input(key="keep_note").set_value("cold soup is bad food")
+    app.checkbox(key="keep_text").set_value(with_text)
+    app.button(key="keep_submit").click().run()
+    with Ledger.open(ledger_file) as ledger:
+        (correction,) = ledger.list()
+    assert (correction.concept, correction.state) == ("food", wanted)
+    assert correction.note == "cold soup is bad food"
+    assert correction.text == (text if with_text else None)
+    assert state_of(app).history.steps[0].kept == correction.id
+    # A new visitor gets it only on demand.
+    fresh = start()
+    assert found(fresh) != wanted
+    fresh.button(key="use_kept").click().run()
+    assert found(fresh) == wanted
+    assert "all kept" in html(fresh, "The model with 1 correction")
+
+
+def test_earlier_corrections_are_kept_with_the_last_one(start: Start, ledger_file: Path) -> None:
+    app = start()
+    correct(app)
+    correct(app, "noise")
+    assert "Keep all 2 corrections" in [button.label for button in app.button]
+    app.button(key="keep_submit").click().run()
+    with Ledger.open(ledger_file) as ledger:
+        assert [item.concept for item in ledger.list()] == ["food", "noise"]
+
+
+def test_a_ledger_that_cannot_be_written_says_so_and_loses_nothing(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    app = start()
+    wanted = correct(app)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SPARSECBM_LEDGER", str(tmp_path / "file" / "ledger.sqlite3"))
+    app.button(key="keep_submit").click().run()
+    assert any("was not kept" in error.value for error in app.error)
+    assert found(app) == wanted
+    assert state_of(app).history.steps[0].kept is None
+
+
+def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Path) -> None:
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+    app = start()
+    correct(app)
+    correct(app, "noise")
+    loaded = ConceptModel.from_pretrained(model_folder, "cpu")
+    for step in state_of(app).history.steps:
+        Patch.from_bytes(step.patch.to_bytes()).check(loaded)
+
+
+def test_guard_reviews_of_ones_own_replace_the_bundled_ones(start: Start) -> None:
+    app = start()
+    rows = "text,label,food,service,noise\ngood soup,4,Positive,unknown,unknown\n"
+    app.file_uploader(key="guard_file").set_value(("mine.csv", rows.encode(), "text/csv")).run()
+    correct(app)
+    report = state_of(app).history.steps[0].report
+    assert report is not None
+    assert (report.reviews, report.data) == (1, "mine.csv guard")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("", "empty"),
+        ("text,label,food,service,noise\n", "no data rows"),
+        ("text,food\ngood,Positive\n", "label"),
+        ("text,label,food,service,noise\ngood,9,Positive,unknown,unknown\n", "9"),
+    ],
+)
+def test_guard_reviews_that_cannot_be_used_are_refused_in_one_line(
+    start: Start, rows: str, says: str
+) -> None:
+    app = start()
+    app.file_uploader(key="guard_file").set_value(("mine.csv", rows.encode(), "text/csv")).run()
+    assert not app.exception
+    (message,) = [error.value for error in app.error]
+    assert says in message.replace("\\", "")
+    assert "\n" not in message
+    correct(app)
+    report = state_of(app).history.steps[0].report
+    assert report is not None
+    assert report.reviews == 12

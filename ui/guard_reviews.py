@@ -1,0 +1,75 @@
+"""The guard reviews: labelled reviews that a correction should leave as they are."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.errors import DataError, InputError
+from ui.examples import Example
+
+if TYPE_CHECKING:
+    from sparsecbm_core.concepts import ConceptSpace
+    from sparsecbm_core.data.types import ReviewDataset
+
+FILE = Path(__file__).resolve().parents[1] / "assets" / "reviews" / "guard.csv"
+NAME, SPLIT, LABELS = "guard reviews", "guard", ("label", "stars")
+LARGEST = 2_000  # reviews of a visitor's own: they are read again at every correction
+
+
+def bundled(space: ConceptSpace) -> ReviewDataset | None:
+    """The app's own guard reviews; None where they speak of other things than the model does."""
+    return _bundled(FILE, space.concepts, space.states, space.labels) if FILE.is_file() else None
+
+
+def own(content: bytes, file: str, space: ConceptSpace) -> ReviewDataset:
+    """A visitor's guard reviews from a CSV file; `DataError` or `InputError` says what is wrong with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "guard.csv"
+        path.write_bytes(content)
+        try:
+            reviews = _read(path, space)
+        except DataError as error:
+            raise DataError(str(error).replace(str(path), file)) from error
+    if not len(reviews):
+        raise InputError(f"{file} holds no labelled review; give at least one")
+    if len(reviews) > LARGEST:
+        raise InputError(f"{file} holds {len(reviews):,} reviews; up to {LARGEST:,} can be taken")
+    return replace(reviews, name=file)
+
+
+def examples(reviews: ReviewDataset) -> dict[str, Example]:
+    """The reviews by the name that the address uses."""
+    return {
+        item.id: Example(item.id, f"Guard review {item.id.removeprefix('guard-')}", item.text)
+        for item in reviews
+    }
+
+
+@cache
+def _bundled(
+    file: Path, concepts: tuple[str, ...], states: tuple[str, ...], labels: tuple[str, ...]
+) -> ReviewDataset | None:
+    from sparsecbm_core.concepts import ConceptSpace
+
+    try:
+        return _read(file, ConceptSpace(concepts, states, labels))
+    except DataError:
+        return None
+
+
+def _read(path: Path, space: ConceptSpace) -> ReviewDataset:
+    from sparsecbm_core.data.table import load_csv
+
+    columns = path.open(encoding="utf-8-sig", errors="replace").readline().lower().split(",")
+    label = next(
+        (name for name in LABELS if name in (column.strip().strip('"') for column in columns)), LABELS[0]
+    )
+    reviews = load_csv(
+        path, "text", label, space.concepts, states=space.states, labels=space.labels, name=NAME, split=SPLIT
+    )
+    named = (replace(item, id=f"guard-{int(item.id):03d}") for item in reviews)
+    return replace(reviews, examples=tuple(named))

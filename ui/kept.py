@@ -1,0 +1,31 @@
+"""The ledger of kept corrections, opened once for all sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.steps import Step
+
+if TYPE_CHECKING:
+    from sparsecbm_core.ledger import Correction, Ledger
+
+
+def ledger() -> Ledger:
+    """The ledger; `LedgerError`, in one line, where it cannot be opened (tried again the next time)."""
+    from sparsecbm_core.ledger import default_place
+
+    return _open(default_place())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _open(place: str) -> Ledger:
+    from sparsecbm_core.ledger import Ledger
+
+    return Ledger.open(place)
+
+
+def as_step(correction: Correction) -> Step:
+    """A kept correction as part of a session's chain."""
+    return Step(correction.patch, text=correction.text, kept=correction.id)

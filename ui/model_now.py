@@ -1,0 +1,56 @@
+"""The model as a session has corrected it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.recent import Recent
+from ui.steps import Step
+
+if TYPE_CHECKING:
+    from sparsecbm_core.intervene.edits import MaskEdit
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+# Corrected models kept in memory, for all sessions together, in bytes of the subnetworks they do not share.
+LARGEST = 400_000_000
+
+
+def net(steps: Sequence[Step]) -> MaskEdit:
+    """What a chain of corrections comes to."""
+    from sparsecbm_core.intervene.edits import net_edit
+
+    return net_edit(step.patch.edit for step in steps)
+
+
+def model_now(base: ConceptModel, steps: Sequence[Step]) -> ConceptModel:
+    """``base`` under the corrections ``steps``; ``base`` itself where there is none.
+
+    The corrected models are shared and few: sessions keep the flips, and what was forgotten is made again.
+    """
+    if not steps:
+        return base
+    edit = net(steps)
+    if not edit.size:
+        return base
+    key = (base.fingerprint, edit.fingerprint())
+    found = _models().get(key)
+    if found is None:
+        from sparsecbm_core.intervene.correct import corrected_model
+
+        found = corrected_model(base, edit)
+        remember(base, edit, found)
+    return found
+
+
+def remember(base: ConceptModel, edit: MaskEdit, corrected: ConceptModel) -> None:
+    """Keep a corrected model that was made elsewhere; ``edit`` is its net difference from ``base``."""
+    size = 4 * sum(rows * columns for rows, columns in base.cbm.mask_shapes.values())
+    _models().put((base.fingerprint, edit.fingerprint()), corrected, size * len(edit.concepts))
+
+
+@st.cache_resource(show_spinner=False)
+def _models() -> Recent[ConceptModel]:
+    return Recent(entries=8, size=LARGEST, seconds=3600)

@@ -1,0 +1,138 @@
+"""What else a correction changed: labelled reviews that it should have left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.figures import precise_percent
+from ui import parts
+from ui.state import AppState
+from ui.steps import Step
+
+if TYPE_CHECKING:
+    from sparsecbm_core.data.types import ReviewDataset
+    from sparsecbm_core.intervene.guard import Change, GuardReport, Tally
+
+HELP = (
+    "Guard reviews carry the right answers. They are read before and after each correction: what was wrong "
+    "and is right now is fixed, what was right and is wrong now is broken. The bundled ones also tell which "
+    "weights to spare, so for reviews of other kinds expect a little more change."
+)
+LISTED = 8
+WORDS = {
+    "fixed": "right now, was wrong",
+    "broken": "wrong now, was right",
+    "changed": "wrong before and after",
+}
+
+
+def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: ConceptSpace) -> None:
+    report = step.report
+    parts.section("What else changed", help=HELP)
+    if report is None:
+        parts.lead(
+            "There are no guard reviews for this model, so nothing is known of it. Open labelled reviews "
+            "under “How to correct”."
+        )
+        return
+    st.html(summary_html(report, step.patch.concept, space))
+    texts = {} if reviews is None else {item.id: item.text for item in reviews}
+    ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
+    if ordered:
+        st.html('<h3 class="sc-listhead">Reviews that are read differently now</h3>')
+    for number, change in enumerate(ordered[:LISTED]):
+        _change(state, change, texts.get(change.review), space, number)
+    if len(ordered) > LISTED:
+        parts.caption(f"{len(ordered) - LISTED} more are in the table.")
+    parts.table(
+        change_rows(report, texts, space),
+        "guard-changes",
+        "Guard reviews that are read differently",
+        "All of them as a table" if ordered else "The numbers",
+    )
+
+
+def verdict(report: GuardReport, space: ConceptSpace) -> str:
+    """In words: nothing, or what was fixed and what was broken."""
+    tallies = (report.concept, report.other_concepts, report.label)
+    fixed, broken = sum(t.fixed for t in tallies), sum(t.broken for t in tallies)
+    if not report.changes:
+        return f"Nothing else: all {report.reviews} guard reviews are read as before."
+    touched = len({change.review for change in report.changes})
+    said = f"{touched} of {report.reviews} guard reviews {'is' if touched == 1 else 'are'} read differently"
+    words = [
+        f"{count} reading{'s' if count != 1 else ''} {what}"
+        for count, what in ((broken, "broken"), (fixed, "fixed"))
+        if count
+    ]
+    return f"{said}: {', '.join(words) if words else 'wrong before and after'}."
+
+
+def summary_html(report: GuardReport, concept: str, space: ConceptSpace) -> str:
+    """The verdict and a table: same concept, other concepts, label."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{_cells(tally)}</tr>'
+        for name, tally in (
+            (space.title(concept), report.concept),
+            ("Other concepts", report.other_concepts),
+            ("Label", report.label),
+        )
+        if tally.total
+    )
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Unchanged", "Fixed", "Broken", "Wrong either way", "Right before", "Right now")
+    )
+    return (
+        f'<p class="sc-verdict">{escape(verdict(report, space))}</p><div class="sc-scroll">'
+        '<table class="sc-beforeafter sc-tally" aria-label="Guard reviews before and after"><thead><tr>'
+        f"<td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cells(tally: Tally) -> str:
+    other = tally.total - tally.unchanged - tally.fixed - tally.broken
+    numbers = [f"{tally.unchanged:,} of {tally.total:,}"]
+    for count, kind in ((tally.fixed, "fixed"), (tally.broken, "broken"), (other, "other")):
+        numbers.append(f'<span class="sc-{kind}">{count:,}</span>' if count else "0")
+    numbers += [precise_percent(tally.accuracy_before), precise_percent(tally.accuracy_after)]
+    return "".join(f"<td>{number}</td>" for number in numbers)
+
+
+def _change(state: AppState, change: Change, text: str | None, space: ConceptSpace, number: int) -> None:
+    what = "Label" if change.target == "label" else space.title(change.target)
+    was, now, gold = (space.title(value) for value in (change.before, change.after, change.gold))
+    with st.container(horizontal=True, vertical_alignment="center", key=f"change-{number}"):
+        if text is not None:
+            st.button(
+                f"Open {change.review}",
+                on_click=state.show_text,
+                args=(text, change.review),
+                key=f"open-{number}-{change.review}-{change.target}",
+                type="tertiary",
+            )
+        st.html(
+            f'<span class="sc-tag sc-{change.kind}">{escape(change.kind)}</span> '
+            f"{escape(what)}: {escape(was)} → <strong>{escape(now)}</strong>, right is {escape(gold)}"
+            f'<br><span class="sc-note sc-excerpt">{escape(text or change.review)}</span>'
+        )
+
+
+def change_rows(report: GuardReport, texts: Mapping[str, str], space: ConceptSpace) -> list[dict[str, Any]]:
+    return [
+        {
+            "review": change.review,
+            "of": "Label" if change.target == "label" else space.title(change.target),
+            "before": space.title(change.before),
+            "now": space.title(change.after),
+            "right": space.title(change.gold),
+            "kind": change.kind,
+            "text": texts.get(change.review, ""),
+        }
+        for change in report.changes
+    ]
