@@ -41,7 +41,7 @@ def show(state: AppState, space: ConceptSpace) -> None:
         return
     if step.text != state.text:
         _elsewhere(state, step, space)
-    st.html(_headline(verdict(step.done, space)) + table_html(step.done, space))
+    st.html(result_html(step.done, space))
     with st.container(horizontal=True):
         keep.show(state, step)
         _downloads(step)
@@ -135,6 +135,10 @@ def verdict(done: Intervention, space: ConceptSpace) -> str:
     else:
         effect = f"and the label stays {label}"
     return f"{title} is now read as {wanted}, {effect}."
+
+
+def result_html(done: Intervention, space: ConceptSpace) -> str:
+    return _headline(verdict(done, space)) + table_html(done, space)
 
 
 def table_html(done: Intervention, space: ConceptSpace) -> str:

@@ -15,6 +15,7 @@ from ui.state import AppState
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.steps import Step
 
 
 def show(
@@ -24,8 +25,12 @@ def show(
     explanation: Explanation,
     space: ConceptSpace,
     result: OracleResult | None,
+    step: Step | None = None,
 ) -> None:
-    """``model`` is the one that made the explanation, None if it is not here; ``title`` names it."""
+    """``model`` is the one that made the explanation, None if it is not here; ``title`` names it.
+
+    ``step`` is the correction of this review, where there is one.
+    """
     parts.section(
         "Take it with you",
         "The report is one page that opens anywhere, offline. The other files hold exact numbers.",
@@ -37,7 +42,7 @@ def show(
         from ui.report import report_html
 
         images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
-        return report_html(explanation, space, title, stats, images, result)
+        return report_html(explanation, space, title, stats, images, result, step)
 
     with st.container(horizontal=True):
         parts.download("Report (HTML)", report, "report.html", parts.HTML, disabled=not words)

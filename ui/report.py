@@ -23,10 +23,11 @@ from sparsecbm_core.figures import (
     score_text,
     share_bars,
 )
+from ui import corrected, side_effects
 from ui.answer import answer_html
-from ui.correct import result_html
 from ui.exports import ASSETS
 from ui.glossary import terms_html
+from ui.override import result_html
 from ui.review import has_sign, is_cut, legend_html, review_html
 from ui.table import table_html
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
     from sparsecbm_core.intervene.oracle import OracleResult
+    from ui.steps import Step
 
 # Nothing may be fetched, whatever a review holds.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -55,8 +57,12 @@ def report_html(
     stats: SubnetworkStats | None = None,
     images: Mapping[str, DensityImage] | None = None,
     result: OracleResult | None = None,
+    step: Step | None = None,
 ) -> str:
-    """The whole page; ``title`` names the model. Charts bring their library with them, once."""
+    """The whole page; ``title`` names the model. Charts bring their library with them, once.
+
+    ``step`` is the correction that made the model read this review as it does.
+    """
     made_by = f"{title}, fingerprint {explanation.fingerprint}"
     if explanation.method is not None and explanation.method in METHODS:
         made_by += f"; words by {METHODS[explanation.method].title.lower()}"
@@ -77,6 +83,14 @@ def report_html(
             result_html(result, explanation, space),
             _chart(before_after_figure(result, space)),
         ]
+    if step is not None and step.done is not None:
+        parts += ["<h2>The correction</h2>", corrected.result_html(step.done, space)]
+        if step.report is not None:
+            parts += [
+                "<h2>What else changed</h2>",
+                side_effects.summary_html(step.report, step.patch.concept, space),
+                table_html(side_effects.change_rows(step.report, {}, space), "Read differently now"),
+            ]
     if stats is not None and images:
         parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
     parts += ["<h2>In plain words</h2>", terms_html(space)]

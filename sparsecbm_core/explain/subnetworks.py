@@ -95,7 +95,7 @@ def subnetwork_stats(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> Subnetwo
     >>> stats.concepts["food"].density, stats.mean_jaccard  # doctest: +SKIP
     (0.25, 0.19)
     """
-    matrices = _checked(masks, matrices)
+    matrices = ordered_matrices(masks, matrices)
     kept, total = masks.kept(), masks.total
     concepts = {}
     for concept in masks.concepts:
@@ -181,11 +181,11 @@ def density_image(
 
     Cells are of equal area, so that the mean of a block is the density of its matrix.
     """
-    matrices = _checked(masks, matrices)
+    matrices = ordered_matrices(masks, matrices)
     if min(cells) < 1:
         raise InputError(f"cells must be at least (1, 1), got {cells}")
     layers = tuple(sorted({info.layer for info in matrices}))
-    roles = tuple(sorted({info.role for info in matrices}, key=_role_order))
+    roles = tuple(sorted({info.role for info in matrices}, key=role_order))
     shrink = min(1.0, (MAX_CELLS / (len(layers) * len(roles) * cells[0] * cells[1])) ** 0.5)
     rows, columns = (max(1, int(size * shrink)) for size in cells)
     values = np.full((len(layers) * rows, len(roles) * columns), np.nan, dtype=np.float32)
@@ -271,16 +271,16 @@ def cross_accuracy(
     return CrossAccuracy(model.space.concepts, accuracy, len(data))
 
 
-def _checked(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> list[MatrixInfo]:
+def ordered_matrices(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> list[MatrixInfo]:
     """The matrices by layer and role; `InputError` if the masks are not for them."""
     given = {info.name: info.shape for info in matrices}
     if given != dict(masks.shapes):
         odd = sorted(set(given.items()) ^ set(masks.shapes.items()))[:2]
         raise InputError(f"the masks are not for these matrices, for example {odd}")
-    return sorted(matrices, key=lambda info: (info.layer, _role_order(info.role)))
+    return sorted(matrices, key=lambda info: (info.layer, role_order(info.role)))
 
 
-def _role_order(role: str) -> tuple[int, str]:
+def role_order(role: str) -> tuple[int, str]:
     """The order in which a text passes a layer's matrices; encoders list them in orders of their own."""
     from sparsecbm_core.models.backbone import ROLES
 

@@ -1,6 +1,7 @@
 """Results as plotly figures: pure functions that read what a result holds and never run a model."""
 
 from sparsecbm_core.figures.bars import paired_bars, share_bars
+from sparsecbm_core.figures.chain import chain_figure
 from sparsecbm_core.figures.contributions import (
     Breakdown,
     Part,
@@ -8,7 +9,10 @@ from sparsecbm_core.figures.contributions import (
     breakdown,
     contribution_figure,
 )
+from sparsecbm_core.figures.dose import dose_figure
 from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
+from sparsecbm_core.figures.mask_changes import block_changes_figure, blocks_figure, changes_figure
+from sparsecbm_core.figures.mask_windows import pair_window_figure, window_figure
 from sparsecbm_core.figures.masks import density_figure, density_top, overlap_figure, shared_by_figure
 from sparsecbm_core.figures.numbers import (
     millions,
@@ -26,12 +30,18 @@ __all__ = [
     "Breakdown",
     "Part",
     "before_after_figure",
+    "block_changes_figure",
+    "blocks_figure",
     "breakdown",
+    "chain_figure",
+    "changes_figure",
     "contribution_figure",
     "density_figure",
     "density_top",
+    "dose_figure",
     "millions",
     "overlap_figure",
+    "pair_window_figure",
     "paired_bars",
     "percent",
     "precise_percent",
@@ -40,4 +50,5 @@ __all__ = [
     "shared_by_figure",
     "shared_title",
     "signed",
+    "window_figure",
 ]

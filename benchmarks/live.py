@@ -1,0 +1,131 @@
+"""From the click on a state to the corrected result on screen, and what a further visitor costs.
+
+    python benchmarks/live.py --corrections 20 --visitors 4 --output benchmarks/results/live.json
+
+Starts the app and corrects concepts in headless Chromium. Seconds from the click to the moment that the
+verdict with before and after, and the guard report, are on screen: median, and the slowest. Then the
+server's resident memory after each further visitor who makes as many corrections in a session of their own;
+the first visitor is not counted, because the models that all visitors share are loaded in that session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+EXAMPLES = ROOT / "assets" / "reviews" / "examples.json"
+CONCEPTS = ("food", "ambiance", "service", "noise")
+# Until then the old result is shown; the new one names another concept and state, or asks first.
+DONE = """(wanted) => [...document.querySelectorAll('.sc-verdict')].some((node) =>
+    node.textContent.includes(wanted) || node.textContent.includes('would break'))
+    && !document.querySelector('.st-key-correction_card .stProgress')
+    && document.querySelector('.sc-tally') !== null"""
+
+
+def corrections(page: Page, count: int) -> list[float]:
+    """Correct ``count`` times, on short and middling reviews in turn; seconds of each."""
+    from tests.browser.harness import settle
+
+    texts = [row["text"] for row in json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]]
+    chosen = sorted(texts, key=len)[: max(1, (count + 3) // 4)]
+    seconds: list[float] = []
+    for text in chosen:
+        page.get_by_label("Review").fill(text)
+        page.get_by_role("button", name="Explain", exact=True).click()
+        settle(page)
+        for concept in CONCEPTS:
+            if len(seconds) == count:
+                break
+            group = page.locator(f".st-key-states-{concept}")
+            option = group.get_by_role("radio", checked=False).first
+            title = group.get_by_role("radiogroup").get_attribute("aria-label") or concept
+            wanted = f"{title} is now read as {option.inner_text().strip()}"
+            started = time.perf_counter()
+            option.click()
+            page.wait_for_function(DONE, arg=wanted, timeout=120_000)
+            seconds.append(time.perf_counter() - started)
+            settle(page)
+            anyway = page.get_by_role("button", name="Correct all the same")
+            if anyway.count():
+                anyway.click()
+                settle(page)
+    return seconds
+
+
+def resident(port: int) -> int:
+    """Bytes that the server on ``port`` holds in memory."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                command = (folder / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if "streamlit" in command and str(port) in command:
+                fields = (folder / "statm").read_text().split()
+                return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+    raise RuntimeError(f"no server on port {port}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corrections", type=int, default=20)
+    parser.add_argument("--visitors", type=int, default=4)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.harness import CHROMIUM_FLAGS, VIEWPORT, find_chromium, serve, visit
+
+    seconds: list[list[float]] = []
+    memory: list[int] = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        env = {"SPARSECBM_LEDGER": str(Path(folder) / "ledger.sqlite3")}
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
+        with serve(Path(folder) / "server.log", env=env) as server:
+            for _ in range(options.visitors + 1):
+                # Every visitor stays: what a session holds is given back when its browser goes.
+                page = chromium.new_context(viewport=VIEWPORT).new_page()
+                visit(page, server.url, 120)
+                seconds.append(corrections(page, options.corrections))
+                memory.append(resident(int(server.url.rsplit(":", 1)[1])))
+                print(f"median {statistics.median(seconds[-1]):.2f} s, {memory[-1] / 1e6:.0f} MB", flush=True)
+        chromium.close()
+    result = report(seconds, memory, options.corrections)
+    print(json.dumps(result, indent=1))
+    if options.output is not None:
+        from sparsecbm_core.files import write_bytes
+
+        write_bytes(options.output, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def report(seconds: list[list[float]], memory: list[int], corrections: int) -> dict[str, Any]:
+    every = [value for visitor in seconds for value in visitor]
+    further = [after - before for before, after in pairwise(memory)]
+    return {
+        "corrections_per_visitor": corrections,
+        "cpu_cores": os.cpu_count(),
+        "first_correction_seconds": round(seconds[0][0], 3),
+        "median_seconds": round(statistics.median(every), 3),
+        "slowest_seconds": round(max(every), 3),
+        "seconds_by_visitor": [[round(value, 3) for value in visitor] for visitor in seconds],
+        "resident_mb": [round(value / 1e6, 1) for value in memory],
+        "mb_per_further_visitor": round(statistics.mean(further) / 1e6, 2) if further else None,
+    }
+
+
+if __name__ == "__main__":
+    main()

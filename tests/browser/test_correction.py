@@ -1,0 +1,120 @@
+"""A correction from beginning to end, as a person makes it: made, kept, and there after a restart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sparsecbm_core.ledger import Ledger
+from tests.browser.harness import VIEWPORT, axe, both_themes, serve, settle, visit
+from tests.browser.test_explain import BUNDLED, app_env, explain, tab_to
+
+__all__ = ["app_env"]
+
+# The bundled model reads the service of this one as Negative.
+REVIEW = "The soup was lukewarm, yet our waiter could not have been kinder."
+CONCEPT, WRONG, RIGHT = "service", "Negative", "Positive"
+pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="needs the bundled model")
+
+
+def chosen(page: Page, concept: str = CONCEPT) -> str:
+    """The state that the model finds, as the buttons say it."""
+    radio = page.locator(f".st-key-states-{concept}").get_by_role("radio", checked=True)
+    return radio.inner_text().split("\n")[0].strip()
+
+
+def correct(page: Page, state: str = RIGHT, concept: str = CONCEPT) -> None:
+    page.locator(f".st-key-states-{concept}").get_by_role("radio", name=state).click()
+    expect(page.get_by_text(f"is now read as {state}").first).to_be_visible(timeout=60_000)
+    settle(page)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+    settle(page)
+
+
+def test_correct_keep_restart_use_and_revert(
+    browser: Browser, app_env: dict[str, str], tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.sqlite3"
+    env = {**app_env, "SPARSECBM_LEDGER": str(ledger)}
+    page = browser.new_context(viewport=VIEWPORT).new_page()
+    with serve(tmp_path / "first.log", env=env) as server:
+        visit(page, server.url)
+        explain(page, REVIEW)
+        assert chosen(page) == WRONG
+        correct(page)
+        assert chosen(page) == RIGHT
+        table = page.get_by_role("table", name="Before and after the correction")
+        expect(table).to_contain_text("right")
+        expect(table).to_contain_text("wrong again")
+        counts = re.search(r"([\d,]+) dropped, ([\d,]+) grown", table.inner_text())
+        assert counts is not None
+        assert counts[1] == counts[2]
+        report = page.get_by_role("table", name="Guard reviews before and after")
+        expect(report).to_contain_text("of 243")
+        # Another review, and then the same one again: it is right.
+        explain(page, "The waiter was slow.")
+        explain(page, REVIEW)
+        assert chosen(page) == RIGHT
+        press(page, "Undo")
+        assert chosen(page) == WRONG
+        press(page, "Redo")
+        assert chosen(page) == RIGHT
+        # Somebody else sees nothing of it.
+        other = browser.new_context(viewport=VIEWPORT).new_page()
+        visit(other, server.url)
+        explain(other, REVIEW)
+        assert chosen(other) == WRONG
+        other.close()
+        press(page, "Keep")
+        page.get_by_label("Note").fill("kinder is praise")
+        press(page, "Keep the correction")
+        expect(page.get_by_text("Kept as correction 1")).to_be_visible()
+    with serve(tmp_path / "second.log", env=env) as server:
+        visit(page, server.url)
+        explain(page, REVIEW)
+        assert chosen(page) == WRONG
+        press(page, "Use it")
+        assert chosen(page) == RIGHT
+        page.get_by_role("link", name="See them").click()
+        settle(page)
+        expect(page.get_by_text("kinder is praise").first).to_be_visible()
+        page.get_by_role("button", name="Revert").first.click()
+        settle(page)
+        with Ledger.open(ledger) as kept:
+            (correction,) = kept.list()
+        assert not correction.active
+        page.get_by_role("link", name="Explain").first.click()
+        settle(page)
+        explain(page, REVIEW)
+        assert chosen(page) == WRONG
+    page.close()
+
+
+def test_a_correction_by_keyboard_alone(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, REVIEW)
+    tab_to(page, f"states-{CONCEPT}")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.get_by_text(f"is now read as {RIGHT}").first).to_be_visible(timeout=60_000)
+    settle(page)
+    tab_to(page, "undo")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert chosen(page) == WRONG
+
+
+@both_themes
+def test_a_corrected_page_is_accessible(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, REVIEW)
+    correct(page)
+    page.get_by_text("How to correct").click()
+    settle(page)
+    assert axe(page) == []
