@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ patch_app = typer.Typer(help="Look at corrections, and put them into a model.", 
 
 @patch_app.command()
 def show(patch: PatchArgument, output: OutputOption = None) -> None:
-    """What a patch corrects, on which model, and how many weights of each matrix it flips."""
+    """What a patch corrects, for which model and reviews, and how many weights of each matrix it flips."""
     from sparsecbm_core.intervene.patch import Patch
 
     found = Patch.load(patch)
@@ -37,11 +38,18 @@ def show(patch: PatchArgument, output: OutputOption = None) -> None:
 
 
 @patch_app.command()
-def apply(patch: PatchArgument, model: ModelOption, output: FolderOption) -> None:
+def apply(
+    patch: PatchArgument,
+    model: ModelOption,
+    output: FolderOption,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Apply a patch for similar reviews to all reviews.")
+    ] = False,
+) -> None:
     """Write a model with the patch in its masks. Measure it anew: figures are not carried over."""
     from sparsecbm_core.ledger.applied import apply_patch
 
-    _write(patch, model, output, apply_patch)
+    _write(patch, model, output, partial(apply_patch, everywhere=everywhere))
 
 
 @patch_app.command()

@@ -18,13 +18,15 @@ from safetensors.numpy import save as to_safetensors
 from sparsecbm_core.errors import InputError, PatchError
 from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.scope import EVERYWHERE, SIMILAR, Signature
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardReport
     from sparsecbm_core.intervene.results import Intervention
     from sparsecbm_core.models.concept_model import ConceptModel
 
-PATCH_VERSION = 1
+PATCH_VERSION = 2
+READABLE = (1, PATCH_VERSION)  # the first had no scope
 HEADER = "sparsecbm_patch"
 LARGEST = 64 * 2**20  # bytes; a correction takes a few thousand
 
@@ -36,7 +38,8 @@ class Patch:
     ``dropped`` and ``grown`` are its flips by what they did to the masks at the time, and ``r`` the
     share of the prunable weights that were dropped. ``created`` is ISO 8601, UTC where it names no
     other zone. ``guard`` are the tallies of the guard report at the time, None if there was none.
-    ``text`` is the review corrected, where its owner agreed to keep it.
+    ``text`` is the review corrected, where its owner agreed to keep it. ``signature`` says which reviews
+    are close to it, and limits the correction to them; without one it holds everywhere.
 
     Raises `PatchError` for a value that no patch can have.
     """
@@ -55,12 +58,15 @@ class Patch:
     guard: Mapping[str, Any] | None = None
     note: str = ""
     text: str | None = None
+    signature: Signature | None = None
     schema_version: int = PATCH_VERSION
 
     def __post_init__(self) -> None:
         for name in ("model", "concept", "state_before", "state", "rule", "created", "note"):
             _expect(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
         _expect(self.text is None or isinstance(self.text, str), "text", "text or nothing", self.text)
+        signed = self.signature is None or isinstance(self.signature, Signature)
+        _expect(signed, "signature", "a signature or nothing", self.signature)
         for name in ("seed", "dropped", "grown"):
             _expect(type(getattr(self, name)) is int, name, "a whole number", getattr(self, name))
         _expect(abs(self.seed) < 2**63, "seed", "below 2^63", self.seed)
@@ -87,8 +93,12 @@ class Patch:
         guard: GuardReport | None = None,
         note: str = "",
         text: str | None = None,
+        signature: Signature | None = None,
     ) -> Patch:
-        """The patch of an intervention; ``model`` is the pristine model, whatever was corrected before."""
+        """The patch of an intervention; ``model`` is the pristine model, whatever was corrected before.
+
+        `Signature.of` the review makes a correction for similar reviews alone.
+        """
         return cls(
             edit=done.edit,
             model=model.fingerprint,
@@ -104,7 +114,13 @@ class Patch:
             guard=None if guard is None else guard.summary(),
             note=note,
             text=text,
+            signature=signature,
         )
+
+    @property
+    def scope(self) -> str:
+        """One of `sparsecbm_core.intervene.scope.SCOPES`: what is read with this correction."""
+        return EVERYWHERE if self.signature is None else SIMILAR
 
     @property
     def time(self) -> datetime:
@@ -115,7 +131,12 @@ class Patch:
     def header(self) -> dict[str, Any]:
         """All but the flips, as plain JSON types."""
         values = {name: value for name, value in vars(self).items() if name != "edit"}
-        return {**values, "guard": None if self.guard is None else dict(self.guard)}
+        return {
+            **values,
+            "guard": None if self.guard is None else dict(self.guard),
+            "scope": self.scope,
+            "signature": None if self.signature is None else self.signature.hex,
+        }
 
     def to_bytes(self) -> bytes:
         """A safetensors file: flips as uint32 per concept and matrix, the rest as JSON in its header."""
@@ -170,17 +191,25 @@ class Patch:
     def _from_parts(cls, name: str, header: str, tensors: Mapping[str, np.ndarray]) -> Patch:
         try:
             values = json.loads(header)
-            version = values["schema_version"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            version = values.pop("schema_version")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise PatchError(f"{name} is damaged: its header cannot be read") from error
-        if version != PATCH_VERSION:
-            raise PatchError(f"{name} has patch version {version!r}; this version reads {PATCH_VERSION}")
+        if version not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise PatchError(f"{name} has patch version {version!r}; this version reads {known}")
+        if version < PATCH_VERSION:
+            values.setdefault("scope", EVERYWHERE)
         flips: dict[str, dict[str, np.ndarray]] = {}
         for key, indices in tensors.items():
             concept, _, matrix = key.rpartition("/")  # a concept's name may hold a slash, a matrix's cannot
             flips.setdefault(concept, {})[matrix] = indices
         try:
-            return cls(edit=MaskEdit(flips), **values)
+            scope, signature = values.pop("scope", None), values.pop("signature", None)
+            if signature is not None:
+                signature = Signature.from_hex(signature)
+            patch = cls(edit=MaskEdit(flips), signature=signature, **values)
+            _expect(scope == patch.scope, "scope", f"{patch.scope}, by its signature", scope)
+            return patch
         except (TypeError, ValueError) as error:
             raise PatchError(f"{name} is damaged: {error}") from error
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import PatchError
+from sparsecbm_core.intervene.scope import EVERYWHERE
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.patch import Patch
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 PRISTINE, EDITS = "corrected_from", "corrections"
 
 
-def apply_patch(model: ConceptModel, patch: Patch) -> ConceptModel:
+def apply_patch(model: ConceptModel, patch: Patch, everywhere: bool = False) -> ConceptModel:
     """``model`` with the patch in its masks; figures measured before are left out.
 
-    Raises `PatchError` for a patch of another model, and for one that the model has already: a
-    second time would undo it.
+    Raises `PatchError` for a patch of another model, for one that the model has already (a second
+    time would undo it), and for one that is for similar reviews alone, unless ``everywhere`` says
+    that it shall hold for all: masks in a checkpoint know no scope.
     """
+    if patch.scope != EVERYWHERE and not everywhere:
+        raise PatchError(
+            "the patch is for similar reviews alone, and a checkpoint's masks hold for all; "
+            "give --everywhere to apply it to all, or import it into a ledger"
+        )
     pristine, edits = applied(model)
     if patch.edit.fingerprint() in edits:
         raise PatchError(f"{model.name} has this patch already; it would be undone by applying it again")

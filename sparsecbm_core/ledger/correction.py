@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.patch import Patch
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ACTIVE, REVERTED = "active", "reverted"
 
 
@@ -20,7 +20,8 @@ class Correction:
 
     ``created`` is when the correction was made and ``changed`` when ``status`` last changed, both in
     UTC. ``r`` is a share of the prunable weights; ``dropped`` and ``grown`` count weights. ``text``
-    is None unless the user agreed to keep the review. ``patch`` carries the present note and text.
+    is None unless the user agreed to keep the review. ``scope`` says for which reviews it holds, one of
+    `sparsecbm_core.intervene.scope.SCOPES`. ``patch`` carries the present note and text.
     """
 
     id: int
@@ -37,6 +38,7 @@ class Correction:
     guard: Mapping[str, Any] | None
     note: str
     text: str | None
+    scope: str
     status: str
     changed: datetime
     patch: Patch = field(repr=False)

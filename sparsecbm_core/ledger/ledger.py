@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sparsecbm_core.errors import InputError, LedgerError
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
 from sparsecbm_core.intervene.patch import Patch
+from sparsecbm_core.intervene.scope import EVERYWHERE
 from sparsecbm_core.ledger.correction import ACTIVE, REVERTED, Correction, Imported, Overlap, Overlaps
 from sparsecbm_core.ledger.database import Database
 from sparsecbm_core.ledger.place import default_place, place_url
@@ -30,7 +31,8 @@ class Ledger:
 
     A correction is an XOR on mask bits, so the model under all active ones is the pristine model and
     their net edit, in whatever order they were made: any of them can be reverted, also in the middle
-    of a chain, and restored. Corrections are never deleted and their patches never changed.
+    of a chain, and restored. One for similar reviews alone plays a part where such a review is read.
+    Corrections are never deleted and their patches never changed.
 
     Every method is one transaction: it happens whole or not at all, also where the process is killed,
     and any number of threads and processes may use the same ledger. All raise `LedgerError`, in one
@@ -97,11 +99,13 @@ class Ledger:
         state: str | None = None,
         active: bool | None = None,
         search: str = "",
+        scope: str | None = None,
     ) -> tuple[Correction, ...]:
         """Corrections in the order they were kept: of a model (its fingerprint), of a concept, to a
-        state, active or reverted ones, with ``search`` in the note (in any case)."""
+        state, active or reverted ones, with ``search`` in the note (in any case), of a scope."""
         query = select(corrections).order_by(corrections.c.id)
-        for column, value in (("model", model), ("concept", concept), ("state", state)):
+        asked = {"model": model, "concept": concept, "state": state, "scope": scope}
+        for column, value in asked.items():
             if value is not None:
                 query = query.where(corrections.c[column] == value)
         if active is not None:
@@ -134,11 +138,12 @@ class Ledger:
             return _get(connection, id)
 
     def edits(self, model: str) -> tuple[MaskEdit, ...]:
-        """The edits of a model's active corrections, in the order they were kept."""
+        """The edits of a model's active corrections of any scope, in the order they were kept."""
         return tuple(correction.patch.edit for correction in self.list(model, active=True))
 
-    def replay(self, model: ConceptModel) -> ConceptModel:
-        """``model``, which must be the pristine one, under all its active corrections.
+    def replay(self, model: ConceptModel, text: str | None = None) -> ConceptModel:
+        """``model``, which must be the pristine one, under all its active corrections that hold for
+        ``text``; without a text, under those that hold everywhere.
 
         Corrections of other models play no part. Raises `LedgerError` naming the correction where
         one does not fit the model: none is left out in silence.
@@ -147,16 +152,23 @@ class Ledger:
         if not active:
             return model
         from sparsecbm_core.intervene.correct import corrected_model
+        from sparsecbm_core.intervene.scoped import firing
 
         for correction in active:
             _check(correction, model)
-        return corrected_model(model, net_edit(correction.patch.edit for correction in active))
+        patches = [correction.patch for correction in active]
+        if text is None:
+            chosen = tuple(patch for patch in patches if patch.scope == EVERYWHERE)
+        else:
+            chosen = firing(text, patches)
+        return corrected_model(model, net_edit(patch.edit for patch in chosen))
 
     def overlaps(self, id: int, model: ConceptModel | None = None) -> Overlaps:
         """Later active corrections that flip bits of this one too, and what a revert does to the
         sparsity: exactly, where the pristine ``model`` is given (see `Overlaps`).
 
-        Of a reverted correction the same is said of restoring it.
+        Of a reverted correction the same is said of restoring it. Corrections for similar reviews are
+        counted as for a review that all of them hold for.
         """
         correction = self.get(id)
         edit = correction.patch.edit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,7 +14,7 @@ from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger.correction import ACTIVE, Correction
 
 _TEXTS = ("model", "concept", "state_before", "state", "rule", "note", "text")
-_COPIED = (*_TEXTS, "r", "seed", "dropped", "grown")
+_COPIED = (*_TEXTS, "r", "seed", "dropped", "grown", "scope")
 
 
 def patch_values(patch: Patch, now: datetime) -> dict[str, Any]:
@@ -36,10 +37,10 @@ def patch_values(patch: Patch, now: datetime) -> dict[str, Any]:
 def read_row(row: Row[Any]) -> Correction:
     """A row as its value; `LedgerError` where its patch is not the one that was kept."""
     try:
-        patch = Patch.from_bytes(row.patch, "its patch")
+        patch, fingerprint = _read_patch(row.patch)
     except PatchError as error:
         raise LedgerError(f"correction {row.id} cannot be read: {error}") from error
-    if patch.edit.fingerprint() != row.edit or patch.model != row.model:
+    if (fingerprint, patch.model, patch.scope) != (row.edit, row.model, row.scope):
         raise LedgerError(f"correction {row.id} cannot be read: its patch is another one than was kept")
     patch = replace(patch, note=row.note, text=row.text)
     return Correction(
@@ -51,6 +52,14 @@ def read_row(row: Row[Any]) -> Correction:
         patch=patch,
         **{name: getattr(patch, name) for name in _COPIED},
     )
+
+
+@lru_cache(maxsize=1024)
+def _read_patch(content: bytes) -> tuple[Patch, str]:
+    """A kept patch and the fingerprint of its edit. Kept patches never change, and reading hundreds of them
+    anew at every look at the ledger takes most of a second."""
+    patch = Patch.from_bytes(content, "its patch")
+    return patch, patch.edit.fingerprint()
 
 
 def storable(name: str, value: str | None) -> None:

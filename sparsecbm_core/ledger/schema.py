@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 # Names that may share a server's database with another application's tables.
 TABLE, VERSION_TABLE = "sparsecbm_corrections", "sparsecbm_ledger_version"
-HEAD = "0001"  # revision of the newest migration
+HEAD = "0002"  # revision of the newest migration
 
 
 class Utc(TypeDecorator[datetime]):
@@ -66,8 +66,10 @@ corrections = Table(
     Column("edit", String(16), nullable=False),
     # Safetensors file, without the note and the text, which may change.
     Column("patch", LargeBinary, nullable=False),
+    Column("scope", String(16), nullable=False, server_default="everywhere"),
     UniqueConstraint("model", "edit", name=f"uq_{TABLE}_edit"),
     CheckConstraint("status IN ('active', 'reverted')", name=f"ck_{TABLE}_status"),
+    CheckConstraint("scope IN ('everywhere', 'similar')", name=f"ck_{TABLE}_scope"),
     # On SQLite: never use a number again.
     sqlite_autoincrement=True,
 )

@@ -11,6 +11,7 @@ import pytest
 
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import Patch
+from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import apply_patch
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.cli.arguments import refused
@@ -69,6 +70,22 @@ def test_apply_and_revert(run, model, patches, tmp_path):
     back, pristine = ConceptModel.from_pretrained(tmp_path / "b"), ConceptModel.from_pretrained(model)
     assert back.fingerprint == pristine.fingerprint
     assert back.training == pristine.training
+
+
+def test_a_patch_for_similar_reviews(run, model, patches, tmp_path):
+    """A checkpoint cannot keep the scope, so it is not lost without being told to."""
+    first = Patch.load(patches / "first")
+    replace(first, signature=Signature.of("The soup was cold.")).save(tmp_path / "similar")
+    assert json.loads(run("patch", "show", tmp_path / "similar")[1])["scope"] == "similar"
+    assert json.loads(run("patch", "show", patches / "first")[1])["scope"] == "everywhere"
+    apply = ("patch", "apply", "--model", model, tmp_path / "similar", "--output", tmp_path / "out")
+    refused(run(*apply), "for similar reviews alone", "--everywhere")
+    assert not (tmp_path / "out").exists()
+    assert run(*apply, "--everywhere")[0] == 0
+    assert masks(tmp_path / "out") == first.edit.apply(masks(model))
+    revert = ("patch", "revert", "--model", tmp_path / "out", tmp_path / "similar")
+    assert run(*revert, "--output", tmp_path / "back")[0] == 0
+    assert masks(tmp_path / "back") == masks(model)
 
 
 def test_a_chain_loses_any_link(run, model, patches, tmp_path):

@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from sparsecbm_core.errors import PatchError
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import HEADER, LARGEST, PATCH_VERSION, Patch
+from sparsecbm_core.intervene.scope import Signature
 from tests.tiny import make_tiny
 
 EDIT = MaskEdit({"food": {"layer.0": [1, 5, 2**31 + 7], "layer.1": [0]}})
@@ -54,9 +55,10 @@ def file_of(tensors=None, **changes):
         PATCH,
         replace(PATCH, guard=None, note="", text="Ärger 🥶 \ud800 \0"),
         replace(PATCH, edit=MaskEdit({}), dropped=0, grown=0),
+        replace(PATCH, signature=Signature.of("The soup was cold.")),
         replace(PATCH, edit=MaskEdit({"food/drink": {"l": [1, 2, 3, 4]}}), concept="food/drink"),
     ],
-    ids=["plain", "odd text", "empty", "slash"],
+    ids=["plain", "odd text", "empty", "similar", "slash"],
 )
 def test_round_trip(patch, tmp_path):
     path = tmp_path / "new" / "folder" / "p.safetensors"
@@ -65,6 +67,24 @@ def test_round_trip(patch, tmp_path):
     assert Patch.load(path).to_bytes() == patch.to_bytes() == path.read_bytes()
     assert os.listdir(path.parent) == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_the_scope_follows_from_the_signature():
+    similar = replace(PATCH, signature=Signature.of("The soup was cold."))
+    assert (PATCH.scope, similar.scope) == ("everywhere", "similar")
+    assert similar.header()["scope"] == "similar"
+    assert len(similar.to_bytes()) < len(PATCH.to_bytes()) + 700
+    assert b"soup was" not in similar.to_bytes()
+    with pytest.raises(PatchError, match="signature of a patch must be a signature or nothing"):
+        replace(PATCH, signature="00" * 256)
+
+
+def test_the_first_version_is_read():
+    """Patches from before there was a scope hold everywhere."""
+    first = file_of(schema_version=1, scope=None, signature=None)
+    assert b"signature" not in first
+    found = Patch.from_bytes(first)
+    assert (found.scope, found.schema_version, found.note) == ("everywhere", PATCH_VERSION, PATCH.note)
 
 
 FLIPS = st.dictionaries(
@@ -144,6 +164,17 @@ def test_a_truncated_file_is_refused(tmp_path, length):
         (file_of(guard=[1]), "guard summary or the time"),
         (file_of(guard={"x": float("inf")}), "guard summary or the time"),
         (file_of(created="yesterday"), "guard summary or the time"),
+        (file_of(scope="similar"), "scope of a patch must be everywhere, by its signature, got 'similar'"),
+        (file_of(scope="elsewhere"), "got 'elsewhere'"),
+        (file_of(scope=None), "scope of a patch must be everywhere, by its signature, got None"),
+        (file_of(scope=["similar"]), "got ['similar']"),
+        (
+            file_of(signature="00" * 256),
+            "scope of a patch must be similar, by its signature, got 'everywhere'",
+        ),
+        (file_of(signature="00" * 255, scope="similar"), "a signature is written as 512 hexadecimal digits"),
+        (file_of(signature="0g" * 256, scope="similar"), "a signature is written as 512 hexadecimal digits"),
+        (file_of(signature=5, scope="similar"), "a signature is written as 512 hexadecimal digits, got 5"),
     ],
 )
 def test_what_is_no_patch_is_refused(tmp_path, content, fragment):

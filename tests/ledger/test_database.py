@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from sparsecbm_core.errors import LedgerError
+from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import Ledger, database, default_place
 from sparsecbm_core.ledger.schema import HEAD, TABLE, VERSION_TABLE, metadata
 from tests.ledger.made import patch
@@ -64,6 +65,28 @@ def test_the_migrations_lead_to_the_schema(file):
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == HEAD
     assert ScriptDirectory(str(database.MIGRATIONS)).get_heads() == [HEAD]
+
+
+FIRST_REVISION = (
+    f"ALTER TABLE {TABLE} DROP COLUMN scope",
+    f"UPDATE {VERSION_TABLE} SET version_num = '0001'",
+)
+
+
+def test_a_ledger_from_before_there_was_a_scope(file):
+    with Ledger.open(file) as ledger:
+        kept = ledger.add(patch(), "old")
+    sql(file, *FIRST_REVISION)
+    with Ledger.open(file) as ledger:
+        assert ledger.list() == ledger.list(scope="everywhere") == (kept,)
+        assert ledger.add(patch(1, signature=Signature.of("cold soup"))).scope == "similar"
+    assert sql(file, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint"):
+        sql(file, f"UPDATE {TABLE} SET scope = 'elsewhere'")
+    # The scope is the patch's: a table that says otherwise is wrong.
+    sql(file, f"UPDATE {TABLE} SET scope = 'similar' WHERE id = 1")
+    with Ledger.open(file) as ledger:
+        refused(lambda: ledger.get(1), "correction 1 cannot be read", "another one")
 
 
 def test_sqlite_is_set_up_for_many_processes(ledger):

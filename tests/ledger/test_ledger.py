@@ -12,6 +12,7 @@ import pytest
 from sparsecbm_core.errors import InputError, LedgerError, PatchError
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import Patch
+from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import Ledger
 from tests.ledger.made import CREATED, GUARD, MODEL, patch, patch_of
 
@@ -117,7 +118,9 @@ def test_the_same_edit_twice_would_undo_itself(ledger):
 def test_list_filters(ledger):
     first = ledger.add(patch(0, concept="food", state="Negative"), "Ärger mit der 100% kalten Suppe")
     second = ledger.add(patch(1, concept="noise", state="Negative"), "loud_music")
-    third = ledger.add(patch(2, concept="food", state="unknown", model="another"), "")
+    third = ledger.add(
+        patch(2, concept="food", state="unknown", model="another", signature=Signature.of("cold soup")), ""
+    )
     ledger.revert(second.id)
 
     def found(**filters):
@@ -129,6 +132,8 @@ def test_list_filters(ledger):
     assert found(state="Negative", concept="food") == [first.id]
     assert found(active=True) == [first.id, third.id]
     assert found(active=False) == [second.id]
+    assert found(scope="similar") == [third.id]
+    assert found(scope="everywhere") == [first.id, second.id]
     assert found(search="ÄRGER") == [first.id]
     assert found(search="100%") == [first.id]
     assert found(search="_") == [second.id]
@@ -205,6 +210,19 @@ def test_names_are_made_fit_for_files(ledger, tmp_path):
     (path,) = ledger.export([kept.id], tmp_path / "out")
     assert path.parent == tmp_path / "out"
     assert Patch.load(path).concept == "../food/drink"
+
+
+def test_the_scope_is_kept(ledger, tmp_path):
+    given = patch(signature=Signature.of("The soup was cold."))
+    kept = ledger.add(given)
+    assert (kept.scope, kept.patch) == ("similar", given)
+    assert kept.to_dict()["scope"] == "similar"
+    assert ledger.add(patch(1)).scope == "everywhere"
+    with Ledger.open(tmp_path / "other.sqlite3") as other:
+        assert other.import_(ledger.export([kept.id], tmp_path / "out")).added[0].patch == given
+    # The same flips for other reviews are the same edit still.
+    with pytest.raises(LedgerError, match=r"kept already as correction 1$"):
+        ledger.add(patch())
 
 
 def test_threads_share_one_ledger(ledger):

@@ -14,9 +14,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from sparsecbm_core.errors import LedgerError
+from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.ledger.schema import TABLE, VERSION_TABLE
 from tests.ledger.made import GUARD, MODEL, patch
+from tests.ledger.test_database import FIRST_REVISION
 from tests.ledger.test_processes import writer
 
 pytestmark = pytest.mark.slow
@@ -110,6 +112,20 @@ def test_a_newer_ledger_is_refused(place):
     engine.dispose()
     with pytest.raises(LedgerError, match="newer version"):
         Ledger.open(place)
+
+
+def test_a_ledger_from_before_there_was_a_scope(place):
+    with Ledger.open(place) as ledger:
+        kept = ledger.add(patch())
+    engine = create_engine(place)
+    with engine.begin() as connection:
+        for statement in FIRST_REVISION:
+            connection.execute(text(statement))
+    engine.dispose()
+    with Ledger.open(place) as ledger:
+        assert ledger.list(scope="everywhere") == (kept,)
+        similar = ledger.add(patch(1, signature=Signature.of("cold soup")))
+        assert ledger.list(scope="similar") == (similar,)
 
 
 def test_another_application_may_use_the_database(place):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sparsecbm_core.errors import LedgerError
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import Ledger
 from tests.ledger.made import patch_of, random_edit
 from tests.tiny import REVIEW, make_tiny
@@ -63,6 +64,21 @@ def test_the_replayed_model_reads_as_its_masks_say(ledger, tiny_model):
     for id in (1, 3, 4):
         ledger.revert(id)
     assert ledger.replay(tiny_model) is tiny_model
+
+
+def test_a_correction_for_similar_reviews_plays_a_part_for_these_alone(ledger, tiny_model):
+    everywhere, similar, reverted = (random_edit(tiny_model, seed) for seed in range(3))
+    keep(ledger, tiny_model, everywhere)
+    keep(ledger, tiny_model, similar, signature=Signature.of(REVIEW))
+    keep(ledger, tiny_model, reverted, signature=Signature.of(REVIEW))
+    ledger.revert(3)
+    alone = everywhere.apply(tiny_model.masks)
+    assert ledger.replay(tiny_model).masks == alone
+    assert ledger.replay(tiny_model, "Loud music all evening.").masks == alone
+    assert ledger.replay(tiny_model, REVIEW).masks == similar.apply(alone)
+    ledger.revert(1)
+    assert ledger.replay(tiny_model) is tiny_model
+    assert ledger.replay(tiny_model, REVIEW).masks == similar.apply(tiny_model.masks)
 
 
 def test_corrections_of_other_models_play_no_part(ledger, tiny_model):
