@@ -36,6 +36,7 @@ def finetune(model: ConceptModel, text: str, concept: str, state: str) -> Interv
         return case.conclude("finetune", model, MaskEdit({}))
     subnetwork, steps = Subnetwork(model, model.masks, concept), 0
     batch, wanted = subnetwork.batch([text]), torch.tensor([case.target], device=model.device)
+    subnetwork.theta = subnetwork.theta.clone()
     optimizer = torch.optim.Adam([subnetwork.theta], lr=FINETUNE_RATE)
     while steps < FINETUNE_STEPS and lead(subnetwork.read(batch)[0], case.target) < MARGIN:
         by_weight, _ = subnetwork.weight_gradient(batch, lambda logits: F.cross_entropy(logits, wanted))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.reading import read_concept
 from sparsecbm_core.intervene.results import ALREADY, NOT_REACHED, REACHED, Intervention, Reading
 
 if TYPE_CHECKING:
@@ -47,14 +48,12 @@ class Case:
             raise InputError("the text is empty; give the review to correct")
         if model.masks is None:
             raise InputError("this model has no masks to correct; load a SparseCBM")
-        said = model.predict([text]).concept_logits
-        if said is None:
-            raise InputError("this is a standard classifier: it has no concepts to correct")
-        before, by_hand = reading(model, said[0], k), said[0].sigmoid()
+        said = all_logits(model, text)
+        before, by_hand = reading(model, said, k), said.sigmoid()
         by_hand[k] = F.one_hot(torch.tensor(target), space.num_states)
         states = {name: float(i == target) for i, name in enumerate(space.states)}
         oracle = with_label(model, Reading(state, states, "", {}), by_hand)
-        return cls(model, text, concept, state, k, target, said[0], before, oracle)
+        return cls(model, text, concept, state, k, target, said, before, oracle)
 
     @property
     def settled(self) -> bool:
@@ -75,8 +74,7 @@ class Case:
         masks = self.model.masks
         if masks is None:
             raise InputError("this model has no masks to correct; load a SparseCBM")
-        said = corrected.predict([self.text]).concept_logits
-        after = self.before if said is None else reading(corrected, said[0], self.k)
+        after = reading(corrected, self._read_again(corrected, edit), self.k)
         reached = REACHED if after.state == self.state else NOT_REACHED
         return Intervention(
             fingerprint=self.model.fingerprint,
@@ -97,6 +95,24 @@ class Case:
             seconds=time.perf_counter() - self.started,
             corrected=corrected,
         )
+
+    def _read_again(self, corrected: ConceptModel, edit: MaskEdit) -> torch.Tensor:
+        """Logits (K, C) of the text; where only masks changed, the other concepts say what they said."""
+        if corrected.network is not self.model.network:
+            return all_logits(corrected, self.text)
+        logits, encoded = self.logits.clone(), corrected.encode([self.text])
+        for concept in edit.concepts:
+            k = corrected.space.concept_index(concept)
+            logits[k] = read_concept(corrected, encoded, concept)[0]
+        return logits
+
+
+def all_logits(model: ConceptModel, text: str) -> torch.Tensor:
+    """Concept logits (K, C) of one text."""
+    said = model.predict([text]).concept_logits
+    if said is None:
+        raise InputError("this is a standard classifier: it has no concepts to correct")
+    return said[0]
 
 
 def reading(model: ConceptModel, concept_logits: torch.Tensor, k: int) -> Reading:

@@ -155,7 +155,7 @@ def dose_response(
     ``on_progress`` is called after each dose, dose 0 included; what it raises ends the run.
 
     Raises `InputError` as `intervene` does, for a dose outside (0, min(s, 1 − s)], and for a baseline
-    of another model.
+    of another network; it must be the reading of ``model`` itself, corrections included.
     """
     started = time.perf_counter()
     chosen, case = rule_named(rule), Case.of(model, text, concept, state)

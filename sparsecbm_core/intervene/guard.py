@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.models.subnetworks import active
+from sparsecbm_core.intervene.doubt import HalfError, label_logits
+from sparsecbm_core.intervene.reading import read_concept
 
 if TYPE_CHECKING:
+    from sparsecbm_core.data.batches import Encoded
     from sparsecbm_core.data.types import ReviewDataset
     from sparsecbm_core.models.concept_model import ConceptModel
 
@@ -73,11 +76,20 @@ class GuardReport:
 
 @dataclass(frozen=True, eq=False)
 class GuardBaseline:
-    """A model's reading of the guard reviews, made once: concept logits (N, K, C) on the CPU."""
+    """A reading of the guard reviews, to compare others with: ``concept_logits`` (N, K, C) on the CPU.
+
+    ``states`` (N, K) and ``labels`` (N,) are what float32 predicts, always. Where ``exact`` (N, K) is
+    false the logits are those of bfloat16, clear enough to tell the state and the label; ``error`` says
+    how far off they may be, and without it all is read exactly. ``model`` is the model first read, also
+    in the baselines that `at` returns: those hold no corrected weights and can be kept.
+    """
 
     model: ConceptModel
     reviews: ReviewDataset
     concept_logits: torch.Tensor
+    labels: torch.Tensor
+    exact: torch.Tensor
+    error: HalfError | None = None
 
     @classmethod
     def read(
@@ -94,15 +106,74 @@ class GuardBaseline:
         said = model.predict(reviews.texts, BATCH, on_progress=on_progress)
         if said.concept_logits is None:
             raise InputError("this is a standard classifier: it has no concepts to guard")
-        return cls(model, reviews, said.concept_logits)
+        return cls.of(model, reviews, said.concept_logits)
+
+    @classmethod
+    def of(
+        cls,
+        model: ConceptModel,
+        reviews: ReviewDataset,
+        concept_logits: torch.Tensor,
+        error: HalfError | None = None,
+    ) -> GuardBaseline:
+        """The baseline of a model whose exact logits (N, K, C) are known."""
+        labels = label_logits(model, concept_logits).argmax(-1)
+        exact = torch.ones(concept_logits.shape[:2], dtype=torch.bool)
+        return cls(model, reviews, concept_logits, labels, exact, error)
+
+    @property
+    def states(self) -> torch.Tensor:
+        """Predicted state indices (N, K)."""
+        return self.concept_logits.argmax(-1)
+
+    @cached_property
+    def encoded(self) -> Sequence[Encoded]:
+        """The reviews as tokens."""
+        return self.model.encode(self.reviews.texts)
+
+    def quick(self) -> GuardBaseline:
+        """The same baseline, whose later readings are in bfloat16 wherever that decides the prediction."""
+        error = HalfError.measure(self.model, self.encoded, self.concept_logits)
+        return self._with(error=error)
+
+    def exactly(self) -> GuardBaseline:
+        """The same baseline, whose later readings are all exact."""
+        return self._with(error=None)
+
+    def at(self, corrected: ConceptModel, concepts: Sequence[str]) -> GuardBaseline:
+        """The reading of ``corrected``, which differs from the model read here in these ``concepts`` only.
+
+        In the quick way, predictions that bfloat16 leaves in doubt, or reads as changed, are read again
+        exactly. A model with other weights than the masks make of this one's is always read exactly.
+        """
+        chosen = [corrected.space.concept_index(concept) for concept in concepts]
+        logits, exact = self.concept_logits.clone(), self.exact.clone()
+        half = self.error is not None and corrected.network is self.model.network
+        for k in chosen:
+            logits[:, k] = self._logits(corrected, k, half=half)
+            exact[:, k] = not half
+
+        def reread(rows: torch.Tensor, k: int) -> None:
+            rows = rows & ~exact[:, k]
+            if rows.any():
+                logits[rows, k] = self._logits(corrected, k, rows.nonzero().flatten().tolist())
+                exact[rows, k] = True
+
+        if self.error is not None and half:
+            states = self.states
+            for k in chosen:
+                changed = logits[:, k].argmax(-1) != states[:, k]
+                reread(changed | self.error.state_in_doubt(logits[:, k], k), k)
+            said = label_logits(corrected, logits)
+            rows = (said.argmax(-1) != self.labels) | self.error.label_in_doubt(corrected, logits, exact)
+            for k in range(logits.shape[1]):
+                reread(rows, k)
+        labels = label_logits(corrected, logits).argmax(-1)
+        return self._with(concept_logits=logits, labels=labels, exact=exact)
 
     def after(self, corrected: ConceptModel, concepts: Sequence[str]) -> torch.Tensor:
-        """Concept logits (N, K, C) under ``corrected``, which differs in these ``concepts`` only."""
-        logits = self.concept_logits.clone()
-        for concept in concepts:
-            k = corrected.space.concept_index(concept)
-            logits[:, k] = concept_logits(corrected, self.reviews.texts, concept)
-        return logits
+        """Concept logits (N, K, C) under ``corrected``; see `at`."""
+        return self.at(corrected, concepts).concept_logits
 
     def report(
         self, corrected: ConceptModel, concepts: Sequence[str], about: Sequence[str] | None = None
@@ -111,48 +182,49 @@ class GuardBaseline:
 
         ``about`` are the concepts tallied as "concept", by default all that can have changed.
         """
-        space, logits = self.model.space, self.after(corrected, concepts)
+        return self.compare(self.at(corrected, concepts), concepts if about is None else about)
+
+    def compare(self, later: GuardBaseline, about: Sequence[str]) -> GuardReport:
+        """What is different in a ``later`` reading of the same reviews, made by `at`."""
+        space = self.model.space
         gold = torch.tensor([example.concepts for example in self.reviews])  # (N, K)
         labels = torch.tensor([example.label for example in self.reviews])
-        before, after = self.concept_logits.argmax(-1), logits.argmax(-1)
-        label_before = _labels(self.model, self.concept_logits)
-        label_after = _labels(corrected, logits)
-        same = [space.concept_index(name) for name in (concepts if about is None else about)]
+        before, after = self.states, later.states
+        same = [space.concept_index(name) for name in about]
         rest = [k for k in range(space.num_concepts) if k not in same]
         changes = []
         for i, example in enumerate(self.reviews):
             for k, concept in enumerate(space.concepts):
                 values = gold[i, k], before[i, k], after[i, k]
                 changes += _change(example.id, concept, space.states, *map(int, values))
-            values = labels[i], label_before[i], label_after[i]
+            values = labels[i], self.labels[i], later.labels[i]
             changes += _change(example.id, "label", space.labels, *map(int, values))
         return GuardReport(
             data=" ".join(dict.fromkeys((self.reviews.name, self.reviews.split))),
             reviews=len(self.reviews),
             concept=_tally(gold[:, same], before[:, same], after[:, same]),
             other_concepts=_tally(gold[:, rest], before[:, rest], after[:, rest]),
-            label=_tally(labels, label_before, label_after),
+            label=_tally(labels, self.labels, later.labels),
             changes=tuple(changes),
         )
+
+    def _logits(
+        self, model: ConceptModel, k: int, rows: Sequence[int] | None = None, half: bool = False
+    ) -> torch.Tensor:
+        """Logits (N, C) of concept k, of all reviews or some."""
+        encoded = self.encoded if rows is None else [self.encoded[i] for i in rows]
+        return read_concept(model, encoded, model.space.concepts[k], half=half)
+
+    def _with(self, **values: Any) -> GuardBaseline:
+        """A copy with some values replaced, which keeps the tokens."""
+        copy = replace(self, **values)
+        copy.__dict__["encoded"] = self.encoded
+        return copy
 
 
 def concept_logits(model: ConceptModel, texts: Sequence[str], concept: str) -> torch.Tensor:
     """Logits (N, C) of one concept, by its subnetwork alone: a Kth of a full reading."""
-    network, k = model.cbm, model.space.concept_index(concept)
-    weights = None if model.weights is None else model.weights.only(concept)
-    logits = torch.empty(len(texts), model.space.num_states)
-    with torch.inference_mode(), active(weights):
-        for indices, ids, mask in model.batches(model.encode(texts), BATCH):
-            pooled = network.pooled(network.embed(ids), mask)  # (B, E)
-            said = pooled @ network.projector[k].T + network.projector_bias[k]
-            logits[indices] = said.float().cpu()
-    return logits
-
-
-def _labels(model: ConceptModel, logits: torch.Tensor) -> torch.Tensor:
-    """Label indices (N,) from concept logits (N, K, C)."""
-    with torch.inference_mode():
-        return model.cbm.label_logits(logits.to(model.device).sigmoid()).argmax(-1).cpu()
+    return read_concept(model, model.encode(texts), concept)
 
 
 def _tally(gold: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> Tally:

@@ -32,10 +32,35 @@ class FlipOrder:
         generator = torch.Generator().manual_seed(seed)
         kept = subnetwork.kept
         scores = rule.scores(RuleInputs(gradient, kept, profile, generator))
-        return cls(subnetwork, highest(scores, kept, limit), highest(scores, ~kept, limit))
+        return cls(subnetwork, *highest_of_both(scores, kept, limit))
 
     def go_to(self, count: int) -> None:
         """Have the first ``count`` weights dropped and grown, no more and no fewer."""
         low, high = sorted((self.count, count))
         self.subnetwork.flip(torch.cat([self.drop[low:high], self.grow[low:high]]))
         self.count = count
+
+
+def highest_of_both(
+    scores: torch.Tensor, kept: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`highest` among the kept and among the pruned weights, in one pass over the scores (L,).
+
+    A sample tells a threshold that leaves enough of either; where it does not, they are looked for apart.
+    """
+    stride = max(1, scores.numel() // 65_536)
+    sample, sample_kept, rank = scores[::stride], kept[::stride], int(count / stride * 1.5) + 16
+    sides = [sample[side] for side in (sample_kept, ~sample_kept)]
+    if all(side.numel() > rank for side in sides):
+        threshold = torch.stack([side.topk(rank).values[-1] for side in sides]).min()
+        candidates = torch.nonzero(scores >= threshold).flatten()
+        among = kept[candidates]
+        drop, grow = candidates[among], candidates[~among]
+        if min(drop.numel(), grow.numel()) >= count:
+            return _best(scores, drop, count), _best(scores, grow, count)
+    return highest(scores, kept, count), highest(scores, ~kept, count)
+
+
+def _best(scores: torch.Tensor, candidates: torch.Tensor, count: int) -> torch.Tensor:
+    """Best first, ties by position, as `highest` has them."""
+    return candidates[scores[candidates].argsort(descending=True, stable=True)[:count]]

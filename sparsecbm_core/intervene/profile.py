@@ -45,11 +45,18 @@ class GuardProfile:
     def scale(self, subnetwork: Subnetwork) -> torch.Tensor:
         """h (L,) for a concept's subnetwork, in the order of its weights."""
         rows, columns = self.rows[subnetwork.concept], self.columns[subnetwork.concept]
-        parts = []
-        for name in subnetwork.shapes:
-            r, c = rows[name].float(), columns[name].float()
-            parts.append(torch.outer(r, c / r.mean().clamp(min=1e-30)).sqrt_().flatten())
-        return torch.cat(parts).to(subnetwork.theta.device).mul_(subnetwork.theta.abs())
+        scale = torch.empty_like(subnetwork.theta)
+        parts = zip(
+            subnetwork.shapes.items(),
+            scale.split(subnetwork.sizes),
+            subnetwork.theta.split(subnetwork.sizes),
+            strict=True,
+        )
+        for (name, shape), part, theta in parts:
+            r, c = (table[name].float().to(scale.device) for table in (rows, columns))
+            torch.outer(r.sqrt(), (c / r.mean().clamp(min=1e-30)).sqrt(), out=part.view(shape))
+            part.mul_(theta).abs_()
+        return scale
 
     def save(self, path: str | Path) -> None:
         """A safetensors file of bfloat16 factors, written through a temporary one."""

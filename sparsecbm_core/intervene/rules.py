@@ -14,6 +14,7 @@ import torch
 from sparsecbm_core.errors import InputError, one_of
 
 GUARD_FLOOR = 0.1  # of the mean profile: a weight that matters to no guard review is not free to flip
+PIECE = 65_536  # weights
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ def _guarded(inputs: RuleInputs) -> torch.Tensor:
     """The same per unit of what the weight does on guard reviews: −Δm_j·g_j / (h_j + 0.1·mean h)."""
     if inputs.profile is None:
         raise InputError("rule 'guarded' needs a guard profile; give one, or choose another rule")
-    h = inputs.profile
-    return _signed(inputs) / (h + GUARD_FLOOR * h.mean()).clamp(min=1e-30)
+    floor, scores = GUARD_FLOOR * inputs.profile.mean(), torch.empty_like(inputs.gradient)
+    # Piece by piece: each stays in the processor's cache from the first step to the last.
+    pieces = (part.split(PIECE) for part in (inputs.gradient, inputs.kept, inputs.profile, scores))
+    for g, kept, h, score in zip(*pieces, strict=True):
+        torch.div(g, (h + floor).clamp_(min=1e-30), out=score)
+        score.mul_(kept.to(g.dtype).mul_(2).sub_(1))
+    return scores
 
 
 def _random(inputs: RuleInputs) -> torch.Tensor:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from sparsecbm_core.intervene.rules import Rule, RuleInputs, highest
+from sparsecbm_core.intervene.order import FlipOrder
+from sparsecbm_core.intervene.rules import Rule
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 
 FIRST = 4  # weights dropped, and grown, at the first try
@@ -28,20 +29,6 @@ class Found:
     gradients: int
 
 
-class _Order:
-    """A rule's order of the weights, applied up to any number of them."""
-
-    def __init__(self, subnetwork: Subnetwork, drop: torch.Tensor, grow: torch.Tensor) -> None:
-        self.subnetwork, self.drop, self.grow = subnetwork, drop, grow
-        self.limit, self.now = min(drop.numel(), grow.numel()), 0
-
-    def go_to(self, count: int) -> None:
-        """Have the first ``count`` weights dropped and grown, no more and no fewer."""
-        low, high = sorted((self.now, count))
-        self.subnetwork.flip(torch.cat([self.drop[low:high], self.grow[low:high]]))
-        self.now = count
-
-
 def flip_fixed(
     subnetwork: Subnetwork,
     rule: Rule,
@@ -52,9 +39,9 @@ def flip_fixed(
     seed: int,
 ) -> Found:
     """Drop ``count`` weights and grow as many, by one gradient."""
-    order = _ordered(subnetwork, rule, count, gradient, profile, seed)
+    order = FlipOrder.of(subnetwork, rule, count, gradient(subnetwork), profile, seed)
     order.go_to(order.limit)
-    return Found(order.now, gap(subnetwork) >= 0, 1)
+    return Found(order.count, gap(subnetwork) >= 0, 1)
 
 
 def flip_fewest(
@@ -72,28 +59,14 @@ def flip_fewest(
     """
     limit, flipped = max(1, int(AUTO_LIMIT * subnetwork.total)), 0
     for step in range(1, AUTO_GRADIENTS + 1):
-        order = _ordered(subnetwork, rule, limit, gradient, profile, seed + step - 1)
+        order = FlipOrder.of(subnetwork, rule, limit, gradient(subnetwork), profile, seed + step - 1)
         if _close(order, gap):
-            return Found(flipped + order.now, True, step)
-        flipped += order.now
+            return Found(flipped + order.count, True, step)
+        flipped += order.count
     return Found(flipped, False, AUTO_GRADIENTS)
 
 
-def _ordered(
-    subnetwork: Subnetwork,
-    rule: Rule,
-    count: int,
-    gradient: Gradient,
-    profile: torch.Tensor | None,
-    seed: int,
-) -> _Order:
-    generator = torch.Generator().manual_seed(seed)
-    kept = subnetwork.kept
-    scores = rule.scores(RuleInputs(gradient(subnetwork), kept, profile, generator))
-    return _Order(subnetwork, highest(scores, kept, count), highest(scores, ~kept, count))
-
-
-def _close(order: _Order, gap: Gap) -> bool:
+def _close(order: FlipOrder, gap: Gap) -> bool:
     """Fewest flips of this order that close the gap; otherwise those that came closest stay."""
     best, low, high = (gap(order.subnetwork), 0), 0, min(FIRST, order.limit)
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
+    from sparsecbm_core.models.sparse_cbm import SparseCBM
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # ids and attention mask, (B, T) each
 Loss = Callable[[torch.Tensor], torch.Tensor]  # concept logits (B, C) → scalar
@@ -24,7 +26,8 @@ class Subnetwork:
     """M_k ⊙ θ of one concept, all L prunable weights in one row of memory.
 
     ``theta`` (L,) are the dense weights, ``kept`` (L,) the mask bits, ``effective`` (L,) their
-    product, each matrix after the other in layer order, row-major. The model is only read.
+    product, each matrix after the other in layer order, row-major. The model is only read, and so is
+    ``theta``, which all subnetworks of a network share.
     """
 
     def __init__(self, model: ConceptModel, masks: MaskSet, concept: str) -> None:
@@ -32,13 +35,18 @@ class Subnetwork:
         self.index = model.space.concept_index(concept)
         self.shapes = dict(self.network.mask_shapes)
         self.sizes = [rows * columns for rows, columns in self.shapes.values()]
-        layers = self.network.masked_layers
-        device = model.device
-        self.theta = torch.cat([layers[name].weight.detach().flatten() for name in self.shapes]).float()
+        self.theta = flat_weights(self.network)
         bits = np.concatenate([masks.concept_bool(name, concept).reshape(-1) for name in self.shapes])
-        self.kept = torch.from_numpy(bits).to(device)
-        self._start = self.kept.clone()
-        self.effective = self.theta * self.kept
+        self.kept = torch.from_numpy(bits).to(model.device)
+        self._flipped: list[torch.Tensor] = []
+        if masks is model.masks and model.weights is not None:
+            own = model.weights.only(concept).matrices
+            parts = [
+                weights.of(0) for name in self.shapes if isinstance(weights := own[name], ConceptWeights)
+            ]
+            self.effective = torch.cat([part.flatten() for part in parts]).float()
+        else:
+            self.effective = self.theta * self.kept
 
     @property
     def total(self) -> int:
@@ -49,10 +57,13 @@ class Subnetwork:
         """Turn the bits at ``indices`` (n,) over; again turns them back."""
         self.kept[indices] = ~self.kept[indices]
         self.effective[indices] = self.theta[indices] * self.kept[indices]
+        self._flipped.append(indices)
 
     def edit(self) -> MaskEdit:
         """All bits that differ from the mask set this began with."""
-        changed = torch.nonzero(self.kept != self._start).flatten().cpu().numpy()
+        turned = torch.cat(self._flipped) if self._flipped else torch.empty(0, dtype=torch.long)
+        indices, times = turned.unique(return_counts=True)
+        changed = indices[times % 2 == 1].cpu().numpy()
         flips, first = {}, 0
         for name, size in zip(self.shapes, self.sizes, strict=True):
             low, high = np.searchsorted(changed, (first, first + size))
@@ -88,7 +99,12 @@ class Subnetwork:
         With θ_eff = M ⊙ θ the chain rule gives ∂L/∂m_j = (∂L/∂θ_eff,j)·θ_j.
         """
         by_weight, logits = self.weight_gradient(batch, loss)
-        return torch.cat([part.flatten() for part in by_weight.values()]).mul_(self.theta), logits
+        by_bit = torch.empty_like(self.theta)
+        for part, theta, out in zip(
+            by_weight.values(), self.theta.split(self.sizes), by_bit.split(self.sizes), strict=True
+        ):
+            torch.mul(part.flatten(), theta, out=out)
+        return by_bit, logits
 
     def weight_gradient(self, batch: Batch, loss: Loss) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """∂L/∂θ_eff by matrix, (O, I) each, and the logits (B, C)."""
@@ -107,3 +123,18 @@ class Subnetwork:
         weights = {name: ConceptWeights(matrix[None]) for name, matrix in matrices.items()}
         with active(EffectiveWeights((self.concept,), weights)):
             return self.network.pooled(self.network.embed(ids), mask)
+
+
+# θ of a network as one row of memory, with the state of the weights that it was made of.
+_FLAT: WeakKeyDictionary[SparseCBM, tuple[tuple[tuple[int, int], ...], torch.Tensor]] = WeakKeyDictionary()
+
+
+def flat_weights(network: SparseCBM) -> torch.Tensor:
+    """The prunable weights (L,) of a network in float32: made once for all its subnetworks, not to change."""
+    weights = [network.masked_layers[name].weight.detach() for name in network.mask_shapes]
+    state = tuple((weight.data_ptr(), weight._version) for weight in weights)
+    known = _FLAT.get(network)
+    if known is None or known[0] != state:
+        known = state, torch.cat([weight.flatten() for weight in weights]).float()
+        _FLAT[network] = known
+    return known[1]

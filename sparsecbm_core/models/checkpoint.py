@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors.torch import save_file as save_torch
@@ -221,13 +222,29 @@ def local_folder(folder: str | Path) -> Path:
 
 def network_fingerprint(network: nn.Module, masks: MaskSet | None) -> str:
     """SHA-256 of the weights as stored (fp16) and the masks, first 16 hex digits."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(_half(tensor).cpu().contiguous().numpy().tobytes())
+    digest = _weights_digest(network)
     if masks is not None:
         digest.update(masks.fingerprint().encode())
     return digest.hexdigest()[:16]
+
+
+# What a network's weights come to, for one network under many masks; with the state of its tensors.
+_DIGESTS: WeakKeyDictionary[nn.Module, tuple[tuple[tuple[int, int], ...], Any]] = WeakKeyDictionary()
+
+
+def _weights_digest(network: nn.Module) -> Any:
+    """The digest of all weights, to go on with; made anew when weights were trained, moved or replaced."""
+    tensors = sorted(network.state_dict().items())
+    state = tuple((tensor.data_ptr(), tensor._version) for _, tensor in tensors)
+    known = _DIGESTS.get(network)
+    if known is None or known[0] != state:
+        digest = hashlib.sha256()
+        for name, tensor in tensors:
+            digest.update(name.encode())
+            digest.update(_half(tensor).cpu().contiguous().numpy().tobytes())
+        known = state, digest
+        _DIGESTS[network] = known
+    return known[1].copy()
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

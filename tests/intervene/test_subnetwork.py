@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sparsecbm_core.intervene.baselines import finetune
 from sparsecbm_core.intervene.edits import MaskEdit
-from sparsecbm_core.intervene.subnetwork import Subnetwork
-from tests.tiny import ARCHITECTURES, REVIEW
+from sparsecbm_core.intervene.subnetwork import Subnetwork, flat_weights
+from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, with_masks
 
 TEXTS = [REVIEW, "good food", "the service was slow and the music loud"]
 
@@ -61,3 +62,36 @@ def test_flips_are_an_edit_and_flipping_again_restores(tiny_model):
     subnetwork.flip(chosen)
     assert torch.equal(subnetwork.effective, effective)
     assert subnetwork.edit() == MaskEdit({})
+
+
+def test_subnetworks_share_the_dense_weights(tiny_model):
+    first, second = (Subnetwork(tiny_model, tiny_model.masks, concept) for concept in ("food", "noise"))
+    assert first.theta is second.theta
+    layers = tiny_model.cbm.masked_layers
+    assert torch.equal(first.theta, torch.cat([layers[name].weight.flatten() for name in first.shapes]))
+    before = first.theta.clone()
+    state = "Negative" if tiny_model.predict([REVIEW]).states[0, 0] != 0 else "Positive"
+    finetune(tiny_model, REVIEW, "food", state)
+    assert torch.equal(flat_weights(tiny_model.cbm), before)
+
+
+def test_weights_that_were_trained_on_are_read_anew():
+    model = make_tiny("bert")
+    before, known = flat_weights(model.cbm), with_masks(model, model.masks).fingerprint
+    with torch.no_grad():
+        next(iter(model.cbm.masked_layers.values())).weight.add_(1.0)
+    assert not torch.equal(flat_weights(model.cbm), before)
+    assert with_masks(model, model.masks).fingerprint != known
+
+
+def test_a_fingerprint_from_what_is_known_is_the_same():
+    """One network under other masks: its own digest is made once, and the masks' differ."""
+    model, again = make_tiny("bert"), make_tiny("bert")
+    other = MaskEdit({"food": {next(iter(model.masks.shapes)): [3]}}).apply(model.masks)
+    fingerprints = (
+        model.fingerprint,
+        with_masks(model, other).fingerprint,
+        with_masks(model, None).fingerprint,
+    )
+    assert len(set(fingerprints)) == 3
+    assert with_masks(again, other).fingerprint == fingerprints[1]

@@ -1,0 +1,67 @@
+"""One concept of many reviews: read exactly, or in bfloat16 where the processor is faster at that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
+
+if TYPE_CHECKING:
+    from sparsecbm_core.data.batches import Encoded
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+BATCH = 16
+FEW = 4  # reviews that tell how fast this machine is
+GAIN = 0.75  # bfloat16 must take less than this share of the exact time, or it is not worth its error
+
+
+def read_concept(
+    model: ConceptModel, encoded: Sequence[Encoded], concept: str, *, half: bool = False
+) -> torch.Tensor:
+    """Logits (N, C) of one concept, by its subnetwork alone: a Kth of a full reading.
+
+    With ``half`` the matrix products are in bfloat16; the residual stream, LayerNorms and the
+    projector stay in float32. Logits are then off by some hundredths.
+    """
+    network, k = model.cbm, model.space.concept_index(concept)
+    weights = None if model.weights is None else model.weights.only(concept)
+    if half and weights is not None:
+        weights = _halved(weights)
+    logits = torch.empty(len(encoded), model.space.num_states)
+    with torch.inference_mode(), active(weights):
+        for indices, ids, mask in model.batches(encoded, BATCH):
+            # The cache of autocast would keep copies of weights that are used once.
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+                pooled = network.pooled(network.embed(ids), mask)  # (B, E)
+            said = pooled.float() @ network.projector[k].T + network.projector_bias[k]
+            logits[indices] = said.cpu()
+    return logits
+
+
+def half_is_faster(model: ConceptModel, encoded: Sequence[Encoded]) -> bool:
+    """Whether bfloat16 pays on this machine: a few of these reviews, read both ways against the clock.
+
+    Older processors emulate it; accelerators are quick enough to read everything exactly.
+    """
+    if model.device.type != "cpu" or model.masks is None:
+        return False
+    by_length = sorted(encoded, key=lambda item: len(item.ids))
+    few, seconds = by_length[len(by_length) // 2 :][:FEW], {True: float("inf"), False: float("inf")}
+    for half in (True, False) * 2:
+        started = time.thread_time()  # other work on the machine does not count
+        read_concept(model, few, model.space.concepts[0], half=half)
+        seconds[half] = min(seconds[half], time.thread_time() - started)
+    return seconds[True] < GAIN * seconds[False]
+
+
+def _halved(weights: EffectiveWeights) -> EffectiveWeights:
+    """One concept's weights in bfloat16, converted once and not in every batch."""
+    matrices = {
+        name: ConceptWeights(matrix.stacked.bfloat16()) if isinstance(matrix, ConceptWeights) else matrix
+        for name, matrix in weights.matrices.items()
+    }
+    return EffectiveWeights(weights.concepts, matrices)
