@@ -8,23 +8,21 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.errors import SparseCBMError
 from ui import kept
 from ui.state import AppState
+from ui.steps import Steps
 
 PAGE = "pages/views/corrections.py"
 
 
-def show(state: AppState) -> None:
-    """One line, where the model is not the one that was loaded."""
-    steps = state.history.steps
+def show(place: DeltaGenerator, steps: Steps, held: Steps) -> None:
+    """One line, where the model is not the one that was loaded. ``held`` are those that hold for the text."""
     if not steps:
         return
     count, waiting = len(steps), sum(step.kept is None for step in steps)
     said = f"The model with {count} correction{'s' if count > 1 else ''}"
-    said += (
-        ", all kept."
-        if not waiting
-        else f", {'not kept' if waiting == count else f'{waiting} not kept'} yet."
-    )
-    with st.container(horizontal=True, vertical_alignment="center", key="chain"):
+    said += ", all kept" if not waiting else f", {'' if waiting == count else f'{waiting} '}not kept yet"
+    if len(held) < count:
+        said += f"; {count - len(held)} not meant for this review"
+    with place.container(horizontal=True, vertical_alignment="center", key="chain"):
         st.html(f'<span class="sc-pill">{said}</span>', width="content")
         st.page_link(PAGE, label="See them")
 

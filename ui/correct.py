@@ -11,7 +11,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, loader, parts, settings
+from ui import corrected, dose, loader, parts, settings
 from ui.live import Request, perform
 from ui.state import AppState
 from ui.text import plain
@@ -65,13 +65,14 @@ def _section(
         if state.request is not None:
             _carry_out(state, base, guard, state.request, space)
         corrected.show(state, space)
-    how_to(state, base, space)
+    how_to(state, base, guard, space)
 
 
-def how_to(state: AppState, base: ConceptModel, space: ConceptSpace) -> None:
+def how_to(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace) -> None:
     """The rule and its settings, for those who want to know."""
     with st.expander("How to correct", type="compact"):
         settings.show(state, space, most_share(base))
+        dose.show(state, base, guard, space)
 
 
 def most_share(base: ConceptModel) -> float:
@@ -88,14 +89,11 @@ def _carry_out(
     state.request = None
     title, wanted = space.title(request.concept), space.title(request.state)
     bar = st.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
-    attempt = perform(
-        base,
-        state.history.steps,
-        request,
-        state.settings,
-        guard,
-        lambda share, message: bar.progress(min(1.0, share), message),
-    )
+
+    def report(share: float, message: str) -> None:
+        bar.progress(min(1.0, share), message)
+
+    attempt = perform(base, state.history.steps, request, state.settings, guard, report)
     if attempt.step is not None and not attempt.asks:
         state.take_over(attempt.step)
     else:

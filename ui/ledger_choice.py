@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ALL, ACTIVE, REVERTED = "all", "active", "reverted"
 STATUSES = {ALL: "All", ACTIVE: "Active", REVERTED: "Reverted"}
@@ -18,11 +18,11 @@ class Told:
 
 @dataclass
 class LedgerChoice:
-    """One visitor's choices: the filter, and a page of each list.
+    """One visitor's choices: the filter, a page of each list, and the rows that are ``opened``.
 
-    ``told`` is shown once. ``uploads`` counts imports, so that each begins with an empty field. ``measure`` is
-    set while the accuracy along the chain is asked for, ``leave`` where a correction is to be redone on the
-    Explain page.
+    ``filters`` counts changes of the filter, each of which begins at the first page, ``uploads`` imports,
+    each of which begins with an empty field. ``told`` is shown once. ``measure`` is set while the accuracy
+    along the chain is asked for, ``leave`` where a correction is to be made anew on the Explain page.
     """
 
     concept: str | None = None
@@ -30,7 +30,9 @@ class LedgerChoice:
     status: str = ALL
     search: str = ""
     page: int = 1
+    filters: int = 0
     session_page: int = 1
+    opened: set[str] = field(default_factory=set)
     told: Told | None = None
     uploads: int = 0
     measure: bool = False
@@ -43,7 +45,14 @@ class LedgerChoice:
     def only(self, name: str, value: str | None) -> None:
         """Filter by ``name``, from the first page on."""
         setattr(self, name, value)
-        self.page = 1
+        self._from_the_first()
+
+    def open(self, row: str, is_open: bool) -> None:
+        (self.opened.add if is_open else self.opened.discard)(row)
 
     def show_all(self) -> None:
-        self.concept, self.state, self.status, self.search, self.page = None, None, ALL, "", 1
+        self.concept, self.state, self.status, self.search = None, None, ALL, ""
+        self._from_the_first()
+
+    def _from_the_first(self) -> None:
+        self.page, self.filters = 1, self.filters + 1

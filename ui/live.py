@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import SparseCBMError
-from ui.model_now import model_now, net, remember
+from ui.model_now import holding, model_now, net, remember
 from ui.steps import Step, Steps
 
 if TYPE_CHECKING:
@@ -35,12 +35,16 @@ class Request:
 class Settings:
     """How to correct. ``rule`` may be "override": no correction, only the label's last step.
 
-    ``r`` is a share of the prunable weights, None for the smallest that works. ``most_broken`` is how many
-    readings of guard reviews a correction may break before it asks first.
+    ``r`` is a share of the prunable weights, None for the smallest that works. ``scope``: "everywhere", or
+    "similar" for a correction that holds for reviews like the corrected one alone. ``protect``: earlier
+    corrections of the session, and guard reviews near the boundary, have a say in which bits are flipped.
+    ``most_broken`` is how many readings of guard reviews a correction may break before it asks first.
     """
 
     rule: str = "guarded"
     r: float | None = None
+    scope: str = "everywhere"
+    protect: bool = True
     most_broken: int = 5
 
 
@@ -72,29 +76,35 @@ def perform(
     from sparsecbm_core.intervene.patch import Patch
     from sparsecbm_core.intervene.results import REACHED
     from sparsecbm_core.intervene.rules import rule_named
+    from sparsecbm_core.intervene.scope import SIMILAR, Signature
 
     started = time.perf_counter()
     try:
-        now = model_now(base, steps)
+        held = holding(steps, request.text)
+        now = model_now(base, held)
         profile = None
         if rule_named(settings.rule).needs_profile:
             profile = guard.profile(base, on_progress)
         on_progress(0.1, "Finding the mask bits to flip…")
         r = AUTO if settings.r is None else settings.r
-        done = intervene(now, request.text, request.concept, request.state, settings.rule, r, profile)
+        protect = guard.protected(base, held, on_progress) if settings.protect and profile else None
+        done = intervene(
+            now, request.text, request.concept, request.state, settings.rule, r, profile, protect=protect
+        )
         corrected, done = done.corrected, replace(done, corrected=base)
         if done.outcome != REACHED:
             return Attempt(request, done)
-        remember(base, net(steps) ^ done.edit, corrected)
+        remember(base, net(held) ^ done.edit, corrected)
         on_progress(0.6, "Reading the guard reviews again…")
-        report = guard.report(base, steps, corrected, request.concept, on_progress)
-        done = replace(done, seconds=time.perf_counter() - started)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        patch = Patch.of(done, base, created, report)
-        broken = 0 if report is None else broken_readings(report)
-        return Attempt(
-            request, done, Step(patch, request.text, done, report), asks=broken > settings.most_broken
-        )
+        signature = Signature.of(request.text) if settings.scope == SIMILAR else None
+        step = Step(Patch.of(done, base, created, signature=signature), request.text, done)
+        report = guard.report(base, steps, step, on_progress)
+        if report is not None:
+            step = replace(step, report=report, patch=replace(step.patch, guard=report.summary()))
+        done = replace(done, seconds=time.perf_counter() - started)
+        asks = report is not None and broken_readings(report) > settings.most_broken
+        return Attempt(request, done, replace(step, done=done), asks=asks)
     except SparseCBMError as error:
         return Attempt(request, problem=str(error))
 

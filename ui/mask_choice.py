@@ -39,7 +39,7 @@ class MaskChoice:
 
     def shown(self, views: Sequence[str]) -> str:
         """The chosen view, or else the first of those there are."""
-        return self.view if self.view in views else views[0]
+        return views[0] if self.view is None or self.view not in views else self.view
 
     def other(self, concept: str, concepts: tuple[str, ...]) -> str:
         """The concept to compare with: the chosen one, or else the first other one."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.recent import Recent
-from ui.steps import Step
+from ui.steps import Step, Steps
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.edits import MaskEdit
@@ -23,6 +23,17 @@ def net(steps: Sequence[Step]) -> MaskEdit:
     from sparsecbm_core.intervene.edits import net_edit
 
     return net_edit(step.patch.edit for step in steps)
+
+
+def holding(steps: Steps, text: str) -> Steps:
+    """Those corrections that hold for a text: all but those for similar reviews that it is not like."""
+    general = tuple(step for step in steps if step.patch.signature is None)
+    if len(general) == len(steps) or not text.strip():
+        return general
+    from sparsecbm_core.intervene.scoped import firing
+
+    chosen = {patch.edit.fingerprint() for patch in firing(text, [step.patch for step in steps])}
+    return tuple(step for step in steps if step.edit in chosen)
 
 
 def model_now(base: ConceptModel, steps: Sequence[Step]) -> ConceptModel:

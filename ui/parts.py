@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CARD_PAGE = "pages/views/model_card.py"
 CSV, JSON, HTML = "text/csv", "application/json", "text/html"
+Rows = Sequence[Mapping[str, Any]]
+FileRows = Rows | Callable[[], Rows] | None
 
 
 def title(text: str, model: loader.ModelCard, link: bool = True) -> None:
@@ -63,10 +66,13 @@ def chart(
     what: str = "The numbers",
     percents: Sequence[str] = (),
     total: Mapping[str, Any] | None = None,
+    file_rows: FileRows = None,
+    on_pick: Callable[[Sequence[Any]], None] | None = None,
 ) -> None:
     """A chart with its numbers under it, to read and to save; ``alt`` says what it shows.
 
-    Its own button saves it as a picture. See `table` for the rest.
+    Its own button saves it as a picture. ``on_pick`` gets the custom data of a point that was clicked:
+    the same must be possible without a mouse. See `table` for the rest.
     """
     height = int(figure.layout.height or 300)
     config = {
@@ -76,8 +82,25 @@ def chart(
         "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name, "setBackground": "opaque"},
     }
-    st.plotly_chart(figure, width="stretch", height=height, key=f"chart-{name}", config=config, alt=alt)
-    table(rows, name, alt, what, percents, total)
+    key = f"chart-{name}"
+    st.plotly_chart(
+        figure,
+        width="stretch",
+        height=height,
+        key=key,
+        config=config,
+        alt=alt,
+        on_select="ignore" if on_pick is None else partial(take_over, key, partial(_picked, on_pick)),
+        selection_mode="points",
+    )
+    table(rows, name, alt, what, percents, total, file_rows)
+
+
+def _picked(on_pick: Callable[[Sequence[Any]], None], event: Mapping[str, Any]) -> None:
+    """Clicking the same point again takes the selection back: nothing is chosen by that."""
+    points = event["selection"]["points"]
+    if points and "customdata" in points[0]:
+        on_pick(points[0]["customdata"])
 
 
 def table(
@@ -87,16 +110,20 @@ def table(
     what: str = "The numbers",
     percents: Sequence[str] = (),
     total: Mapping[str, Any] | None = None,
-    file_rows: Sequence[Mapping[str, Any]] | None = None,
+    file_rows: FileRows = None,
 ) -> None:
     """Rows behind a click: as a table, and as a CSV file in full precision.
 
     Columns in ``percents`` are shares. ``total`` is a last row that the file leaves out; ``file_rows``
-    replace the rows in the file where it says more.
+    replace the rows in the file where it says more: rows, or what makes them when the file is asked for.
     """
+
+    def in_file() -> Rows:
+        return rows if file_rows is None else file_rows() if callable(file_rows) else file_rows
+
     with st.expander(plain(what), type="compact"):
         st.html(table_html(rows, caption, percents, total))
-        download("Save as CSV", lambda: csv_bytes(rows if file_rows is None else file_rows), f"{name}.csv")
+        download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
 
 
 def download(

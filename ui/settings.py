@@ -17,7 +17,14 @@ from ui.text import plain
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
 
-RULE, AUTO, SHARE, BUDGET, FILE = "rule_choice", "r_auto", "r_share", "most_broken", "guard_file"
+RULE, SCOPE, AUTO, SHARE, BUDGET, FILE = (
+    "rule_choice",
+    "scope_choice",
+    "r_auto",
+    "r_share",
+    "most_broken",
+    "guard_file",
+)
 RULES = {
     "guarded": "Guarded: what helps here and matters little elsewhere",
     "signed": "Signed: what helps here most, whatever else it does",
@@ -25,6 +32,7 @@ RULES = {
     "random": "Random bits, for comparison",
     OVERRIDE: "None: only override the concept, the model stays as it is",
 }
+SCOPES = {"everywhere": "Every review", "similar": "Reviews like this one"}
 AUTOMATIC = {True: "The fewest that work", False: "A fixed share"}
 # Of the encoder's weights, in per cent. Below, a fixed share begins where the published rule works.
 FIRST_SHARE, LEAST, STEP = 1.0, 0.0001, 0.01
@@ -45,6 +53,19 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
     )
     if settings.rule == OVERRIDE:
         return
+    st.session_state[SCOPE] = settings.scope
+    st.segmented_control(
+        "It holds for",
+        list(SCOPES),
+        format_func=SCOPES.__getitem__,
+        key=SCOPE,
+        required=True,
+        wrap=True,
+        on_change=parts.take_over,
+        args=(SCOPE, lambda scope: state.set(scope=scope)),
+        help="Every review: the model has learnt something new. Reviews like this one: edits of the same "
+        "text, told by their wording; all others are read as before, so nothing else can break.",
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state[AUTO] = settings.r is None
         st.segmented_control(

@@ -20,6 +20,7 @@ from ui.steps import History, Step
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
+    from sparsecbm_core.intervene.dose import DoseResponse
 
 KEY = "app_state"
 PARAMETERS = ("example", "concept", "method")
@@ -35,9 +36,9 @@ class AppState:
     by hand, ``past`` what they were before each change, newest last. ``history`` holds the corrections of
     the model itself, which stay when the text changes; ``settings`` say how to correct. ``request`` is a
     correction asked for and not yet begun, ``attempt`` one that was not taken over: not reached, refused, or
-    waiting for a yes. ``guard_reviews`` are a visitor's own, in place of the bundled ones, ``guard_refused``
-    says why they were not taken. ``not_kept`` says why the ledger did not take a correction, ``notice`` why a
-    text, ``refused`` why a file was not taken.
+    waiting for a yes, ``dose`` the last dose-response and of what it is. ``guard_reviews`` are a visitor's
+    own, in place of the bundled ones, ``guard_refused`` says why they were not taken. ``not_kept`` says why
+    the ledger did not take a correction, ``notice`` why a text, ``refused`` why a file was not taken.
     ``address`` is what the address last showed, ``page`` the page last run; ``touched`` is set while a run
     answers a widget, ``followed`` while it follows the address.
     """
@@ -60,6 +61,7 @@ class AppState:
     attempt: Attempt | None = None
     masks: MaskChoice = field(default_factory=MaskChoice)
     corrections: LedgerChoice = field(default_factory=LedgerChoice)
+    dose: tuple[object, DoseResponse] | None = None
     guard_reviews: ReviewDataset | None = None
     guard_refused: str | None = None
     not_kept: str | None = None

@@ -16,6 +16,7 @@ from ui import (
     guard_reviews,
     how,
     loader,
+    mask_changes,
     masks,
     override,
     parts,
@@ -25,7 +26,7 @@ from ui import (
 )
 from ui.examples import examples_for
 from ui.guard import Guard
-from ui.model_now import model_now
+from ui.model_now import holding, model_now
 from ui.pathway import WAITING
 from ui.state import current, read_address, write_address
 
@@ -37,7 +38,7 @@ known_texts = {**examples, **({} if on_guard is None else guard_reviews.examples
 read_address(state, "explain", known_texts, card.space.concepts, METHODS)
 
 parts.title("Why this label?", card)
-chain.show(state)
+in_use = st.empty()
 offer = st.empty()
 said = st.container(key="said")
 left, right = st.columns([1.05, 1], gap="medium")
@@ -64,7 +65,8 @@ if not state.text.strip():
 with box, st.spinner("Loading the model…"):
     try:
         base = loader.model(card)
-        loaded = model_now(base, state.history.steps)
+        held = holding(state.history.steps, state.text)
+        loaded = model_now(base, held)
     except SparseCBMError as error:
         parts.model_problem(error)
     known = state.saved or loader.known_words(loaded, state.text, state.method)
@@ -75,6 +77,8 @@ with box, st.spinner("Loading the model…"):
             stop(f"This text cannot be explained: {error}.")
     else:
         explanation = known
+
+chain.show(in_use, state.history.steps, held)
 
 # An explanation from a file may be another model's: then there is nothing to correct and no subnetwork.
 space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
@@ -92,20 +96,28 @@ with said:
     announce.say(corrected.spoken(state, explanation, space, result))
 review_form.show_count(count, explanation)
 
-place = how.show(state, model, explanation, space, concept)
+# Sections in places of their own: a click in one is found again, however much another shows by then.
+way, correction, effects, weights = (st.container() for _ in range(4))
+with way:
+    place = how.show(state, model, explanation, space, concept)
 if model is not None:
     guard = Guard(card.folder, state.guard_reviews or on_guard)
-    if by_hand:
-        override.show(state, explanation, space, result)
-        if model.masks is not None:
-            correct.how_to(state, base, space)
-    else:
-        correct.show(state, base, guard, explanation, space)
+    with correction:
+        if by_hand:
+            override.show(state, explanation, space, result)
+            if model.masks is not None:
+                correct.how_to(state, base, guard, space)
+        else:
+            correct.show(state, base, guard, explanation, space)
     if step is not None and not by_hand:
-        side_effects.show(state, step, guard.reviews, space)
-    masks.show(model, concept)
+        with effects:
+            side_effects.show(state, step, guard.reviews, space)
+    with weights:
+        mask_changes.show(base, model, concept)
+        masks.show(model, concept)
 title = card.title if model is not None else explanation.model
-downloads.show(state, title, model, explanation, space, result)
+own_step = step if step is not None and not by_hand and step.text == explanation.text else None
+downloads.show(state, title, model, explanation, space, result, own_step)
 chain.offer(state, offer, base.fingerprint)
 
 if known is None:

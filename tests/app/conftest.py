@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from sparsecbm_core.ledger import Ledger
 from tests.tiny import make_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-EXPLAIN, CARD = "pages/views/explain.py", "pages/views/model_card.py"
+EXPLAIN, MASKS = "pages/views/explain.py", "pages/views/masks.py"
+CORRECTIONS, CARD = "pages/views/corrections.py", "pages/views/model_card.py"
 FIRST, SECOND = json.loads((ROOT / "assets/reviews/examples.json").read_text(encoding="utf-8"))["examples"][
     :2
 ]
@@ -88,6 +90,13 @@ def guard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ledger_file(tmp_path: Path) -> Path:
     return tmp_path / "ledger" / "corrections.sqlite3"
+
+
+@pytest.fixture
+def ledger(ledger_file: Path) -> Iterator[Ledger]:
+    """The ledger that the app opens."""
+    with Ledger.open(ledger_file) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -88,6 +88,29 @@ def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Sta
         assert html(app, "made on another review")
 
 
+def test_a_second_report_begins_where_the_first_correction_left_off(start: Start, model_folder: Path) -> None:
+    from sparsecbm_core.intervene.correct import corrected_model
+    from sparsecbm_core.intervene.guard import GuardBaseline
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from ui import guard_reviews
+
+    app = start()
+    correct(app)
+    correct(app, "noise")
+    explain(app, TEXT)
+    correct(app)
+    model = ConceptModel.from_pretrained(model_folder, "cpu")
+    reviews = guard_reviews.bundled(model.space)
+    assert reviews is not None
+    for step in state_of(app).history.steps:
+        after = corrected_model(model, step.patch.edit)
+        exact = GuardBaseline.read(model, reviews).compare(
+            GuardBaseline.read(after, reviews), (step.patch.concept,)
+        )
+        assert step.report == exact
+        model = after
+
+
 def test_undo_redo_and_the_model_as_loaded(start: Start) -> None:
     app = start()
     was = found(app)
@@ -132,6 +155,39 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app.pills(key="state-food").set_value(wanted).run()
     app.button(key="take_over").click().run()
     assert found(app) == wanted
+
+
+def test_a_correction_for_similar_reviews_leaves_all_others_alone(start: Start) -> None:
+    app, text = start(), "Grandfather adored every walnut dumpling beneath that chandelier."
+    explain(app, text)
+    was, elsewhere = found(app), pathway(explain(app, "Good meal, friendly cook."))
+    app.segmented_control(key="scope_choice").set_value("similar").run()
+    explain(app, text)
+    wanted = correct(app)
+    assert wanted != was
+    assert html(app, "Nothing else: all 12 guard reviews are read as before")
+    assert not html(app, "not meant for this review")
+    assert pathway(explain(app, "Good meal, friendly cook."))["concepts"] == elsewhere["concepts"]
+    assert html(app, "1 not meant for this review")
+    explain(app, f"{text} Really.")
+    (step,) = state_of(app).history.steps
+    assert step.patch.scope == "similar"
+    assert not html(app, "not meant for this review")
+    explain(app, text)
+    assert found(app) == wanted
+
+
+def test_a_guard_review_corrected_for_similar_ones_is_counted_as_fixed_or_broken(
+    start: Start, guard_file: Path
+) -> None:
+    app = start()
+    first = guard_file.read_text(encoding="utf-8").splitlines()[1].split(",")[0]
+    app.segmented_control(key="scope_choice").set_value("similar").run()
+    explain(app, first)
+    correct(app)
+    report = state_of(app).history.steps[0].report
+    assert report is not None
+    assert report.concept.unchanged < 12
 
 
 def test_what_cannot_be_reached_is_said_and_changes_nothing(start: Start) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from sparsecbm_core.concepts import ConceptSpace
 from tests.app.conftest import (
     CARD,
+    CORRECTIONS,
     EXPLAIN,
     FIRST,
+    MASKS,
     ROOT,
     SECOND,
     Start,
@@ -30,13 +33,15 @@ from tests.app.conftest import (
 )
 from tests.tiny import make_tiny
 
+TITLES = {EXPLAIN: "Why this label?", MASKS: "Masks", CORRECTIONS: "Corrections", CARD: "Model card"}
 
-@pytest.mark.parametrize("page", [EXPLAIN, CARD])
+
+@pytest.mark.parametrize("page", TITLES)
 def test_every_page_runs_without_an_exception(start: Start, page: str) -> None:
     app = start(page=page)
     assert not app.exception
     assert not app.error
-    assert [title.value for title in app.title] == [{EXPLAIN: "Why this label?", CARD: "Model card"}[page]]
+    assert [title.value for title in app.title] == [TITLES[page]]
 
 
 def test_a_fresh_start_has_an_example_explained(start: Start) -> None:
@@ -130,12 +135,18 @@ def test_the_address_keeps_what_is_not_ours_and_who_went_back_is_left_there(star
     assert shown_review(app) == FIRST["text"]
 
 
+def another_state(app: AppTest) -> None:
+    """Correct the first concept to a state that the model does not find."""
+    group = app.pills(key="state-food")
+    group.set_value(next(name for name in ("Negative", "Positive") if name != group.value)).run()
+
+
 def test_the_status_says_label_and_verdict_and_stays(start: Start) -> None:
     app = start()
     assert said(app) == sentence(app)
-    app.pills(key="state-food").set_value("Negative").run()
+    another_state(app)
     verdict = re.sub("<[^>]*>", "", html(app, "sc-verdict").split("</p>")[0])
-    assert said(app) == f"{sentence(app)} With your change: {verdict}"
+    assert said(app) == f"{sentence(app)} {verdict}"
     app.button(key="clear").click().run()
     assert "press Explain" in said(app)
 
@@ -144,13 +155,14 @@ def test_two_sessions_at_once_keep_their_own_texts(start: Start) -> None:
     first, second = start(), start()
     explain(first, "The soup was cold.")
     explain(second, "The waiter was slow.")
-    first.pills(key="state-food").set_value("Negative").run()
+    another_state(first)
     second.segmented_control(key="concept_choice").set_value("noise").run()
     first.run()
     assert (shown_review(first), shown_review(second)) == ("The soup was cold.", "The waiter was slow.")
     assert html(first, "sc-beforeafter")
     assert not html(second, "sc-beforeafter")
-    assert "concept" not in first.query_params
+    assert not html(second, "The model with")
+    assert "noise" not in str(first.query_params)
 
 
 def test_the_review_is_never_in_the_address(start: Start) -> None:

@@ -29,7 +29,7 @@ def choose_example(page: Page, number: int) -> str:
 def both_texts(page: Page) -> str:
     """The text of the review: the field's and the coloured one, which must be the same."""
     shown = page.locator(".review").inner_text()
-    expect(page.get_by_label("Review")).to_have_value(shown)
+    expect(page.get_by_label("Review", exact=True)).to_have_value(shown)
     return shown
 
 
@@ -74,7 +74,7 @@ def test_two_visitors_at_once_see_their_own_reviews(server: str, browser: Browse
     for page in pages:
         settle(page)
     for page, text in zip(pages, texts, strict=True):
-        page.get_by_label("Review").fill(text)
+        page.get_by_label("Review", exact=True).fill(text)
     for page in pages:
         page.get_by_role("button", name="Explain", exact=True).click()
     for page, text in zip(pages, texts, strict=True):
@@ -96,7 +96,7 @@ def test_results_are_told_in_a_region_that_stays(server: str, page: Page) -> Non
 def test_every_paragraph_starts_on_its_own_side(server: str, page: Page) -> None:
     visit(page, server)
     explain(page, "The soup was cold.\n\u05d4\u05de\u05e8\u05e7 \u05d4\u05d9\u05d4 \u05e7\u05e8.")
-    for part in (page.locator(".review"), page.get_by_label("Review")):
+    for part in (page.locator(".review"), page.get_by_label("Review", exact=True)):
         assert part.evaluate("node => getComputedStyle(node).unicodeBidi") == "plaintext"
 
 

@@ -1,0 +1,77 @@
+"""What a chain of corrections does to the accuracy on other reviews, as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.numbers import precise_percent
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from sparsecbm_core.concepts import ConceptSpace
+    from sparsecbm_core.evaluate.chain import ChainAccuracy
+
+HEIGHT = 320
+MOST_MARKS = 40  # beyond this many corrections the marks would hide the lines
+LEAST_SPAN = 1.0  # points up and down: a single review must not look like a landslide
+OTHERS = (("dot", "diamond"), ("dashdot", "triangle-up"), ("longdash", "x"), ("longdashdot", "cross"))
+
+
+def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
+    """Change of accuracy in points, against the model as loaded, after each correction.
+
+    Lines for the label, for all concepts together, and for each concept that the chain changed. Each has a
+    dash and a mark of its own, and its name says the accuracy at the beginning and at the end.
+    """
+    import plotly.graph_objects as go
+
+    points = result.points
+    series: list[tuple[str, list[float], str, str, str]] = [
+        ("Label", [point.label for point in points], FOR, "solid", "circle"),
+        ("All concepts", [point.concept for point in points], AGAINST, "dash", "square"),
+    ]
+    for (dash, mark), name in zip(OTHERS * len(result.changed), result.changed, strict=False):
+        values = [point.concepts[name] for point in points]
+        series.append((safe(space.title(name)), values, NEUTRAL, dash, mark))
+    x, figure = [point.corrections for point in points], go.Figure()
+    largest = LEAST_SPAN
+    for name, values, color, dash, mark in series:
+        moved = [100 * (value - values[0]) for value in values]
+        largest = max(largest, *map(abs, moved))
+        figure.add_scatter(
+            name=f"{name}, {_from_to(values)}",
+            x=x,
+            y=moved,
+            mode="lines+markers" if len(points) <= MOST_MARKS else "lines",
+            line={"color": color, "dash": dash, "width": 2},
+            marker={"symbol": mark, "size": 7},
+            customdata=values,
+            hovertemplate="%{customdata:.1%} after %{x}<extra>" + name + "</extra>",
+        )
+    plain(figure, 0, legend=True)
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 16, "t": 36, "b": 8},
+        shapes=[line((0, 0), (max(x[-1], 1), 0), "dot")],
+        hovermode="closest",
+    )
+    title: dict[str, Any] = {"font": {"size": 13, "color": INK}}
+    figure.update_xaxes(
+        title={"text": "corrections", **title},
+        range=[-0.02 * max(x[-1], 1), 1.02 * max(x[-1], 1)],
+        tickformat="d",
+        **({"dtick": 1} if x[-1] <= 12 else {}),
+    )
+    figure.update_yaxes(
+        title={"text": "accuracy, points", **title},
+        range=[-1.1 * largest, 1.1 * largest],
+        tickformat="+.1f",
+    )
+    return figure
+
+
+def _from_to(values: list[float]) -> str:
+    first, last = precise_percent(values[0]), precise_percent(values[-1])
+    return first if first == last else f"{first} → {last}"

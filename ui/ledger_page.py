@@ -1,0 +1,68 @@
+"""The Corrections page, from top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from sparsecbm_core.errors import SparseCBMError
+from ui import announce, guard_reviews, kept, ledger_chain, ledger_list, ledger_session, loader, parts
+from ui.guard import Guard
+from ui.state import AppState
+from ui.text import plain
+
+if TYPE_CHECKING:
+    from sparsecbm_core.ledger import Correction, Ledger
+
+ABOUT = (
+    "A correction flips a few bits of one concept's mask. The weights stay as they are, and each correction "
+    "can be taken back on its own."
+)
+DENSE = "This model is dense: it has no masks, so there is nothing in it to correct."
+
+
+def show(state: AppState, info: loader.ModelCard) -> None:
+    parts.lead(ABOUT)
+    _tell(state)
+    with st.spinner("Loading the model…"):
+        try:
+            base = loader.model(info)
+        except SparseCBMError as error:
+            parts.model_problem(error)
+    if base.masks is None:
+        parts.caption(DENSE)
+        return
+    ledger, corrections, problem = _kept()
+    own = [correction for correction in corrections if correction.model == base.fingerprint]
+    others = [correction for correction in corrections if correction.model != base.fingerprint]
+    ledger_session.show(state, base, base.masks, own)
+    if ledger is None:
+        parts.section("Kept")
+        st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")
+    else:
+        ledger_list.show(state, base, ledger, own, others)
+    guard = Guard(info.folder, state.guard_reviews or guard_reviews.bundled(info.space))
+    active = [correction for correction in own if correction.active]
+    ledger_chain.show(state, base, guard, [kept.as_step(correction) for correction in active])
+
+
+def _tell(state: AppState) -> None:
+    """What came of the last action: once."""
+    told, state.corrections.told = state.corrections.told, None
+    with st.container(key="said"):
+        # What is wrong is an alert, which is read out by itself.
+        announce.say(told.text if told is not None and told.good else "")
+    if told is not None and told.good:
+        st.success(plain(told.text), icon=":material/check:")
+    elif told is not None:
+        st.error(plain(told.text), icon=":material/error:")
+
+
+def _kept() -> tuple[Ledger | None, tuple[Correction, ...], str]:
+    """The ledger and all it holds; without one, why."""
+    try:
+        ledger = kept.ledger()
+        return ledger, ledger.list(), ""
+    except SparseCBMError as error:
+        return None, (), str(error)
