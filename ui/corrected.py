@@ -12,7 +12,7 @@ from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import millions, percent
 from ui import keep, override, parts, sentence
 from ui.exports import json_text
-from ui.live import Attempt, broken_readings
+from ui.live import Attempt, harm
 from ui.state import AppState
 from ui.steps import Step
 from ui.text import plain
@@ -84,10 +84,10 @@ def attempt_verdict(attempt: Attempt, space: ConceptSpace) -> str:
     title = space.title(attempt.request.concept)
     if attempt.problem is not None or attempt.done is None:
         return f"{title} was not corrected."
-    if attempt.step is None or attempt.step.report is None:
+    if attempt.step is None:
         return f"Not reached: {title} is still read as {space.title(attempt.done.before.state)}."
-    count = broken_readings(attempt.step.report)
-    return f"This would break {count} reading{'s' if count != 1 else ''} of guard reviews."
+    count = harm(attempt)
+    return f"This would break {count} other reading{'s' if count != 1 else ''}."
 
 
 def _attempt(state: AppState, attempt: Attempt, space: ConceptSpace) -> None:

@@ -17,14 +17,8 @@ from ui.text import plain
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
 
-RULE, SCOPE, AUTO, SHARE, BUDGET, FILE = (
-    "rule_choice",
-    "scope_choice",
-    "r_auto",
-    "r_share",
-    "most_broken",
-    "guard_file",
-)
+RULE, SCOPE, CARE = "rule_choice", "scope_choice", "care"
+AUTO, SHARE, BUDGET, FILE = "r_auto", "r_share", "most_broken", "guard_file"
 RULES = {
     "guarded": "Guarded: what helps here and matters little elsewhere",
     "signed": "Signed: what helps here most, whatever else it does",
@@ -33,6 +27,7 @@ RULES = {
     OVERRIDE: "None: only override the concept, the model stays as it is",
 }
 SCOPES = {"everywhere": "Every review", "similar": "Reviews like this one"}
+CARES = {"needed": "When needed", "always": "Always", "never": "Never"}
 AUTOMATIC = {True: "The fewest that work", False: "A fixed share"}
 # Of the encoder's weights, in per cent. Below, a fixed share begins where the published rule works.
 FIRST_SHARE, LEAST, STEP = 1.0, 0.0001, 0.01
@@ -92,6 +87,21 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
                 args=(SHARE, lambda share: state.set(r=share / 100)),
                 width=180,
             )
+        st.session_state[CARE] = settings.care
+        st.segmented_control(
+            "Spare other reviews",
+            list(CARES),
+            format_func=CARES.__getitem__,
+            key=CARE,
+            required=True,
+            wrap=True,
+            disabled=settings.rule != "guarded" or settings.r is not None or settings.scope != "everywhere",
+            on_change=parts.take_over,
+            args=(CARE, lambda care: state.set(care=care)),
+            help="Whether your earlier corrections, and guard reviews that are read with little certainty, "
+            "have a say in which bits are flipped. It takes some seconds more. When needed: where more than "
+            "one other reading would break. Works with the guarded rule and the fewest bits.",
+        )
         st.session_state[BUDGET] = settings.most_broken
         st.number_input(
             "Ask first if more break than",

@@ -41,6 +41,17 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
         )
         return
     st.html(summary_html(report, step.patch.concept, space))
+    held, hold = step.earlier
+    if held:
+        title = space.title(step.patch.concept)
+        parts.caption(
+            f"Of your {held} earlier correction{'s' if held > 1 else ''} of {title}, "
+            + (
+                "all still hold."
+                if hold == held
+                else f"{held - hold} no longer hold{'s' if held - hold == 1 else ''}."
+            )
+        )
     texts = {} if reviews is None else {item.id: item.text for item in reviews}
     ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
     if ordered:

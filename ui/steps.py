@@ -17,7 +17,8 @@ LONGEST_HISTORY = 200
 @dataclass(frozen=True)
 class Step:
     """One correction. ``done``, ``report`` and ``text`` are there where it was made in this session;
-    ``kept`` is its number in the ledger, None while it is not kept.
+    ``kept`` is its number in the ledger, None while it is not kept. ``earlier`` counts corrections of the
+    same concept that held before, and those of them that hold after.
 
     A step holds flips, some numbers and the review's text, never weights: a few kB.
     """
@@ -27,6 +28,7 @@ class Step:
     done: Intervention | None = None
     report: GuardReport | None = None
     kept: int | None = None
+    earlier: tuple[int, int] = (0, 0)
 
     @property
     def edit(self) -> str:

@@ -91,6 +91,10 @@ def intervene_eval(
         str, typer.Option(help="Also correct in a chain without reset; figures after so many: 1,10,50,100.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Order of the pairs, and which reviews are which.")] = 0,
+    protect: Annotated[
+        bool,
+        typer.Option(help="In a chain by guarded, protect earlier corrections and the profile reviews."),
+    ] = True,
     resume: Annotated[bool, typer.Option(help="Go on from the rules already in the output file.")] = False,
     output: OutputOption = None,
     device: DeviceOption = None,
@@ -121,6 +125,7 @@ def intervene_eval(
             _stopped(output) if resume else None,
             report,
             keep,
+            protect,
         )
     if output is None:
         emit(None, result.to_dict())

@@ -15,6 +15,8 @@ from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
 from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
+from sparsecbm_core.intervene.protect import Protected
+from sparsecbm_core.intervene.reading import half_is_faster
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import RULES
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -50,7 +52,8 @@ class ChainFigures:
     """A model corrected ``corrections`` times without reset: on the guard reviews, and looking back.
 
     ``still_right``: share of the earlier corrections that hold. ``drift``: bits that differ from the
-    pristine masks.
+    pristine masks. ``protected``: whether each correction took care of the earlier ones and of labelled
+    reviews near the boundary. ``seconds_median``: of one correction, those included that were right already.
     """
 
     corrections: int
@@ -60,6 +63,8 @@ class ChainFigures:
     label_accuracy_start: float
     still_right: float
     drift: int
+    protected: bool = False
+    seconds_median: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,13 @@ class InterventionEvaluation:
         return asdict(self)
 
 
-def apply_rule(model: ConceptModel, pair: Pair, rule: str, profile: GuardProfile | None) -> Intervention:
+def apply_rule(
+    model: ConceptModel,
+    pair: Pair,
+    rule: str,
+    profile: GuardProfile | None,
+    protect: Protected | None = None,
+) -> Intervention:
     """Correct a pair to its gold state by a rule or a baseline; "paper" at its own r = 0.01."""
     text, concept = pair.example.text, model.space.concepts[pair.k]
     state = model.space.states[pair.example.concepts[pair.k]]
@@ -85,7 +96,8 @@ def apply_rule(model: ConceptModel, pair: Pair, rule: str, profile: GuardProfile
         return BASELINES[rule](model, text, concept, state)
     if rule not in RULES:
         raise InputError(one_of(rule, ALL_RULES, "rule"))
-    return intervene(model, text, concept, state, rule, 0.01 if rule == "paper" else "auto", profile)
+    r: float | str = 0.01 if rule == "paper" else "auto"
+    return intervene(model, text, concept, state, rule, r, profile, protect=protect)
 
 
 def evaluate_rule(
@@ -143,13 +155,24 @@ def evaluate_chain(
     baseline: GuardBaseline,
     profile: GuardProfile | None,
     on_progress: Progress = lambda done, total, message: None,
+    protect: Protected | None = None,
 ) -> list[ChainFigures]:
-    """The same model corrected one pair after another; figures after each of ``lengths``."""
+    """The same model corrected one pair after another; figures after each of ``lengths``.
+
+    With ``protect`` each correction, once made, is protected from those that follow.
+    """
     current, figures, wanted = model, [], sorted({n for n in lengths if n <= len(pairs)})
+    seconds: list[float] = []
     for number, pair in enumerate(pairs[: max(wanted, default=0)]):
-        current = apply_rule(current, pair, rule, profile).corrected
+        done = apply_rule(current, pair, rule, profile, protect)
+        current = done.corrected
+        seconds.append(done.seconds)
+        if protect is not None:
+            protect = protect.and_earlier(pair.example.text, done.concept, done.state)
         if number + 1 in wanted:
-            figures.append(_chain_figures(model, current, pairs[: number + 1], baseline))
+            here = _chain_figures(model, current, pairs[: number + 1], baseline)
+            took = statistics.median(seconds)
+            figures.append(replace(here, protected=protect is not None, seconds_median=took))
         on_progress(number + 1, wanted[-1], f"{rule}, in a chain: {number + 1} of {wanted[-1]}")
     return figures
 
@@ -166,8 +189,12 @@ def run_evaluation(
     done: Mapping[str, Any] | None = None,
     on_progress: Progress = lambda done, total, message: None,
     on_result: Callable[[InterventionEvaluation], None] = lambda result: None,
+    protect: bool = True,
 ) -> InterventionEvaluation:
     """All ``rules`` on the same pairs. ``on_result`` gets what there is after each rule.
+
+    With ``protect`` a chain by "guarded" protects earlier corrections and the labelled reviews of the
+    profile; the guard reviews, which measure, are never among them.
 
     ``done`` is the `to_dict` of a stopped run with the same data, model and settings: its rules are
     not measured again. Raises `InputError` for an unknown rule or too few reviews.
@@ -185,11 +212,14 @@ def run_evaluation(
             "profile": len(reviews.profile),
             "seed": seed,
             "sequential": list(sequential),
+            "protect": protect,
         },
     )
     result = _taken_up(result, done)
     pairs = mispredicted(model, reviews.pool, limit, seed)
     baseline = GuardBaseline.read(model, reviews.guard)
+    if half_is_faster(model, baseline.encoded):
+        baseline = baseline.quick()  # the same reports, sooner
     needs = any(rule in RULES and RULES[rule].needs_profile for rule in rules)
     made = None
     if needs:
@@ -205,7 +235,11 @@ def run_evaluation(
             result = replace(result, rules={**result.rules, rule: figures})
             on_result(result)
         if sequential and rule not in result.sequential and rule != "oracle":
-            chain = evaluate_chain(model, rule, pairs, sequential, baseline, made, on_progress)
+            held = None
+            if protect and rule in RULES and RULES[rule].needs_profile:
+                said = model.predict(reviews.profile.texts).concept_logits
+                held = Protected.of(guard=reviews.profile, concept_logits=said)
+            chain = evaluate_chain(model, rule, pairs, sequential, baseline, made, on_progress, held)
             result = replace(result, sequential={**result.sequential, rule: chain})
             on_result(result)
     return result

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.case import MARGIN, Case, lead
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.repair import Held, flip_protecting
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import rule_named
 from sparsecbm_core.intervene.search import Found, flip_fewest, flip_fixed
@@ -19,6 +20,7 @@ from sparsecbm_core.intervene.subnetwork import Subnetwork
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.profile import GuardProfile
+    from sparsecbm_core.intervene.protect import Protected
     from sparsecbm_core.models.concept_model import ConceptModel
 
 AUTO = "auto"
@@ -33,6 +35,7 @@ def intervene(
     r: float | str = AUTO,
     profile: GuardProfile | None = None,
     seed: int = 0,
+    protect: Protected | None = None,
 ) -> Intervention:
     """Make ``model`` read ``concept`` of ``text`` as ``state`` (paper, sparsity-based intervention).
 
@@ -40,6 +43,10 @@ def intervene(
     exactly what it was. ``r`` is the share of the L prunable weights to drop, or "auto": the
     smallest that makes the state's logit lead by `MARGIN`. "guarded" needs a ``profile``. The model
     is only read; `Intervention.corrected` is the corrected one.
+
+    With ``protect``, "guarded" at r "auto" also keeps earlier corrections right and labelled reviews
+    where they are, and repairs what it breaks; where that does not reach the state, the rest of the
+    way is gone without. Other rules and a given r cannot: `Intervention.protected_broken` counts for all.
 
     Raises `InputError` for an unknown concept, state or rule, an r outside (0, min(s, 1 − s)], an
     empty text, a model without masks, and "guarded" without a profile.
@@ -53,8 +60,11 @@ def intervene(
         raise InputError(f"rule {rule!r} needs a guard profile; give one, or choose another rule")
     subnetwork = Subnetwork(model, model.masks, concept)
     count = _count(r, subnetwork)
-    found = Found(0, True, 0)
+    found, broken = Found(0, True, 0), 0
+    if protect is not None:
+        protect.check(model.space)
     if not case.settled:
+        held = None if protect is None else Held.of(subnetwork, protect.without(text, concept))
         batch = subnetwork.batch([text])
 
         def gap(current: Subnetwork) -> float:
@@ -65,14 +75,25 @@ def intervene(
             return current.gradient(batch, lambda logits: F.cross_entropy(logits, wanted))[0]
 
         scale = profile.scale(subnetwork) if profile is not None and chosen.needs_profile else None
-        if count is None:
-            found = flip_fewest(subnetwork, chosen, gap, gradient, scale, seed)
-        else:
+        rounds, reached, before = 0, False, None
+        if held is not None and count is None and scale is not None:
+            (encoded,) = model.encode([text])
+            repaired = flip_protecting(subnetwork, chosen, encoded, case.target, held, scale)
+            rounds, reached, before = repaired.rounds, repaired.reached, repaired.before
+        elif held is not None:
+            before = held.before(subnetwork)
+        if count is not None:
             found = flip_fixed(subnetwork, chosen, count, gap, gradient, scale, seed)
+        elif not reached:
+            found = flip_fewest(subnetwork, chosen, gap, gradient, scale, seed)
+        found = replace(found, gradients=found.gradients + 2 * rounds)
+        if held is not None and before is not None:
+            broken = before.broken(subnetwork, held)
     edit = subnetwork.edit()
     corrected = corrected_model(model, edit, {concept: subnetwork.matrices()})
     share = edit.size / 2 / subnetwork.total  # a second gradient may take back what the first did
-    return case.conclude(rule, corrected, edit, r, share, seed, found.gradients)
+    done = case.conclude(rule, corrected, edit, r, share, seed, found.gradients)
+    return replace(done, protected_broken=broken)
 
 
 def corrected_model(

@@ -41,7 +41,8 @@ class Intervention:
     closest that was found) or "already" (the model said so before; nothing is changed). ``r`` is the
     share of the L prunable weights that were dropped, and as many grown; ``requested_r`` what was
     asked for, a number or "auto". ``oracle`` is the reading with the concept's activations set by hand
-    and only the label head run again. ``gradients`` counts backward passes.
+    and only the label head run again. ``gradients`` counts backward passes; ``protected_broken`` the
+    protected readings (earlier corrections, anchors) that were as they should be and are not any more.
     ``corrected`` is the model under the new masks; it shares everything else with the one given.
     """
 
@@ -63,6 +64,7 @@ class Intervention:
     seconds: float
     corrected: ConceptModel = field(repr=False)
     schema_version: int = SCHEMA_VERSION
+    protected_broken: int = 0
 
     @property
     def again(self) -> bool:
@@ -103,5 +105,6 @@ class Intervention:
             ],
             "edit": self.edit.fingerprint(),
             "gradients": self.gradients,
+            "protected_broken": self.protected_broken,
             "seconds": self.seconds,
         }

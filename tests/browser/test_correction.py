@@ -20,10 +20,11 @@ CONCEPT, WRONG, RIGHT = "service", "Negative", "Positive"
 pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="needs the bundled model")
 
 
-def chosen(page: Page, concept: str = CONCEPT) -> str:
-    """The state that the model finds, as the buttons say it."""
+def expect_state(page: Page, state: str, concept: str = CONCEPT) -> None:
+    """The state that the model finds, as the buttons say it: chosen, and with its probability."""
     radio = page.locator(f".st-key-states-{concept}").get_by_role("radio", checked=True)
-    return radio.inner_text().split("\n")[0].strip()
+    expect(radio).to_have_text(re.compile(rf"^{state}\s*(model|corrected) \d+ %$"), timeout=30_000)
+    settle(page)
 
 
 def correct(page: Page, state: str = RIGHT, concept: str = CONCEPT) -> None:
@@ -46,9 +47,9 @@ def test_correct_keep_restart_use_and_revert(
     with serve(tmp_path / "first.log", env=env) as server:
         visit(page, server.url)
         explain(page, REVIEW)
-        assert chosen(page) == WRONG
+        expect_state(page, WRONG)
         correct(page)
-        assert chosen(page) == RIGHT
+        expect_state(page, RIGHT)
         table = page.get_by_role("table", name="Before and after the correction")
         expect(table).to_contain_text("right")
         expect(table).to_contain_text("wrong again")
@@ -60,16 +61,16 @@ def test_correct_keep_restart_use_and_revert(
         # Another review, and then the same one again: it is right.
         explain(page, "The waiter was slow.")
         explain(page, REVIEW)
-        assert chosen(page) == RIGHT
+        expect_state(page, RIGHT)
         press(page, "Undo")
-        assert chosen(page) == WRONG
+        expect_state(page, WRONG)
         press(page, "Redo")
-        assert chosen(page) == RIGHT
+        expect_state(page, RIGHT)
         # Somebody else sees nothing of it.
         other = browser.new_context(viewport=VIEWPORT).new_page()
         visit(other, server.url)
         explain(other, REVIEW)
-        assert chosen(other) == WRONG
+        expect_state(other, WRONG)
         other.close()
         press(page, "Keep")
         page.get_by_label("Note").fill("kinder is praise")
@@ -78,21 +79,22 @@ def test_correct_keep_restart_use_and_revert(
     with serve(tmp_path / "second.log", env=env) as server:
         visit(page, server.url)
         explain(page, REVIEW)
-        assert chosen(page) == WRONG
+        expect_state(page, WRONG)
         press(page, "Use it")
-        assert chosen(page) == RIGHT
+        expect_state(page, RIGHT)
         page.get_by_role("link", name="See them").click()
         settle(page)
-        expect(page.get_by_text("kinder is praise").first).to_be_visible()
-        page.get_by_role("button", name="Revert").first.click()
+        expect(page.locator(".st-key-kept_list summary")).to_contain_text("kinder is praise")
+        page.locator(".st-key-kept_list summary").click()
         settle(page)
+        press(page, "Revert")
         with Ledger.open(ledger) as kept:
             (correction,) = kept.list()
         assert not correction.active
         page.get_by_role("link", name="Explain").first.click()
         settle(page)
         explain(page, REVIEW)
-        assert chosen(page) == WRONG
+        expect_state(page, WRONG)
     page.close()
 
 
@@ -107,7 +109,7 @@ def test_a_correction_by_keyboard_alone(server: str, page: Page) -> None:
     tab_to(page, "undo")
     page.keyboard.press("Enter")
     settle(page)
-    assert chosen(page) == WRONG
+    expect_state(page, WRONG)
 
 
 @both_themes

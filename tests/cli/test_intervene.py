@@ -109,5 +109,10 @@ def test_rules_measured(run, model, data, tmp_path):
     again = json.loads(output.read_text(encoding="utf-8"))
     assert again["rules"]["signed"] == said["rules"]["signed"]
     assert set(again["rules"]) == {"oracle", "signed", "paper"}
+    for more, protected in ([], True), (["--no-protect"], False):
+        chain = ["--rules", "guarded", "--sequential", "2", *more]
+        code, out, _ = run("intervene-eval", *arguments, *chain)
+        assert code == 0
+        assert json.loads(out)["sequential"]["guarded"][0]["protected"] is protected
     refused(run("intervene-eval", *arguments, "--sequential", "a"), "whole numbers")
     refused(run("intervene-eval", *arguments, "--rules", "magic"), "unknown rule")

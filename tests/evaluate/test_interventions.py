@@ -12,6 +12,8 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.interventions import ALL_RULES, evaluate_chain, run_evaluation
 from sparsecbm_core.evaluate.pairs import Reviews, mispredicted, siblings_right
 from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.profile import compute_profile
+from sparsecbm_core.intervene.protect import Protected
 from tests.toy import dataset, toy_reviews
 
 
@@ -94,6 +96,9 @@ def test_a_chain_keeps_count(result, tiny_model):
             assert chain[0].still_right == 1.0
             assert 0 < chain[0].drift <= chain[1].drift * 3
     assert "oracle" not in result.sequential
+    assert {rule: chain[0].protected for rule, chain in result.sequential.items()} == {
+        rule: rule == "guarded" for rule in result.sequential
+    }
 
 
 def test_a_chain_is_what_its_corrections_are_one_after_another(tiny_model, data):
@@ -111,6 +116,28 @@ def test_a_chain_is_what_its_corrections_are_one_after_another(tiny_model, data)
     assert figures.concept_accuracy == pytest.approx(float((said.states == gold).float().mean()))
     right = [model.predict([p.example.text]).states[0, p.k] == p.example.concepts[p.k] for p in pairs]
     assert figures.still_right == pytest.approx(sum(map(bool, right)) / 3)
+
+
+def test_a_protected_chain_keeps_each_correction(tiny_model, data):
+    reviews = Reviews.of(data, 9, 12, 0)
+    pairs = mispredicted(tiny_model, reviews.pool, 12, 1)
+    baseline = GuardBaseline.read(tiny_model, reviews.guard)
+    profile = compute_profile(tiny_model, reviews.profile.texts)
+    held = Protected()
+    (kept,) = evaluate_chain(tiny_model, "guarded", pairs, [12], baseline, profile, protect=held)
+    (lost,) = evaluate_chain(tiny_model, "guarded", pairs, [12], baseline, profile)
+    assert (kept.protected, lost.protected) == (True, False)
+    assert kept.still_right == 1.0 > lost.still_right
+    assert kept.seconds_median > 0
+    assert held.earlier == ()
+
+
+def test_a_chain_can_go_without_protection(tiny_model, data):
+    result = run_evaluation(
+        tiny_model, data, ["guarded"], limit=2, guard=12, profile=9, sequential=(2,), protect=False
+    )
+    assert result.settings["protect"] is False
+    assert not result.sequential["guarded"][0].protected
 
 
 def test_a_stopped_run_goes_on(tiny_model, data, result, monkeypatch):
