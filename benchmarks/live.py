@@ -44,7 +44,7 @@ def corrections(page: Page, count: int) -> list[float]:
     chosen = sorted(texts, key=len)[: max(1, (count + 3) // 4)]
     seconds: list[float] = []
     for text in chosen:
-        page.get_by_label("Review").fill(text)
+        page.get_by_label("Review", exact=True).fill(text)
         page.get_by_role("button", name="Explain", exact=True).click()
         settle(page)
         for concept in CONCEPTS:

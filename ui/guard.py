@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 Progress = Callable[[float, str], None]
+FEW = 48  # guard reviews of a concept that have a say where a person waits
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,17 @@ class Guard:
         found = _under(base, everywhere, pristine)
         return found if len(everywhere) == len(steps) else _with_similar(base, steps, found)
 
-    def protected(self, base: ConceptModel, steps: Steps, on_progress: Progress) -> Protected:
-        """The corrections made in this session, and the guard reviews nearest to the boundary."""
-        from sparsecbm_core.intervene.protect import Protected
+    def protected(self, base: ConceptModel, steps: Steps, many: bool, on_progress: Progress) -> Protected:
+        """The corrections made in this session, and the guard reviews nearest to the boundary, ``many`` or
+        as many as a person waits for."""
+        from sparsecbm_core.intervene.protect import ANCHORS, Protected
 
         pristine = self.baseline(base, on_progress)
         return Protected.of(
             [(step.text, step.patch.concept, step.patch.state) for step in steps if step.text],
             None if pristine is None else pristine.reviews,
             None if pristine is None else pristine.concept_logits,
+            ANCHORS if many else FEW,
         )
 
     def report(

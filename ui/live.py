@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OVERRIDE = "override"
 NEEDED, ALWAYS, NEVER = "needed", "always", "never"
-TOLERATED = 1
+TOLERATED = 2
 Progress = Callable[[float, str], None]
 
 
@@ -124,7 +124,7 @@ class _Job:
         if rule_named(settings.rule).needs_profile:
             profile = self.guard.profile(base, self.on_progress)
         if careful and self.can_care:
-            protect = self.guard.protected(base, held, self.on_progress)
+            protect = self.guard.protected(base, held, settings.care == ALWAYS, self.on_progress)
         self.on_progress(0.4 if careful else 0.1, "Finding the mask bits to flip…")
         r = AUTO if settings.r is None else settings.r
         done = intervene(

@@ -100,7 +100,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             args=(CARE, lambda care: state.set(care=care)),
             help="Whether your earlier corrections, and guard reviews that are read with little certainty, "
             "have a say in which bits are flipped. It takes some seconds more. When needed: where more than "
-            "one other reading would break. Works with the guarded rule and the fewest bits.",
+            "two other readings would break. Works with the guarded rule and the fewest bits.",
         )
         st.session_state[BUDGET] = settings.most_broken
         st.number_input(

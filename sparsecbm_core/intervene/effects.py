@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 
 from sparsecbm_core.data.batches import Encoded, collate, length_buckets
 from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import EffectiveWeights, active
 
-BATCH = 32
+BATCH = 16
 OWN = -1  # in place of a state: the one a review is read as
 
 
@@ -62,10 +64,11 @@ class Linearised:
         model, k = subnetwork.model, subnetwork.index
         network = subnetwork.network
         states, ahead = states.clone(), torch.empty(len(encoded))
-        parts, matrices = [], subnetwork.matrices()
+        matrices = subnetwork.matrices()
         if half:
             matrices = {name: matrix.bfloat16() for name, matrix in matrices.items()}
-        for rows in length_buckets([len(item.ids) for item in encoded], BATCH, None):
+
+        def record(rows: list[int]) -> _Part:
             tokens = collate([encoded[i] for i in rows], int(model.tokenizer.pad_token_id))
             layers = {name: _Recorded(matrix) for name, matrix in matrices.items()}
             with torch.inference_mode(False), torch.enable_grad():
@@ -83,27 +86,31 @@ class Linearised:
                 pulls = torch.autograd.grad((logits * chosen).sum(), outputs)
             states[rows], ahead[rows] = own, (said * chosen).sum(-1).cpu()
             inputs = [layer.inputs for layer in layers.values()]
-            parts.append(_Part(rows, dict(zip(layers, zip(inputs, pulls, strict=True), strict=True))))
+            return _Part(rows, dict(zip(layers, zip(inputs, pulls, strict=True), strict=True)))
+
+        buckets = length_buckets([len(item.ids) for item in encoded], BATCH, None)
+        parts = side_by_side(record, buckets, model.device)
         return cls(subnetwork, states, ahead, parts)
 
     def effects(self, indices: torch.Tensor) -> torch.Tensor:
         """What each flip at sorted ``indices`` (n,) would add to each lead: (N, n)."""
         subnetwork = self.subnetwork
         added = torch.zeros(len(self.leads), len(indices), device=indices.device)
-        first = 0
-        for name, (outputs, inputs) in subnetwork.shapes.items():
-            size = outputs * inputs
-            ends = torch.tensor([first, first + size], device=indices.device)
+        starts = dict(zip(subnetwork.shapes, accumulate(subnetwork.sizes, initial=0), strict=False))
+
+        def add(name: str) -> None:
+            outputs, inputs = subnetwork.shapes[name]
+            ends = torch.tensor([starts[name], starts[name] + outputs * inputs], device=indices.device)
             low, high = torch.searchsorted(indices, ends).tolist()
-            local, first = indices[low:high] - first, first + size
-            if not local.numel():
-                continue
+            local = indices[low:high] - starts[name]
             o, i = local // inputs, local % inputs
             for part in self.parts:
                 x, pull = part.layers[name]
                 reads, writes = x.flatten(0, -2), pull.flatten(0, -2)  # (B·T, I) and (B·T, O)
                 both = reads.index_select(1, i) * writes.index_select(1, o)  # (B·T, n)
                 added[part.rows, low:high] = both.unflatten(0, (len(part.rows), -1)).sum(1).float()
+
+        side_by_side(add, subnetwork.shapes, indices.device)
         sign = torch.where(subnetwork.kept[indices], -1.0, 1.0)
         return added * (sign * subnetwork.theta[indices])
 
@@ -112,10 +119,13 @@ def read(subnetwork: Subnetwork, encoded: Sequence[Encoded]) -> torch.Tensor:
     """Concept logits (N, C) of encoded reviews, on the CPU."""
     model = subnetwork.model
     logits = torch.empty(len(encoded), model.space.num_states)
-    for rows in length_buckets([len(item.ids) for item in encoded], BATCH, None):
+
+    def one(rows: list[int]) -> None:
         tokens = collate([encoded[i] for i in rows], int(model.tokenizer.pad_token_id))
         batch = tokens.input_ids.to(model.device), tokens.attention_mask.to(model.device)
         logits[rows] = subnetwork.read(batch).float().cpu()
+
+    side_by_side(one, length_buckets([len(item.ids) for item in encoded], BATCH, None), model.device)
     return logits
 
 

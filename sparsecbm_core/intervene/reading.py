@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 
 if TYPE_CHECKING:
@@ -32,13 +33,18 @@ def read_concept(
     if half and weights is not None:
         weights = _halved(weights)
     logits = torch.empty(len(encoded), model.space.num_states)
-    with torch.inference_mode(), active(weights):
-        for indices, ids, mask in model.batches(encoded, BATCH):
-            # The cache of autocast would keep copies of weights that are used once.
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
-                pooled = network.pooled(network.embed(ids), mask)  # (B, E)
+
+    def read(batch: tuple[list[int], torch.Tensor, torch.Tensor]) -> None:
+        indices, ids, mask = batch
+        # The cache of autocast would keep copies of weights that are used once.
+        precision = torch.autocast(model.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
+        with torch.inference_mode(), active(weights), precision:
+            pooled = network.pooled(network.embed(ids), mask)  # (B, E)
+        with torch.inference_mode():
             said = pooled.float() @ network.projector[k].T + network.projector_bias[k]
-            logits[indices] = said.cpu()
+        logits[indices] = said.cpu()
+
+    side_by_side(read, model.batches(encoded, BATCH), model.device)
     return logits
 
 

@@ -61,6 +61,7 @@ def test_a_matrix_of_rank_one_is_kept_exactly(tiny_model):
 
 def test_a_weight_that_is_zero_matters_to_nothing(tiny_model):
     subnetwork = Subnetwork(tiny_model, tiny_model.masks, "food")
+    subnetwork.theta = subnetwork.theta.clone()  # the dense weights are shared
     subnetwork.theta[7] = 0.0
     assert compute_profile(tiny_model, TEXTS).scale(subnetwork)[7] == 0.0
 
