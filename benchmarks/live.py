@@ -2,8 +2,9 @@
 
     python benchmarks/live.py --corrections 20 --visitors 4 --output benchmarks/results/live.json
 
-Starts the app and corrects concepts in headless Chromium. Seconds from the click to the moment that the
-verdict with before and after, and the guard report, are on screen: median, and the slowest. Then the
+Starts the app and corrects what the model reads wrong in the example reviews, and after them in the guard
+reviews, in headless Chromium, one correction on top of the other. Seconds from the click to the moment that
+the verdict with before and after, and the guard report, are on screen: median, and the slowest. Then the
 server's resident memory after each further visitor who makes as many corrections in a session of their own;
 the first visitor is not counted, because the models that all visitors share are loaded in that session.
 """
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 EXAMPLES = ROOT / "assets" / "reviews" / "examples.json"
-CONCEPTS = ("food", "ambiance", "service", "noise")
+STATES = ("Negative", "Positive", "unknown")
 # Until then the old result is shown; the new one names another concept and state, or asks first.
 DONE = """(wanted) => [...document.querySelectorAll('.sc-verdict')].some((node) =>
     node.textContent.includes(wanted) || node.textContent.includes('would break'))
@@ -36,33 +37,57 @@ DONE = """(wanted) => [...document.querySelectorAll('.sc-verdict')].some((node) 
     && document.querySelector('.sc-tally') !== null"""
 
 
-def corrections(page: Page, count: int) -> list[float]:
-    """Correct ``count`` times, on short and middling reviews in turn; seconds of each."""
+def errors(count: int) -> list[tuple[str, str, str]]:
+    """What the model reads wrong in the example reviews and, after those, in the guard reviews: the first
+    ``count`` of (text, concept, right state)."""
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.guard_reviews import bundled
+    from ui.loader import BUNDLED
+
+    model = ConceptModel.from_pretrained(BUNDLED, "cpu")
+    space, reviews = model.space, bundled(model.space)
+    rows = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]
+    known = [(row["text"], [row["concepts"][name] for name in space.concepts]) for row in rows]
+    for item in reviews or ():
+        known.append((item.text, [space.states[state] for state in item.concepts]))
+    said = model.predict([text for text, _ in known]).states.tolist()
+    wrong = [
+        (text, concept, right)
+        for (text, gold), states in zip(known, said, strict=True)
+        for concept, right, state in zip(space.concepts, gold, states, strict=True)
+        if space.states[state] != right
+    ]
+    return wrong[:count]
+
+
+def corrections(page: Page, wrong: list[tuple[str, str, str]]) -> list[float]:
+    """Seconds from click to result of each correction; one that earlier ones made right is passed over."""
     from tests.browser.harness import settle
 
-    texts = [row["text"] for row in json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]]
-    chosen = sorted(texts, key=len)[: max(1, (count + 3) // 4)]
     seconds: list[float] = []
-    for text in chosen:
-        page.get_by_label("Review", exact=True).fill(text)
-        page.get_by_role("button", name="Explain", exact=True).click()
-        settle(page)
-        for concept in CONCEPTS:
-            if len(seconds) == count:
-                break
-            group = page.locator(f".st-key-states-{concept}")
-            option = group.get_by_role("radio", checked=False).first
-            title = group.get_by_role("radiogroup").get_attribute("aria-label") or concept
-            wanted = f"{title} is now read as {option.inner_text().strip()}"
-            started = time.perf_counter()
-            option.click()
-            page.wait_for_function(DONE, arg=wanted, timeout=120_000)
-            seconds.append(time.perf_counter() - started)
+    shown = None
+    for text, concept, right in wrong:
+        if text != shown:
+            page.get_by_label("Review", exact=True).fill(text)
+            page.get_by_role("button", name="Explain", exact=True).click()
             settle(page)
-            anyway = page.get_by_role("button", name="Correct all the same")
-            if anyway.count():
-                anyway.click()
-                settle(page)
+            shown = text
+        group = page.locator(f".st-key-states-{concept}")
+        number = STATES.index(right)
+        option = group.get_by_role("radio").nth(number)
+        if option.get_attribute("aria-checked") == "true":
+            continue
+        title = group.get_by_role("radiogroup").get_attribute("aria-label") or concept
+        wanted = f"{title} is now read as {option.inner_text().strip()}"
+        started = time.perf_counter()
+        option.click()
+        page.wait_for_function(DONE, arg=wanted, timeout=120_000)
+        seconds.append(time.perf_counter() - started)
+        settle(page)
+        anyway = page.get_by_role("button", name="Correct all the same")
+        if anyway.count():
+            anyway.click()
+            settle(page)
     return seconds
 
 
@@ -90,6 +115,7 @@ def main() -> None:
 
     from tests.browser.harness import CHROMIUM_FLAGS, VIEWPORT, find_chromium, serve, visit
 
+    wrong = errors(options.corrections)
     seconds: list[list[float]] = []
     memory: list[int] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -100,7 +126,7 @@ def main() -> None:
                 # Every visitor stays: what a session holds is given back when its browser goes.
                 page = chromium.new_context(viewport=VIEWPORT).new_page()
                 visit(page, server.url, 120)
-                seconds.append(corrections(page, options.corrections))
+                seconds.append(corrections(page, wrong))
                 memory.append(resident(int(server.url.rsplit(":", 1)[1])))
                 print(f"median {statistics.median(seconds[-1]):.2f} s, {memory[-1] / 1e6:.0f} MB", flush=True)
         chromium.close()
