@@ -5,9 +5,10 @@ What needs torch is imported inside the functions, so that a page can paint befo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.results import Explanation
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
     from sparsecbm_core.intervene.oracle import OracleResult
+    from sparsecbm_core.models.backbone import MatrixInfo
     from sparsecbm_core.models.concept_model import ConceptModel
+    from sparsecbm_core.models.masks import MaskSet
 
 VARIABLE = "SPARSECBM_MODEL"
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models" / "cebab-minilm"
@@ -168,17 +171,30 @@ def _stats(_model: ConceptModel, fingerprint: str) -> SubnetworkStats | None:
 
 
 def images(model: ConceptModel, cells: tuple[int, int]) -> dict[str, DensityImage]:
-    """Every concept's subnetwork as a picture; empty for a dense model."""
-    return {} if model.masks is None else _images(model, model.fingerprint, cells)
+    """Every concept's subnetwork as a picture; empty for a dense model.
 
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _images(_model: ConceptModel, fingerprint: str, cells: tuple[int, int]) -> dict[str, DensityImage]:
-    from sparsecbm_core.explain.subnetworks import density_image
-
-    if _model.masks is None:
+    Each by the concept's own bits: a correction changes one mask, and the others are not drawn anew.
+    """
+    if model.masks is None:
         return {}
     return {
-        concept: density_image(_model.masks, _model.cbm.matrices, concept, cells)
-        for concept in _model.space.concepts
+        concept: _image(model.masks, model.cbm.matrices, concept, _bits(model.masks, k), cells)
+        for k, concept in enumerate(model.masks.concepts)
     }
+
+
+def _bits(masks: MaskSet, k: int) -> str:
+    """Hash of the mask of concept k."""
+    digest = hashlib.sha256(masks.concepts[k].encode())
+    for name in sorted(masks.packed):
+        digest.update(masks.packed[name][k].tobytes())
+    return digest.hexdigest()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _image(
+    _masks: MaskSet, _matrices: Sequence[MatrixInfo], concept: str, bits: str, cells: tuple[int, int]
+) -> DensityImage:
+    from sparsecbm_core.explain.subnetworks import density_image
+
+    return density_image(_masks, _matrices, concept, cells)
