@@ -3,7 +3,7 @@
     python benchmarks/screenshots.py --output assets/screenshots
 
 Starts the app on the bundled model (or the one that SPARSECBM_MODEL names) and saves PNG files of at most
-300 KB: the Explain page in light and dark, an override, the masks, the model card.
+300 KB: the Explain page and a correction in light and dark, the masks, the corrections, the model card.
 """
 
 from __future__ import annotations
@@ -37,10 +37,31 @@ class Shot:
     prepare: Callable[[Page], None] | None = None
 
 
-def override(page: Page) -> None:
-    """Set the first concept to another state."""
-    states = page.locator('[class*="st-key-states-"]').first
-    states.get_by_role("radio", checked=False).filter(has_not_text="model").first.click()
+# The bundled model reads the service of this one as Negative.
+REVIEW = "The soup was lukewarm, yet our waiter could not have been kinder."
+
+
+def correct(page: Page) -> None:
+    """Correct a concept of a review that the model reads wrong."""
+    from tests.browser.harness import settle
+
+    page.get_by_label("Review", exact=True).fill(REVIEW)
+    page.get_by_role("button", name="Explain", exact=True).click()
+    settle(page, timeout=300)
+    page.locator(".st-key-states-service").get_by_role("radio", name="Positive").click()
+    page.get_by_text("is now read as Positive").first.wait_for(timeout=300_000)
+    settle(page, timeout=300)
+
+
+def correct_and_go(name: str) -> Callable[[Page], None]:
+    """The same, then to another page by its link, which keeps the session."""
+
+    def go(page: Page) -> None:
+        correct(page)
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.get_by_role("heading", name=name, exact=True).first.wait_for(timeout=60_000)
+
+    return go
 
 
 def shots(example: str | None) -> list[Shot]:
@@ -48,8 +69,10 @@ def shots(example: str | None) -> list[Shot]:
     return [
         Shot("explain-light", explain, "light", end="Is a concept wrong?"),
         Shot("explain-dark", explain, "dark", end="Is a concept wrong?"),
-        Shot("override-light", explain, "light", "Is a concept wrong?", "Which weights", override),
-        Shot("masks-light", explain, "light", "Which weights", "Take it with you"),
+        Shot("correction-light", explain, "light", "Is a concept wrong?", "Which weights", correct),
+        Shot("correction-dark", explain, "dark", "Is a concept wrong?", "Which weights", correct),
+        Shot("masks-light", explain, "light", prepare=correct_and_go("Masks")),
+        Shot("corrections-light", explain, "light", prepare=correct_and_go("Corrections")),
         Shot("model-card-light", "/model_card", "light", end="How it was trained"),
     ]
 
@@ -98,7 +121,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serve(Path(folder) / "server.log") as server,
+        serve(Path(folder) / "server.log", env={"SPARSECBM_LEDGER": f"{folder}/ledger.sqlite3"}) as server,
         sync_playwright() as playwright,
     ):
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))

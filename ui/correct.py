@@ -55,7 +55,7 @@ def _section(
     """A part of its own: while the model is corrected, the page around it stays as it is."""
     if seen != _seen(state):
         st.rerun()
-    left, right = st.columns([1.05, 1], gap="medium")
+    left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
             _row(state, explanation, concept, space)

@@ -118,20 +118,20 @@ def _cells(tally: Tally) -> str:
 def _change(state: AppState, change: Change, text: str | None, space: ConceptSpace, number: int) -> None:
     what = "Label" if change.target == "label" else space.title(change.target)
     was, now, gold = (space.title(value) for value in (change.before, change.after, change.gold))
-    with st.container(horizontal=True, vertical_alignment="center", key=f"change-{number}"):
-        if text is not None:
-            st.button(
-                f"Open {change.review}",
-                on_click=state.show_text,
-                args=(text, change.review),
-                key=f"open-{number}-{change.review}-{change.target}",
-                type="tertiary",
-            )
-        st.html(
-            f'<span class="sc-tag sc-{change.kind}">{escape(change.kind)}</span> '
-            f"{escape(what)}: {escape(was)} → <strong>{escape(now)}</strong>, right is {escape(gold)}"
-            f'<br><span class="sc-note sc-excerpt">{escape(text or change.review)}</span>'
+    left, right = st.columns([0.16, 0.84], vertical_alignment="center")
+    if text is not None:
+        left.button(
+            f"Open {change.review}",
+            on_click=state.show_text,
+            args=(text, change.review),
+            key=f"open-{number}-{change.review}-{change.target}",
+            width="stretch",
         )
+    right.html(
+        f'<span class="sc-tag sc-{change.kind}">{escape(change.kind)}</span> '
+        f"{escape(what)}: {escape(was)} → <strong>{escape(now)}</strong>, right is {escape(gold)}"
+        f'<br><span class="sc-note sc-excerpt">{escape(text or change.review)}</span>'
+    )
 
 
 def change_rows(report: GuardReport, texts: Mapping[str, str], space: ConceptSpace) -> list[dict[str, Any]]:
