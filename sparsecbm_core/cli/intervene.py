@@ -18,7 +18,7 @@ from sparsecbm_core.cli.options import (
     takes_data,
 )
 from sparsecbm_core.cli.output import emit
-from sparsecbm_core.errors import InputError
+from sparsecbm_core.errors import InputError, one_of
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -43,6 +43,9 @@ def intervene(
         Path | None, typer.Option(help="CSV of labelled reviews that should stay as they are.")
     ] = None,
     label_column: Annotated[str, typer.Option(help="Column of the label in the guard file.")] = "label",
+    scope: Annotated[
+        str, typer.Option(help="Where the patch holds: everywhere, or for similar reviews alone.")
+    ] = "everywhere",
     patch: Annotated[Path | None, typer.Option(help="Write the correction here, as a patch file.")] = None,
     note: Annotated[str, typer.Option(help="A note to keep in the patch.")] = "",
     output: OutputOption = None,
@@ -54,9 +57,12 @@ def intervene(
     """
     from sparsecbm_core.intervene.guard import GuardBaseline
     from sparsecbm_core.intervene.patch import Patch
+    from sparsecbm_core.intervene.scope import SCOPES, SIMILAR, Signature
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.progress import progress_bar
 
+    if scope not in SCOPES:
+        raise InputError(one_of(scope, SCOPES, "scope"))
     loaded = ConceptModel.from_pretrained(model, device)
     reviews = None if guard is None else _guard_reviews(guard, label_column, loaded)
     with progress_bar("guard profile") as report:
@@ -74,7 +80,8 @@ def intervene(
         if not done.edit.size:
             raise InputError(f"there is no correction to write: the outcome of {rule} is {done.outcome}")
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        Patch.of(done, loaded, created, tallies, note).save(patch)
+        signature = Signature.of(text) if scope == SIMILAR else None
+        Patch.of(done, loaded, created, tallies, note, signature=signature).save(patch)
     emit(output, {**done.to_dict(), "guard": None if tallies is None else tallies.to_dict()})
 
 

@@ -42,6 +42,13 @@ def other_state(model, concept):
     return loaded.space.states[int(said.argsort(descending=True)[1])]
 
 
+def test_a_patch_for_similar_reviews_alone(run, model, tmp_path):
+    arguments = ["--model", model, "--text", TEXT, "--concept", "food", "--state", other_state(model, "food")]
+    out = tmp_path / "p.safetensors"
+    assert run("intervene", *arguments, "--rule", "signed", "--scope", "similar", "--patch", out)[0] == 0
+    assert Patch.load(out).scope == "similar"
+
+
 def test_a_correction_with_its_guard_report_and_patch(run, model, guard, tmp_path):
     state, before = other_state(model, "service"), (model / "masks.safetensors").read_bytes()
     arguments = ["--model", model, "--text", TEXT, "--concept", "service", "--state", state]
@@ -76,6 +83,7 @@ def test_every_rule(run, model, rule):
         (["--concept", "smell"], "unknown concept 'smell'"),
         (["--state", "Great"], "unknown state 'Great'"),
         (["--rule", "magic"], "unknown rule 'magic'"),
+        (["--scope", "nearby"], "unknown scope 'nearby'"),
         (["--r", "much"], "--r must be a number or auto"),
         (["--r", "2"], "r must be 'auto' or a share in"),
         (["--text", " "], "text is empty"),
