@@ -85,15 +85,23 @@ def most_share(base: ConceptModel) -> float:
 def _carry_out(
     state: AppState, base: ConceptModel, guard: Guard, request: Request, space: ConceptSpace
 ) -> None:
-    """Correct with progress; whoever presses something else meanwhile calls it off."""
-    state.request = None
+    """Correct with progress; whoever presses something else meanwhile calls it off.
+
+    The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the next
+    one then begins again.
+    """
     title, wanted = space.title(request.concept), space.title(request.state)
     bar = st.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
 
     def report(share: float, message: str) -> None:
         bar.progress(min(1.0, share), message)
 
-    attempt = perform(base, state.history.steps, request, state.settings, guard, report)
+    try:
+        attempt = perform(base, state.history.steps, request, state.settings, guard, report)
+    except Exception:
+        state.request = None  # or it would fail in every run to come
+        raise
+    state.request = None
     if attempt.step is not None and not attempt.asks:
         state.take_over(attempt.step)
     else:

@@ -161,16 +161,16 @@ class AppState:
         self.touched, self.attempt, self.request = True, None, None
 
     def undo_correction(self) -> None:
-        self.touched, self.attempt = True, None
+        self.touched, self.attempt, self.request = True, None, None
         self.history.undo()
 
     def redo_correction(self) -> None:
-        self.touched, self.attempt = True, None
+        self.touched, self.attempt, self.request = True, None, None
         self.history.redo()
 
     def uncorrected(self) -> None:
         """Back to the model as it was loaded; this can be undone."""
-        self.touched, self.attempt = True, None
+        self.touched, self.attempt, self.request = True, None, None
         self.history.clear()
 
     def selected(self, explanation: Explanation, space: ConceptSpace) -> str:

@@ -88,6 +88,7 @@ def test_correct_keep_restart_use_and_revert(
         page.locator(".st-key-kept_list summary").click()
         settle(page)
         press(page, "Revert")
+        expect(page.get_by_text("Correction 1 is reverted").first).to_be_visible(timeout=30_000)
         with Ledger.open(ledger) as kept:
             (correction,) = kept.list()
         assert not correction.active
