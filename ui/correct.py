@@ -87,8 +87,8 @@ def _carry_out(
 ) -> None:
     """Correct with progress; whoever presses something else meanwhile calls it off.
 
-    The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the next
-    one then begins again.
+    The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the
+    next one then begins again.
     """
     title, wanted = space.title(request.concept), space.title(request.state)
     bar = st.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
