@@ -52,14 +52,12 @@ def gradient(subnetwork: Subnetwork, batch: Batch, target: int) -> torch.Tensor:
 
 def our_selection(subnetwork: Subnetwork, profile: GuardProfile, g: torch.Tensor) -> None:
     """The weights to drop and to grow, best first, as far as "auto" would go."""
-    from sparsecbm_core.intervene.rules import RULES, RuleInputs, highest
+    from sparsecbm_core.intervene.order import FlipOrder
+    from sparsecbm_core.intervene.rules import RULES
     from sparsecbm_core.intervene.search import AUTO_LIMIT
 
-    limit, kept = int(AUTO_LIMIT * subnetwork.total), subnetwork.kept
-    inputs = RuleInputs(g, kept, profile.scale(subnetwork), torch.Generator())
-    scores = RULES["guarded"].scores(inputs)
-    highest(scores, kept, limit)
-    highest(scores, ~kept, limit)
+    limit = int(AUTO_LIMIT * subnetwork.total)
+    FlipOrder.of(subnetwork, RULES["guarded"], limit, g, profile.scale(subnetwork), 0)
 
 
 def published_selection(subnetwork: Subnetwork, g: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
