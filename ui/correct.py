@@ -11,7 +11,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, dose, loader, parts, settings
+from ui import corrected, dose, loader, parts, settings, undo
 from ui.live import Request, perform
 from ui.state import AppState
 from ui.text import plain
@@ -60,7 +60,8 @@ def _section(
         for concept in space.concepts:
             _row(state, explanation, concept, space)
         parts.caption(MARKS)
-        _history_buttons(state)
+        with st.container(horizontal=True):
+            undo.buttons(state)
     with right, st.container(border=True, height="stretch", key="correction_card"):
         if state.request is not None:
             _carry_out(state, base, guard, state.request, space)
@@ -140,26 +141,4 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             wrap=True,
             on_change=parts.take_over,
             args=(key, partial(state.correct, concept)),
-        )
-
-
-def _history_buttons(state: AppState) -> None:
-    history = state.history
-    with st.container(horizontal=True):
-        st.button(
-            "Undo",
-            on_click=state.undo_correction,
-            disabled=not history.can_undo,
-            key="undo",
-            icon=":material/undo:",
-        )
-        st.button(
-            "Redo",
-            on_click=state.redo_correction,
-            disabled=not history.can_redo,
-            key="redo",
-            icon=":material/redo:",
-        )
-        st.button(
-            "Model as loaded", on_click=state.uncorrected, disabled=not history.steps, key="uncorrected"
         )

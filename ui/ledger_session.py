@@ -9,7 +9,7 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import millions
-from ui import keep, ledger_actions, parts
+from ui import keep, ledger_actions, parts, undo
 from ui.ledger_pages import one_page, row, turner
 from ui.ledger_words import counted, facts, facts_html, overlap_words, row_label
 from ui.model_now import net
@@ -128,25 +128,8 @@ def _overlap(steps: Steps, position: int, masks: MaskSet) -> str:
 
 
 def _buttons(state: AppState) -> None:
-    history = state.history
     waiting = keep.unkept(state)
     with st.container(horizontal=True):
-        st.button(
-            "Undo",
-            on_click=state.undo_correction,
-            disabled=not history.can_undo,
-            key="undo",
-            icon=":material/undo:",
-        )
-        st.button(
-            "Redo",
-            on_click=state.redo_correction,
-            disabled=not history.can_redo,
-            key="redo",
-            icon=":material/redo:",
-        )
-        st.button(
-            "Model as loaded", on_click=state.uncorrected, disabled=not history.steps, key="uncorrected"
-        )
+        undo.buttons(state)
         if waiting:
             keep.show(state, waiting[-1])
