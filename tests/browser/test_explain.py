@@ -12,11 +12,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.harness import ROOT, axe, both_themes, settle, visit
 
 BUNDLED = ROOT / "assets" / "models" / "cebab-minilm"
-PAGES = ["/", "/masks", "/corrections", "/model_card"]
+# The Corrections page is looked at with corrections in it, in tests of its own.
+PAGES = ["/", "/masks", "/model_card"]
 TITLES = {
     "/": "Why this label?",
     "/masks": "Masks",
-    "/corrections": "Corrections",
     "/model_card": "Model card",
 }
 TABS = 120
