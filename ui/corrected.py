@@ -178,7 +178,8 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
         for name, was, now, hand in rows
     )
     return (
-        '<div class="sc-scroll"><table class="sc-beforeafter" aria-label="Before and after the correction">'
+        '<div class="sc-scroll" tabindex="0" role="region" aria-label="The correction">'
+        '<table class="sc-beforeafter" aria-label="Before and after the correction">'
         '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Corrected model</th>'
         f'<th scope="col">Only overriding</th></tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="sc-note">{escape(_how(done))}</p>'

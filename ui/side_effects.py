@@ -100,7 +100,8 @@ def summary_html(report: GuardReport, concept: str, space: ConceptSpace) -> str:
         for name in ("Unchanged", "Fixed", "Broken", "Wrong either way", "Right before", "Right now")
     )
     return (
-        f'<p class="sc-verdict">{escape(verdict(report, space))}</p><div class="sc-scroll">'
+        f'<p class="sc-verdict">{escape(verdict(report, space))}</p>'
+        '<div class="sc-scroll" tabindex="0" role="region" aria-label="What else changed">'
         '<table class="sc-beforeafter sc-tally" aria-label="Guard reviews before and after"><thead><tr>'
         f"<td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
