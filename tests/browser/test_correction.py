@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sparsecbm_core.ledger import Ledger
 from tests.browser.harness import VIEWPORT, axe, both_themes, serve, settle, visit
-from tests.browser.test_explain import BUNDLED, app_env, explain, tab_to
+from tests.browser.test_explain import app_env, explain, tab_to
 
 __all__ = ["app_env"]
 
 # The bundled model reads the service of this one as Negative.
 REVIEW = "The soup was lukewarm, yet our waiter could not have been kinder."
 CONCEPT, WRONG, RIGHT = "service", "Negative", "Positive"
-pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="needs the bundled model")
 
 
 def expect_state(page: Page, state: str, concept: str = CONCEPT) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.harness import axe, both_themes, settle, visit
 from tests.browser.test_correction import REVIEW, correct
-from tests.browser.test_explain import BUNDLED, FOCUSED, app_env, explain, tab_until
+from tests.browser.test_explain import FOCUSED, app_env, explain, tab_until
 
 __all__ = ["app_env"]
-
-pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="needs the bundled model")
 
 
 def click_in(page: Page, chart: str, across: float, down: float) -> None:
