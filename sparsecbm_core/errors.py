@@ -37,6 +37,10 @@ class LedgerError(SparseCBMError):
     """The ledger of corrections cannot be read or written."""
 
 
+class EndpointError(SparseCBMError):
+    """A language model's server cannot be reached, refuses, or does not answer as its protocol says."""
+
+
 class SparseCBMWarning(UserWarning):
     """Something is possible but hardly meant; the message is one line."""
 

@@ -14,6 +14,7 @@ from sparsecbm_core.cli.evaluate import evaluate
 from sparsecbm_core.cli.explain import explain
 from sparsecbm_core.cli.intervene import intervene, intervene_eval
 from sparsecbm_core.cli.patch import patch_app
+from sparsecbm_core.cli.prompted import prompted
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
 
@@ -29,7 +30,7 @@ data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
 app.add_typer(patch_app, name="patch")
-for command in (train, evaluate, explain, intervene, intervene_eval):
+for command in (train, evaluate, explain, intervene, intervene_eval, prompted):
     app.command()(command)
 
 

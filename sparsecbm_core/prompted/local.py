@@ -1,0 +1,134 @@
+"""A language model that runs here, by name or folder, through transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.prompted.client import Reply, Stopped
+from sparsecbm_core.prompted.prompt import Message
+
+if TYPE_CHECKING:
+    import torch
+
+BLANK_LINE = "\n\n"
+_SAMPLED = 32  # numbers of each tensor that go into the fingerprint
+
+
+class LocalGenerator:
+    """Continues conversations with a causal language model, always with the likeliest token.
+
+    A tokenizer's chat template is used where there is one; a model without is given plain text and
+    stopped at the first blank line, since nothing tells it that its turn is over. Weights are read from
+    safetensors alone, and remote code is never run. ``device`` None picks the best there is. One review at
+    a time. Raises `InputError` where nothing loadable has that name.
+    """
+
+    concurrency = 1
+    host: str | None = None
+
+    def __init__(self, name_or_folder: str, device: str | None = None, max_tokens: int = 256) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        from sparsecbm_core.models.backbone import one_line
+        from sparsecbm_core.models.device import pick_device
+
+        if max_tokens < 1:
+            raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
+        self._device, self._max_tokens = pick_device(device), max_tokens
+        self._tokenizer: Any
+        network: Any
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(name_or_folder)
+            network = AutoModelForCausalLM.from_pretrained(name_or_folder, dtype="auto", use_safetensors=True)
+        # The libraries behind raise errors of many unrelated families (files, hub, configuration, tensors).
+        except Exception as error:
+            raise InputError(
+                f"cannot load a language model from {name_or_folder!r}: {one_line(error)} (give a Hugging "
+                "Face model name or a folder with config.json and model.safetensors)"
+            ) from error
+        self._network = network.to(self._device).eval().requires_grad_(False)
+        # A folder's place on this machine is nobody's business in a result.
+        self._name = Path(name_or_folder).resolve().name if Path(name_or_folder).is_dir() else name_or_folder
+        self._weights = _fingerprint(self._network)
+
+    @property
+    def model(self) -> str:
+        return self._name
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"temperature": 0, "max_tokens": self._max_tokens, "weights": self._weights}
+
+    def ask(self, messages: Sequence[Message], stop: threading.Event) -> Reply:
+        """See `Client.ask`. A conversation longer than the model reads is an answer "too long"."""
+        import torch
+        from transformers import GenerationConfig
+
+        if stop.is_set():
+            raise Stopped
+        chat = bool(self._tokenizer.chat_template)
+        ids = self._encode(messages, chat)  # (1, T)
+        room = getattr(self._network.config, "max_position_embeddings", None)
+        if room is not None and ids.shape[1] + self._max_tokens > room:
+            return Reply("", "context_length_exceeded", ids.shape[1], 0)
+        ends = _ids(self._network.generation_config.eos_token_id) | _ids(self._tokenizer.eos_token_id)
+        padding = self._tokenizer.pad_token_id
+        greedy = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=self._max_tokens,
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=padding if padding is not None else min(ends, default=0),
+            stop_strings=None if chat else [BLANK_LINE],
+        )
+        with torch.inference_mode():
+            made = self._network.generate(
+                ids, attention_mask=torch.ones_like(ids), generation_config=greedy, tokenizer=self._tokenizer
+            )[0, ids.shape[1] :]
+        text = self._tokenizer.decode(made, skip_special_tokens=True)
+        whole = chat or BLANK_LINE not in text
+        cut = whole and len(made) >= self._max_tokens and int(made[-1]) not in ends
+        return Reply(
+            text if chat else text.split(BLANK_LINE)[0], "length" if cut else "stop", ids.shape[1], len(made)
+        )
+
+    def _encode(self, messages: Sequence[Message], chat: bool) -> torch.Tensor:
+        if chat:
+            # Templates of models that think aloud first know the last argument, the others ignore it.
+            found = self._tokenizer.apply_chat_template(
+                list(messages),
+                add_generation_prompt=True,
+                return_tensors="pt",
+                return_dict=True,
+                enable_thinking=False,
+            )
+        else:
+            found = self._tokenizer(plain_text(messages), return_tensors="pt")
+        return found["input_ids"].to(self._device)
+
+
+def plain_text(messages: Sequence[Message]) -> str:
+    """A conversation for a model that knows no turns."""
+    lead = {"user": "", "assistant": "Answer: "}
+    turns = [f"{lead[message['role']]}{message['content']}" for message in messages]
+    return BLANK_LINE.join([*turns, lead["assistant"].rstrip()])
+
+
+def _ids(value: int | Sequence[int] | None) -> set[int]:
+    if value is None:
+        return set()
+    return {value} if isinstance(value, int) else set(value)
+
+
+def _fingerprint(network: Any) -> str:
+    """Hash (16 hex digits) of every tensor's name, shape and first numbers: tells models apart in an instant,
+    where reading all of a large one would take minutes."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        first = tensor.flatten()[:_SAMPLED].double().cpu().tolist()
+        digest.update(repr((name, tuple(tensor.shape), first)).encode())
+    return digest.hexdigest()[:16]
