@@ -7,12 +7,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, dose, loader, parts, settings, undo
+from ui import corrected, dose, loader, parts, settings, side_effects, undo
 from ui.live import Request, perform
+from ui.model_now import holding, model_now
 from ui.state import AppState
 from ui.text import plain
 
@@ -33,7 +35,7 @@ MARKS = (
 def show(
     state: AppState, base: ConceptModel, guard: Guard, explanation: Explanation, space: ConceptSpace
 ) -> None:
-    """States to choose from, and beside them what the last correction did."""
+    """States to choose from, beside them what the last correction did, and below what else it changed."""
     parts.section("Is a concept wrong? Say what it should be.", help=HELP)
     _section(state, base, guard, explanation, space, _seen(state))
 
@@ -52,9 +54,11 @@ def _section(
     space: ConceptSpace,
     seen: tuple[object, ...],
 ) -> None:
-    """A part of its own: while the model is corrected, the page around it stays as it is."""
+    """A part of its own: while the model is corrected, the page around it stays as it is, and the result is
+    on screen before the rest is drawn anew."""
     if seen != _seen(state):
         st.rerun()
+    request = state.request
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
@@ -63,10 +67,18 @@ def _section(
         with st.container(horizontal=True):
             undo.buttons(state)
     with right, st.container(border=True, height="stretch", key="correction_card"):
-        if state.request is not None:
-            _carry_out(state, base, guard, state.request, space)
-        corrected.show(state, space)
+        place = st.container() if request is None else _carried_out(state, base, guard, request, space)
+        with place:
+            corrected.show(state, space)
     how_to(state, base, guard, space)
+    step = corrected.shown(state)
+    if step is not None:
+        side_effects.show(state, step, guard.reviews, space)
+    if request is not None:
+        # What the page begins with, read while the result is on its way to the browser: a run that began at
+        # once would call back what was not sent yet.
+        loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
+        st.rerun()
 
 
 def how_to(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace) -> None:
@@ -83,16 +95,17 @@ def most_share(base: ConceptModel) -> float:
     return 100 * min((min(share, 1 - share) for share in shares), default=0.0)
 
 
-def _carry_out(
+def _carried_out(
     state: AppState, base: ConceptModel, guard: Guard, request: Request, space: ConceptSpace
-) -> None:
-    """Correct with progress; whoever presses something else meanwhile calls it off.
+) -> DeltaGenerator:
+    """Correct, with progress in place of the last result; whoever presses something else calls it off.
 
     The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the
-    next one then begins again.
+    next one then begins again. Returns the place for the result.
     """
     title, wanted = space.title(request.concept), space.title(request.state)
-    bar = st.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
+    place = st.empty()
+    bar = place.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
 
     def report(share: float, message: str) -> None:
         bar.progress(min(1.0, share), message)
@@ -107,7 +120,7 @@ def _carry_out(
         state.take_over(attempt.step)
     else:
         state.attempt = attempt
-    st.rerun()
+    return place.container()
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:

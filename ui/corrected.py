@@ -18,6 +18,7 @@ from ui.steps import Step
 from ui.text import plain
 
 if TYPE_CHECKING:
+    from sparsecbm_core.intervene.edits import MaskEdit
     from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.intervene.results import Intervention
 
@@ -179,11 +180,16 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     )
     return (
         '<div class="sc-scroll" tabindex="0" role="region" aria-label="The correction">'
-        '<table class="sc-beforeafter" aria-label="Before and after the correction">'
+        f'<table class="sc-beforeafter" aria-label="Before and after the correction"{mark(done.edit)}>'
         '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Corrected model</th>'
         f'<th scope="col">Only overriding</th></tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="sc-note">{escape(_how(done))}</p>'
     )
+
+
+def mark(edit: MaskEdit) -> str:
+    """An attribute that tells which correction a table is about: two tables of one page belong together."""
+    return f' data-correction="{edit.fingerprint()}"'
 
 
 def _how(done: Intervention) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
 from ui import parts
+from ui.corrected import mark
 from ui.state import AppState
 from ui.steps import Step
 
@@ -40,7 +41,7 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
             "under “How to correct”."
         )
         return
-    st.html(summary_html(report, step.patch.concept, space))
+    st.html(summary_html(report, step.patch.concept, space, mark(step.patch.edit)))
     held, hold = step.earlier
     if held:
         title = space.title(step.patch.concept)
@@ -84,8 +85,8 @@ def verdict(report: GuardReport, space: ConceptSpace) -> str:
     return f"{said}: {', '.join(words) if words else 'wrong before and after'}."
 
 
-def summary_html(report: GuardReport, concept: str, space: ConceptSpace) -> str:
-    """The verdict and a table: same concept, other concepts, label."""
+def summary_html(report: GuardReport, concept: str, space: ConceptSpace, attributes: str = "") -> str:
+    """The verdict and a table: same concept, other concepts, label; ``attributes`` are the table's own."""
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{_cells(tally)}</tr>'
         for name, tally in (
@@ -102,7 +103,8 @@ def summary_html(report: GuardReport, concept: str, space: ConceptSpace) -> str:
     return (
         f'<p class="sc-verdict">{escape(verdict(report, space))}</p>'
         '<div class="sc-scroll" tabindex="0" role="region" aria-label="What else changed">'
-        '<table class="sc-beforeafter sc-tally" aria-label="Guard reviews before and after"><thead><tr>'
+        '<table class="sc-beforeafter sc-tally" aria-label="Guard reviews before and after"'
+        f"{attributes}><thead><tr>"
         f"<td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

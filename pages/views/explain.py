@@ -22,7 +22,6 @@ from ui import (
     parts,
     review_form,
     saved,
-    side_effects,
 )
 from ui.examples import examples_for
 from ui.guard import Guard
@@ -97,7 +96,7 @@ with said:
 review_form.show_count(count, explanation)
 
 # Sections in places of their own: a click in one is found again, however much another shows by then.
-way, correction, effects, weights = (st.container() for _ in range(4))
+way, correction, weights = (st.container() for _ in range(3))
 with way:
     place = how.show(state, model, explanation, space, concept)
 if model is not None:
@@ -109,9 +108,6 @@ if model is not None:
                 correct.how_to(state, base, guard, space)
         else:
             correct.show(state, base, guard, explanation, space)
-    if step is not None and not by_hand:
-        with effects:
-            side_effects.show(state, step, guard.reviews, space)
     with weights:
         mask_changes.show(base, model, concept)
         masks.show(model, concept)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import rule_named
 from sparsecbm_core.intervene.search import Found, flip_fewest, flip_fixed
 from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.models.parallel import side_by_side
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.profile import GuardProfile
@@ -55,10 +56,10 @@ def intervene(
     >>> done.outcome, done.dropped, done.grown  # doctest: +SKIP
     ('reached', 96, 96)
     """
-    chosen, case = rule_named(rule), Case.of(model, text, concept, state)
-    if model.masks is None or (chosen.needs_profile and profile is None):
+    chosen = rule_named(rule)
+    case, subnetwork = _begin(model, text, concept, state)
+    if chosen.needs_profile and profile is None:
         raise InputError(f"rule {rule!r} needs a guard profile; give one, or choose another rule")
-    subnetwork = Subnetwork(model, model.masks, concept)
     count = _count(r, subnetwork)
     found, broken = Found(0, True, 0), 0
     if protect is not None:
@@ -94,6 +95,23 @@ def intervene(
     share = edit.size / 2 / subnetwork.total  # a second gradient may take back what the first did
     done = case.conclude(rule, corrected, edit, r, share, seed, found.gradients)
     return replace(done, protected_broken=broken)
+
+
+def _begin(model: ConceptModel, text: str, concept: str, state: str) -> tuple[Case, Subnetwork]:
+    """How the text is read now, and a copy of the subnetwork to work on: neither waits for the other."""
+
+    def read() -> Case:
+        return Case.of(model, text, concept, state)
+
+    def copy() -> Subnetwork | None:
+        masks = model.masks  # what is wrong with them, or with the concept, `read` says
+        if masks is None or concept not in masks.concepts:
+            return None
+        return Subnetwork(model, masks, concept)
+
+    work: list[Callable[[], Any]] = [read, copy]
+    case, subnetwork = side_by_side(lambda part: part(), work, model.device)
+    return case, subnetwork
 
 
 def corrected_model(

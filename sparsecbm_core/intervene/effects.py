@@ -9,12 +9,12 @@ from itertools import accumulate
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.data.batches import Encoded, collate, length_buckets
+from sparsecbm_core.data.batches import Encoded, collate
+from sparsecbm_core.intervene.reading import batches_of
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import EffectiveWeights, active
 
-BATCH = 16
 OWN = -1  # in place of a state: the one a review is read as
 
 
@@ -33,42 +33,41 @@ def directions(logits: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Reviews ``rows`` of one batch: per matrix the layer's input x (B, T, I) and δ = ∂lead/∂output
-    (B, T, O)."""
-
-    rows: list[int]
-    layers: dict[str, tuple[torch.Tensor, torch.Tensor]]
-
-
-@dataclass(frozen=True)
 class Linearised:
-    """N reviews read by one subnetwork, with what tells how a lead moves with every weight.
+    """N reviews read by one subnetwork, and how their leads would move with each of n flips.
 
-    ``states`` (N,) are those the leads are of, ``leads`` (N,) how far they are ahead. For review n and
-    weight (o, i) of a matrix ∂lead/∂θ_eff = Σ_t δ[n, t, o]·x[n, t, i]: one backward pass to the outputs
-    of the layers gives every review's own derivative, without a gradient of the size of the weights.
+    ``states`` (N,) are those the leads are of, ``leads`` (N,) how far they are ahead, ``effects`` (N, n) what
+    each flip would add. For review n and weight (o, i) of a matrix ∂lead/∂θ_eff = Σ_t δ[n, t, o]·x[n, t, i],
+    with the layer's input x and δ = ∂lead/∂output: one backward pass to the outputs of the layers gives every
+    review's own derivative, without a gradient of the size of the weights. x and δ are of one batch at a
+    time: those of all reviews together would take ten times the memory of the model.
     """
 
-    subnetwork: Subnetwork
     states: torch.Tensor
     leads: torch.Tensor
-    parts: list[_Part]
+    effects: torch.Tensor
 
     @classmethod
     def of(
-        cls, subnetwork: Subnetwork, encoded: Sequence[Encoded], states: torch.Tensor, half: bool = False
+        cls,
+        subnetwork: Subnetwork,
+        encoded: Sequence[Encoded],
+        states: torch.Tensor,
+        indices: torch.Tensor,
+        half: bool = False,
     ) -> Linearised:
-        """Read ``encoded`` reviews; ``states`` (N,) may be `OWN`. With ``half`` the matrix products are in
-        bfloat16, which is close enough to choose by."""
-        model, k = subnetwork.model, subnetwork.index
-        network = subnetwork.network
+        """Read ``encoded`` reviews, for flips at sorted ``indices`` (n,); ``states`` (N,) may be `OWN`.
+
+        With ``half`` the matrix products are in bfloat16, which is close enough to choose by.
+        """
+        model, k, network = subnetwork.model, subnetwork.index, subnetwork.network
         states, ahead = states.clone(), torch.empty(len(encoded))
-        matrices = subnetwork.matrices()
+        added = torch.zeros(len(encoded), len(indices), device=indices.device)
+        places, matrices = _places(subnetwork, indices), subnetwork.matrices()
         if half:
             matrices = {name: matrix.bfloat16() for name, matrix in matrices.items()}
 
-        def record(rows: list[int]) -> _Part:
+        def one(rows: list[int]) -> None:
             tokens = collate([encoded[i] for i in rows], int(model.tokenizer.pad_token_id))
             layers = {name: _Recorded(matrix) for name, matrix in matrices.items()}
             with torch.inference_mode(False), torch.enable_grad():
@@ -85,34 +84,29 @@ class Linearised:
                 outputs = [layer.outputs for layer in layers.values()]
                 pulls = torch.autograd.grad((logits * chosen).sum(), outputs)
             states[rows], ahead[rows] = own, (said * chosen).sum(-1).cpu()
-            inputs = [layer.inputs for layer in layers.values()]
-            return _Part(rows, dict(zip(layers, zip(inputs, pulls, strict=True), strict=True)))
-
-        buckets = length_buckets([len(item.ids) for item in encoded], BATCH, None)
-        parts = side_by_side(record, buckets, model.device)
-        return cls(subnetwork, states, ahead, parts)
-
-    def effects(self, indices: torch.Tensor) -> torch.Tensor:
-        """What each flip at sorted ``indices`` (n,) would add to each lead: (N, n)."""
-        subnetwork = self.subnetwork
-        added = torch.zeros(len(self.leads), len(indices), device=indices.device)
-        starts = dict(zip(subnetwork.shapes, accumulate(subnetwork.sizes, initial=0), strict=False))
-
-        def add(name: str) -> None:
-            outputs, inputs = subnetwork.shapes[name]
-            ends = torch.tensor([starts[name], starts[name] + outputs * inputs], device=indices.device)
-            low, high = torch.searchsorted(indices, ends).tolist()
-            local = indices[low:high] - starts[name]
-            o, i = local // inputs, local % inputs
-            for part in self.parts:
-                x, pull = part.layers[name]
-                reads, writes = x.flatten(0, -2), pull.flatten(0, -2)  # (B·T, I) and (B·T, O)
+            for pull, (name, layer) in zip(pulls, layers.items(), strict=True):
+                part, o, i = places[name]
+                reads, writes = layer.inputs.flatten(0, -2), pull.flatten(0, -2)  # (B·T, I) and (B·T, O)
                 both = reads.index_select(1, i) * writes.index_select(1, o)  # (B·T, n)
-                added[part.rows, low:high] = both.unflatten(0, (len(part.rows), -1)).sum(1).float()
+                added[rows, part] = both.unflatten(0, (len(rows), -1)).sum(1).float()
 
-        side_by_side(add, subnetwork.shapes, indices.device)
+        side_by_side(one, batches_of(encoded), model.device)
         sign = torch.where(subnetwork.kept[indices], -1.0, 1.0)
-        return added * (sign * subnetwork.theta[indices])
+        return cls(states, ahead, added * (sign * subnetwork.theta[indices]))
+
+
+def _places(
+    subnetwork: Subnetwork, indices: torch.Tensor
+) -> dict[str, tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Which of the sorted ``indices`` are in a matrix, and in which of its rows and columns."""
+    places = {}
+    starts = accumulate(subnetwork.sizes, initial=0)
+    for (name, (outputs, inputs)), start in zip(subnetwork.shapes.items(), starts, strict=False):
+        ends = torch.tensor([start, start + outputs * inputs], device=indices.device)
+        low, high = torch.searchsorted(indices, ends).tolist()
+        local = indices[low:high] - start
+        places[name] = slice(low, high), local // inputs, local % inputs
+    return places
 
 
 def read(subnetwork: Subnetwork, encoded: Sequence[Encoded]) -> torch.Tensor:
@@ -125,7 +119,7 @@ def read(subnetwork: Subnetwork, encoded: Sequence[Encoded]) -> torch.Tensor:
         batch = tokens.input_ids.to(model.device), tokens.attention_mask.to(model.device)
         logits[rows] = subnetwork.read(batch).float().cpu()
 
-    side_by_side(one, length_buckets([len(item.ids) for item in encoded], BATCH, None), model.device)
+    side_by_side(one, batches_of(encoded), model.device)
     return logits
 
 

@@ -153,23 +153,30 @@ class GuardBaseline:
             logits[:, k] = self._logits(corrected, k, half=half)
             exact[:, k] = not half
 
-        def reread(rows: torch.Tensor, k: int) -> None:
-            rows = rows & ~exact[:, k]
-            if rows.any():
+        while self.error is not None and half:
+            again = self._unsure(corrected, logits, exact, self.error)
+            if not again.any():
+                break
+            for k in again.any(0).nonzero().flatten().tolist():
+                rows = again[:, k]
                 logits[rows, k] = self._logits(corrected, k, rows.nonzero().flatten().tolist())
-                exact[rows, k] = True
-
-        if self.error is not None and half:
-            states = self.states
-            for k in chosen:
-                changed = logits[:, k].argmax(-1) != states[:, k]
-                reread(changed | self.error.state_in_doubt(logits[:, k], k), k)
-            said = label_logits(corrected, logits)
-            rows = (said.argmax(-1) != self.labels) | self.error.label_in_doubt(corrected, logits, exact)
-            for k in range(logits.shape[1]):
-                reread(rows, k)
+            exact |= again
         labels = label_logits(corrected, logits).argmax(-1)
         return self._with(concept_logits=logits, labels=labels, exact=exact)
+
+    def _unsure(
+        self, corrected: ConceptModel, logits: torch.Tensor, exact: torch.Tensor, error: HalfError
+    ) -> torch.Tensor:
+        """What must be read exactly (N, K) before states and labels are certain: logits (N, K, C), some of
+        them ``exact`` (N, K) already.
+
+        States first: what is read again for them is exact when its label is looked at.
+        """
+        doubt = [error.state_in_doubt(logits[:, k], k) for k in range(logits.shape[1])]
+        again = ((logits.argmax(-1) != self.states) | torch.stack(doubt, 1)) & ~exact
+        labels = label_logits(corrected, logits).argmax(-1)
+        rows = (labels != self.labels) | error.label_in_doubt(corrected, logits, exact | again)
+        return again | (rows[:, None] & ~exact)
 
     def after(self, corrected: ConceptModel, concepts: Sequence[str]) -> torch.Tensor:
         """Concept logits (N, K, C) under ``corrected``; see `at`."""

@@ -6,17 +6,25 @@ import torch
 
 from sparsecbm_core.intervene.rules import Rule, RuleInputs, highest
 from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.models.parallel import side_by_side
+
+PART = 1_000_000  # weights looked through at once
 
 
 class FlipOrder:
     """The weights that a rule would drop and grow, best first, the first ``count`` of them flipped.
 
     At most ``limit``; as many are grown as dropped, so the sparsity is the same at every ``count``.
+    ``promise`` (limit,) is by how much the first 1, 2, … of either lower the loss, to first order.
     """
 
-    def __init__(self, subnetwork: Subnetwork, drop: torch.Tensor, grow: torch.Tensor) -> None:
+    def __init__(
+        self, subnetwork: Subnetwork, drop: torch.Tensor, grow: torch.Tensor, gradient: torch.Tensor
+    ) -> None:
         self.subnetwork, self.drop, self.grow = subnetwork, drop, grow
         self.limit, self.count = min(drop.numel(), grow.numel()), 0
+        falls = gradient[drop[: self.limit]] - gradient[grow[: self.limit]]
+        self.promise = falls.cumsum(0).cpu()
 
     @classmethod
     def of(
@@ -32,7 +40,7 @@ class FlipOrder:
         generator = torch.Generator().manual_seed(seed)
         kept = subnetwork.kept
         scores = rule.scores(RuleInputs(gradient, kept, profile, generator))
-        return cls(subnetwork, *highest_of_both(scores, kept, limit))
+        return cls(subnetwork, *highest_of_both(scores, kept, limit), gradient)
 
     def go_to(self, count: int) -> None:
         """Have the first ``count`` weights dropped and grown, no more and no fewer."""
@@ -53,7 +61,13 @@ def highest_of_both(
     sides = [sample[side] for side in (sample_kept, ~sample_kept)]
     if all(side.numel() > rank for side in sides):
         threshold = torch.stack([side.topk(rank).values[-1] for side in sides]).min()
-        candidates = torch.nonzero(scores >= threshold).flatten()
+
+        def above(first: int, part: torch.Tensor) -> torch.Tensor:
+            return torch.nonzero(part >= threshold).flatten().add_(first)
+
+        parts = zip(range(0, scores.numel(), PART), scores.split(PART), strict=True)
+        found = side_by_side(lambda part: above(*part), parts, scores.device)
+        candidates = torch.cat(found)
         among = kept[candidates]
         drop, grow = candidates[among], candidates[~among]
         if min(drop.numel(), grow.numel()) >= count:

@@ -16,6 +16,7 @@ from safetensors.torch import save as to_bytes
 from sparsecbm_core.errors import CheckpointError, InputError
 from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.subnetwork import Loss, Subnetwork
+from sparsecbm_core.models.parallel import side_by_side
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel, Predictions
@@ -52,10 +53,14 @@ class GuardProfile:
             subnetwork.theta.split(subnetwork.sizes),
             strict=True,
         )
-        for (name, shape), part, theta in parts:
+
+        def fill(item: tuple[tuple[str, tuple[int, int]], torch.Tensor, torch.Tensor]) -> None:
+            (name, shape), part, theta = item
             r, c = (table[name].float().to(scale.device) for table in (rows, columns))
             torch.outer(r.sqrt(), (c / r.mean().clamp(min=1e-30)).sqrt(), out=part.view(shape))
             part.mul_(theta).abs_()
+
+        side_by_side(fill, parts, scale.device)
         return scale
 
     def save(self, path: str | Path) -> None:

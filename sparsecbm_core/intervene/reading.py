@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sparsecbm_core.data.batches import collate, length_buckets
 from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 BATCH = 16
-FEW = 4  # reviews that tell how fast this machine is
+PARTS = 4  # batches at least, so that no core waits long for another
+FEW = 4  # reviews that one batch takes in any case, and that tell how fast this machine is
 GAIN = 0.75  # bfloat16 must take less than this share of the exact time, or it is not worth its error
+
+
+def batches_of(encoded: Sequence[Encoded]) -> list[list[int]]:
+    """Batches of similar length, to be read side by side: the longest first, for what comes last is what all
+    others wait for."""
+    size = min(BATCH, max(FEW, -(-len(encoded) // PARTS)))
+    return length_buckets([len(item.ids) for item in encoded], size, None)[::-1]
 
 
 def read_concept(
@@ -34,8 +43,9 @@ def read_concept(
         weights = _halved(weights)
     logits = torch.empty(len(encoded), model.space.num_states)
 
-    def read(batch: tuple[list[int], torch.Tensor, torch.Tensor]) -> None:
-        indices, ids, mask = batch
+    def read(indices: list[int]) -> None:
+        tokens = collate([encoded[i] for i in indices], int(model.tokenizer.pad_token_id))
+        ids, mask = tokens.input_ids.to(model.device), tokens.attention_mask.to(model.device)
         # The cache of autocast would keep copies of weights that are used once.
         precision = torch.autocast(model.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
         with torch.inference_mode(), active(weights), precision:
@@ -44,7 +54,7 @@ def read_concept(
             said = pooled.float() @ network.projector[k].T + network.projector_bias[k]
         logits[indices] = said.cpu()
 
-    side_by_side(read, model.batches(encoded, BATCH), model.device)
+    side_by_side(read, batches_of(encoded), model.device)
     return logits
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.models.parallel import side_by_side
 
 GUARD_FLOOR = 0.1  # of the mean profile: a weight that matters to no guard review is not free to flip
 PIECE = 65_536  # weights
@@ -55,9 +56,13 @@ def _guarded(inputs: RuleInputs) -> torch.Tensor:
     floor, scores = GUARD_FLOOR * inputs.profile.mean(), torch.empty_like(inputs.gradient)
     # Piece by piece: each stays in the processor's cache from the first step to the last.
     pieces = (part.split(PIECE) for part in (inputs.gradient, inputs.kept, inputs.profile, scores))
-    for g, kept, h, score in zip(*pieces, strict=True):
-        torch.div(g, (h + floor).clamp_(min=1e-30), out=score)
-        score.mul_(kept.to(g.dtype).mul_(2).sub_(1))
+
+    def score(parts: tuple[torch.Tensor, ...]) -> None:
+        g, kept, h, out = parts
+        torch.div(g, (h + floor).clamp_(min=1e-30), out=out)
+        out.mul_(kept.to(g.dtype).mul_(2).sub_(1))
+
+    side_by_side(score, zip(*pieces, strict=True), scores.device)
     return scores
 
 

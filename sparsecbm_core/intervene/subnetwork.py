@@ -11,6 +11,7 @@ import torch
 
 from sparsecbm_core.data.batches import collate
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 
 if TYPE_CHECKING:
@@ -100,10 +101,13 @@ class Subnetwork:
         """
         by_weight, logits = self.weight_gradient(batch, loss)
         by_bit = torch.empty_like(self.theta)
-        for part, theta, out in zip(
-            by_weight.values(), self.theta.split(self.sizes), by_bit.split(self.sizes), strict=True
-        ):
-            torch.mul(part.flatten(), theta, out=out)
+
+        def chain(parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+            by_weight, theta, out = parts
+            torch.mul(by_weight.flatten(), theta, out=out)
+
+        split = self.theta.split(self.sizes), by_bit.split(self.sizes)
+        side_by_side(chain, zip(by_weight.values(), *split, strict=True), self.model.device)
         return by_bit, logits
 
     def weight_gradient(self, batch: Batch, loss: Loss) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
