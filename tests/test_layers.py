@@ -12,6 +12,7 @@ import sparsecbm_core
 # From the top. A part imports from those below it and from itself.
 LAYERS = (
     "cli",
+    "experiments",
     "figures",
     "ledger",
     "training",

@@ -15,8 +15,10 @@ from sparsecbm_core.cli.explain import explain
 from sparsecbm_core.cli.intervene import intervene, intervene_eval
 from sparsecbm_core.cli.patch import patch_app
 from sparsecbm_core.cli.prompted import prompted
+from sparsecbm_core.cli.reproduce import reproduce_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
+from sparsecbm_core.experiments.runner import Stopped
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 app = typer.Typer(
@@ -30,6 +32,7 @@ data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
 app.add_typer(patch_app, name="patch")
+app.add_typer(reproduce_app, name="reproduce")
 for command in (train, evaluate, explain, intervene, intervene_eval, prompted):
     app.command()(command)
 
@@ -59,6 +62,9 @@ def _run(arguments: list[str] | None) -> int:
     except (SparseCBMError, OSError) as error:
         print(f"sparsecbm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        print(f"sparsecbm: {stopped}", file=sys.stderr)
+        return INTERRUPTED
     except typer.TyperException as error:  # a usage error; without arguments the help is already shown
         describe = getattr(error, "format_message", None)
         message = describe() if describe is not None else str(error)

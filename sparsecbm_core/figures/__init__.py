@@ -1,6 +1,7 @@
 """Results as plotly figures: pure functions that read what a result holds and never run a model."""
 
 from sparsecbm_core.figures.bars import paired_bars, share_bars
+from sparsecbm_core.figures.case_study import case_study_html
 from sparsecbm_core.figures.chain import chain_figure
 from sparsecbm_core.figures.contributions import (
     Breakdown,
@@ -9,7 +10,9 @@ from sparsecbm_core.figures.contributions import (
     breakdown,
     contribution_figure,
 )
+from sparsecbm_core.figures.curves import Curve, Level, Panel, curves_figure
 from sparsecbm_core.figures.dose import dose_figure
+from sparsecbm_core.figures.dots import Dots, dots_figure
 from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
 from sparsecbm_core.figures.mask_changes import block_changes_figure, blocks_figure, changes_figure
 from sparsecbm_core.figures.mask_windows import pair_window_figure, window_figure
@@ -28,17 +31,24 @@ __all__ = [
     "FOR",
     "NEUTRAL",
     "Breakdown",
+    "Curve",
+    "Dots",
+    "Level",
+    "Panel",
     "Part",
     "before_after_figure",
     "block_changes_figure",
     "blocks_figure",
     "breakdown",
+    "case_study_html",
     "chain_figure",
     "changes_figure",
     "contribution_figure",
+    "curves_figure",
     "density_figure",
     "density_top",
     "dose_figure",
+    "dots_figure",
     "millions",
     "overlap_figure",
     "pair_window_figure",

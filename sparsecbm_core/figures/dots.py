@@ -1,0 +1,67 @@
+"""Rows of measured shares as dots with their deviation: what a table says, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, plain, safe
+from sparsecbm_core.figures.numbers import precise_percent
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_LOOKS = ((FOR, "circle"), (AGAINST, "diamond"), (NEUTRAL, "square"), (INK, "x"))
+SHIFT = 0.16  # of a row, between two series of it
+
+
+@dataclass(frozen=True)
+class Dots:
+    """One series: a mean for each row (None where there is none), with a standard deviation if known."""
+
+    name: str
+    means: Sequence[float | None]
+    stds: Sequence[float | None] = ()
+
+
+def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go.Figure:
+    """A row for each title, a dot for each series, on one scale. `InputError` if nothing is known."""
+    import plotly.graph_objects as go
+
+    known = [mean for one in series for mean in one.means if mean is not None]
+    if not known:
+        raise InputError("there is no dot to draw")
+    figure = go.Figure()
+    for number, one in enumerate(series):
+        color, symbol = _LOOKS[number % len(_LOOKS)]
+        shift = SHIFT * (number - (len(series) - 1) / 2)
+        stds = list(one.stds) or [None] * len(rows)
+        errors = None
+        if any(value is not None for value in stds):
+            errors = {"type": "data", "array": [v or 0.0 for v in stds], "width": 3, "thickness": 1.2}
+        figure.add_scatter(
+            name=safe(one.name),
+            x=list(one.means),
+            y=[place + shift for place in range(len(rows))],
+            error_x=errors,
+            mode="markers+text",
+            text=["" if mean is None else f"\u2002{precise_percent(mean)}" for mean in one.means],
+            textposition="middle right",
+            textfont={"size": 11, "color": INK},
+            marker={"symbol": symbol, "size": 9, "color": color},
+            hoverinfo="skip",
+        )
+    plain(figure, len(rows), legend=True)
+    span = max(0.02, max(known) - min(known))
+    figure.update_layout(height=44 * len(rows) + 90, margin_b=40)
+    figure.update_xaxes(
+        range=[min(known) - 0.08 * span, max(known) + 0.22 * span],
+        tickformat=".0%",
+        title={"text": safe(x_title), "font": {"size": 13, "color": INK}},
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=list(map(safe, rows)), range=[len(rows) - 0.5, -0.5]
+    )
+    return figure
