@@ -11,7 +11,6 @@ import numpy as np
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.errors import DataError
 from sparsecbm_core.evaluate.classification import (
     expected_calibration_error,
     gold_labels,
@@ -19,6 +18,7 @@ from sparsecbm_core.evaluate.classification import (
     macro_f1,
     paper_f1,
 )
+from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
@@ -65,18 +65,7 @@ def evaluate_model(
 ) -> Evaluation:
     """Concept and task metrics, leakage, calibration, sparsity and overlap."""
     space = model.space
-    if (data.space.concepts, data.space.states, data.space.labels) != (
-        space.concepts,
-        space.states,
-        space.labels,
-    ):
-        raise DataError(
-            f"{data.name} {data.split} has concepts {list(data.space.concepts)}, states "
-            f"{list(data.space.states)} and labels {list(data.space.labels)}; the model needs "
-            f"{list(space.concepts)}, {list(space.states)} and {list(space.labels)}"
-        )
-    if not len(data):
-        raise DataError(f"{data.name} {data.split} has no usable rows to evaluate on")
+    check_fits(model, data)
     started = time.perf_counter()
     predictions = model.predict(data.texts, batch_size, on_progress=on_progress)
     gold, labels, predicted = gold_states(data), gold_labels(data), predictions.labels.numpy()
@@ -84,7 +73,7 @@ def evaluate_model(
     accuracy = float((predicted == labels).mean())
     concepts = {} if states is None else _concepts(space, gold, states)
     return Evaluation(
-        data={"name": data.name, "split": data.split, "fingerprint": data.fingerprint()},
+        data=data_name(data),
         model=model.fingerprint,
         concept_accuracy=_mean(concepts, "accuracy"),
         concept_macro_f1=_mean(concepts, "macro_f1"),

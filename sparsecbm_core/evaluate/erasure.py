@@ -1,0 +1,114 @@
+"""A text without its first-ranked words, or with nothing but them, read by every subnetwork at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.models.subnetworks import EffectiveWeights
+
+SHARES = tuple(n / 10 for n in range(1, 11))
+# Rows × tokens read at once, without a graph.
+ROW_TOKENS = 4096
+COMPREHENSIVENESS, SUFFICIENCY = 0, 1  # places on the axis of `erasure_drops`
+PROBABILITY, LEAD = 0, 1
+
+
+def state_values(logits: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    """Probability and lead (…, K, 2) of each concept's state from logits (…, K, C) and ``states`` (K,).
+
+    The lead is how far the state's logit stands above the mean of the others, what signed token scores
+    explain.
+    """
+    values, count = logits.double().cpu(), logits.shape[-1]
+    leads = (values - values.mean(-1, keepdim=True)) * (count / max(1, count - 1))
+    both = torch.stack([values.softmax(-1), leads], dim=-1)  # (…, K, C, 2)
+    index = states.cpu()[:, None, None].expand(*both.shape[:-2], 1, 2)
+    return both.gather(-2, index).squeeze(-2)
+
+
+def removed_words(share: float, words: int) -> int:
+    """How many of ``words`` a share of them is: rounded up, so that every share takes one at least."""
+    return min(words, math.ceil(share * words - 1e-9))
+
+
+def erasure_drops(
+    network: SparseCBM,
+    weights: EffectiveWeights | None,
+    ids: Sequence[int],
+    words: Sequence[Sequence[int]],
+    rankings: np.ndarray,
+    states: torch.Tensor,
+    pad_id: int,
+    shares: Sequence[float] = SHARES,
+) -> np.ndarray:
+    """What the state of each concept loses (DeYoung et al., 2020, Eqs. 1 and 2), float64 (R, K, 2, S, 2).
+
+    ``ids`` are the T tokens of one text and ``words`` the token positions of its G words; ``rankings``
+    (R, K, G) are orders of the words, first the one that matters most; ``states`` (K,) the explained states.
+    For each ranking and concept, and each of S ``shares`` of the words: full text minus the text without
+    its first words (comprehensiveness), full text minus the text of its first words alone (sufficiency),
+    each as probability and as lead (see `state_values`).
+
+    Words are deleted from the sequence as leave-one-out does it, special tokens and white space stay, and
+    a text of which nothing is left is one padding token. Concept k's texts are read by subnetwork k alone.
+    """
+    total, (count, concepts, _) = len(words), rankings.shape
+    drops = np.zeros((count, concepts, 2, len(shares), 2))
+    # One text without any word, and one with all, serve every ranking.
+    tasks = [
+        (ranking, kind, place)
+        for ranking in range(count)
+        for kind in (COMPREHENSIVENESS, SUFFICIENCY)
+        for place, share in enumerate(shares)
+        if removed_words(share, total) < total
+    ]
+    rows = [[list(ids)] * concepts, [_without(ids, words, range(total), pad_id)] * concepts]
+    for ranking, kind, place in tasks:
+        cut = removed_words(shares[place], total)
+        chosen = rankings[ranking, :, :cut] if kind == COMPREHENSIVENESS else rankings[ranking, :, cut:]
+        rows.append([_without(ids, words, chosen[k], pad_id) for k in range(concepts)])
+    values = state_values(_read(network, weights, rows, pad_id), states).numpy()  # (N, K, 2)
+    full, blank = values[0], values[1]
+    drops[:, :, COMPREHENSIVENESS] = (full - blank)[:, None]  # where all words go; the other is 0 there
+    for (ranking, kind, place), value in zip(tasks, values[2:], strict=True):
+        drops[ranking, :, kind, place] = full - value
+    return drops
+
+
+def _without(
+    ids: Sequence[int],
+    words: Sequence[Sequence[int]],
+    dropped: Sequence[int] | np.ndarray | range,
+    pad_id: int,
+) -> list[int]:
+    gone = {position for word in dropped for position in words[word]}
+    return [token for position, token in enumerate(ids) if position not in gone] or [pad_id]
+
+
+def _read(
+    network: SparseCBM, weights: EffectiveWeights | None, rows: Sequence[Sequence[list[int]]], pad_id: int
+) -> torch.Tensor:
+    """Concept logits (N, K, C) of N times K texts, text k of each read by subnetwork k."""
+    concepts, device = len(rows[0]), network.projector.device
+    longest = [max(map(len, row)) for row in rows]
+    order = sorted(range(len(rows)), key=longest.__getitem__, reverse=True)
+    found: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+    start = 0
+    while start < len(order):
+        width = longest[order[start]]
+        chunk = order[start : start + max(1, ROW_TOKENS // (concepts * width))]
+        texts = [text for row in chunk for text in rows[row]]  # concept fastest
+        ids = torch.tensor([text + [pad_id] * (width - len(text)) for text in texts], device=device)
+        lengths = torch.tensor([len(text) for text in texts], device=device)
+        mask = (torch.arange(width, device=device) < lengths[:, None]).long()
+        with torch.inference_mode():
+            logits = network.row_logits(network.embed(ids), mask, weights).unflatten(0, (-1, concepts))
+        for row, values in zip(chunk, logits.float().cpu(), strict=True):
+            found[row] = values
+        start += len(chunk)
+    return torch.stack(found)
