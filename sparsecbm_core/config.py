@@ -9,8 +9,9 @@ from typing import Any
 
 from sparsecbm_core.errors import SettingsError, one_of
 
-KINDS = ("standard", "cbm", "sparse")
-CRITERIA = ("second_order", "diagonal_fisher", "magnitude", "random")
+HEAD_KINDS = ("sequential", "independent")  # their label head is trained after the concepts
+KINDS = ("standard", "cbm", *HEAD_KINDS, "sparse")
+CRITERIA = ("second_order", "diagonal_fisher", "wanda", "magnitude", "random", "structured")
 SCOPES = ("global", "matrix")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -23,7 +24,9 @@ class PruneSettings:
     B, ``damp`` ζ. The sparsity rises on a cubic schedule in ``updates`` steps inside the first
     ``schedule_share`` of the sparse phase. ``exclusivity`` is λ: 0 is the paper's recipe, larger
     values push the concepts' subnetworks apart. ``scope`` ranks weights over the whole encoder
-    or within each matrix.
+    or within each matrix, whatever the ``criterion``. Of the criteria "second_order" is the paper's
+    and "structured" the same for whole output neurons; "wanda" reads ``num_grads`` batches as well, the
+    inputs of the layers instead of gradients.
     """
 
     sparsity: float = 0.75
@@ -52,7 +55,9 @@ class PruneSettings:
 class TrainSettings:
     """Everything that decides a trained model, given the data.
 
-    ``kind``: "standard" (encoder and linear head), "cbm" (dense joint concept bottleneck) or
+    ``kind``: "standard" (encoder and linear head), "cbm" (dense joint concept bottleneck),
+    "sequential" and "independent" (dense, but trained on concepts alone for ``dense_epochs``; the label
+    head then learns for ``head_epochs`` from the predicted activations, or from the annotated states) or
     "sparse" (SparseCBM: the dense CBM for ``dense_epochs``, then ``sparse_epochs`` under masks).
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
@@ -67,6 +72,7 @@ class TrainSettings:
     seed: int = 0
     dense_epochs: int = 7
     sparse_epochs: int = 5
+    head_epochs: int = 20
     batch_size: int = 16
     max_length: int = 256
     gamma: float = 1.0
@@ -86,7 +92,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         _member(self.kind, KINDS, "kind")
         _member(self.precision, PRECISIONS, "precision")
-        for name in ("dense_epochs", "sparse_epochs", "seed"):
+        for name in ("dense_epochs", "sparse_epochs", "head_epochs", "seed"):
             _at_least(name, getattr(self, name), 0)
         _at_least("batch_size", self.batch_size, 1)
         _at_least("max_length", self.max_length, 8)
@@ -112,6 +118,8 @@ class TrainSettings:
             raise SettingsError("kind 'sparse' needs at least one sparse epoch")
         if self.kind != "sparse" and self.dense_epochs < 1:
             raise SettingsError(f"kind {self.kind!r} needs at least one dense epoch")
+        if self.kind in HEAD_KINDS and self.head_epochs < 1:
+            raise SettingsError(f"kind {self.kind!r} needs at least one head epoch")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -128,6 +136,13 @@ class TrainSettings:
             unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
         if self.kind == "standard":
             unused |= {"gamma", "classifier_lr", "soft_concepts"}
+        if self.kind in HEAD_KINDS:
+            unused |= {"gamma"}
+            if from_model:
+                unused |= {"projector_lr", "dropout"}  # the concepts were learned before
+                unused |= {"soft_concepts"} if self.kind == "sequential" else set()
+        else:
+            unused |= {"head_epochs"}
         return {name: None if name in unused else value for name, value in self.to_dict().items()}
 
     @classmethod

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsecbm_core.config import CRITERIA, KINDS, PRECISIONS, SCOPES, PruneSettings, TrainSettings
+from sparsecbm_core.config import (
+    CRITERIA,
+    HEAD_KINDS,
+    KINDS,
+    PRECISIONS,
+    SCOPES,
+    PruneSettings,
+    TrainSettings,
+)
 from sparsecbm_core.errors import SettingsError
 
 pruning = st.builds(
@@ -31,6 +39,7 @@ training = st.builds(
     seed=st.integers(0, 2**32 - 1),
     dense_epochs=st.integers(1, 20),
     sparse_epochs=st.integers(1, 20),
+    head_epochs=st.integers(1, 20),
     gamma=st.floats(0, 10),
     dropout=st.one_of(st.none(), st.floats(0, 0.9)),
     precision=st.sampled_from(PRECISIONS),
@@ -91,12 +100,17 @@ def test_pruning_that_makes_no_sense(name, value, problem):
     [
         ("backbone", "", "backbone must be a model's name or folder"),
         ("backbone", 5, "backbone must be a model's name or folder, got 5"),
-        ("kind", "dense", "unknown kind 'dense'; choose one of: standard, cbm, sparse"),
+        (
+            "kind",
+            "dense",
+            "unknown kind 'dense'; choose one of: standard, cbm, sequential, independent, sparse",
+        ),
         ("precision", "float16", "unknown precision 'float16'; choose one of: auto, float32, bfloat16"),
         ("seed", -1, "seed must be a whole number of at least 0"),
         ("seed", 2**32, "seed must be below"),
         ("dense_epochs", 1.0, "dense_epochs must be a whole number"),
         ("sparse_epochs", 0, "needs at least one sparse epoch"),
+        ("head_epochs", -1, "head_epochs must be a whole number of at least 0"),
         ("batch_size", 0, "batch_size must be a whole number of at least 1"),
         ("max_length", 7, "max_length must be a whole number of at least 8"),
         ("gamma", -1.0, "gamma must be finite and not negative"),
@@ -125,7 +139,7 @@ def test_training_that_makes_no_sense(name, value, problem):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["standard", "cbm"])
+@pytest.mark.parametrize("kind", ["standard", "cbm", *HEAD_KINDS])
 def test_dense_kinds_need_a_dense_epoch_and_no_sparse_one(kind):
     with pytest.raises(SettingsError, match=f"kind '{kind}' needs at least one dense epoch"):
         TrainSettings("some/model", kind, dense_epochs=0)
@@ -154,11 +168,25 @@ def test_what_did_not_apply_is_not_recorded():
         return {name for name, value in recorded.items() if value is None} - {"dropout"}
 
     sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
-    assert unused("sparse") == set()
-    assert unused("sparse", from_model=True) == {"backbone", "dense_epochs", "encoder_lr"}
-    assert unused("sparse", dense_epochs=0) == {"encoder_lr"}
-    assert unused("cbm") == sparse_only
-    assert unused("standard") == sparse_only | {"gamma", "classifier_lr", "soft_concepts"}
+    dense_phase = {"backbone", "dense_epochs", "encoder_lr"}
+    assert unused("sparse") == {"head_epochs"}
+    assert unused("sparse", from_model=True) == dense_phase | {"head_epochs"}
+    assert unused("sparse", dense_epochs=0) == {"encoder_lr", "head_epochs"}
+    assert unused("cbm") == sparse_only | {"head_epochs"}
+    assert unused("standard") == sparse_only | {"gamma", "classifier_lr", "soft_concepts", "head_epochs"}
+    # γ weighs two losses against each other, of which each phase has one
+    assert unused("sequential") == unused("independent") == sparse_only | {"gamma"}
+    learned_before = sparse_only | dense_phase | {"gamma", "projector_lr"}
+    assert unused("independent", from_model=True) == learned_before
+    assert unused("sequential", from_model=True) == learned_before | {"soft_concepts"}
+    assert TrainSettings("some/model", "sequential", dropout=0.5).applied(True)["dropout"] is None
+
+
+@pytest.mark.parametrize("kind", HEAD_KINDS)
+def test_a_head_needs_an_epoch_of_its_own(kind):
+    with pytest.raises(SettingsError, match=f"kind '{kind}' needs at least one head epoch"):
+        TrainSettings("some/model", kind, head_epochs=0)
+    assert TrainSettings("some/model", head_epochs=0).head_epochs == 0
 
 
 @pytest.mark.parametrize("item", [item for item in fields(TrainSettings) if item.name != "prune"])

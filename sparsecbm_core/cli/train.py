@@ -31,7 +31,11 @@ def train(
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(KINDS)}.")] = TrainSettings.kind,
     init: Annotated[
-        Path | None, typer.Option(help="Dense CBM checkpoint to start the sparse phase from.")
+        Path | None,
+        typer.Option(
+            help="Dense CBM checkpoint to start the sparse phase from; with --kind sequential or independent "
+            "a checkpoint of these kinds, whose concepts get another label head."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal runs on the CPU.")] = TrainSettings.seed,
     dense_epochs: Annotated[int, typer.Option(help="Epochs of the dense CBM.")] = TrainSettings.dense_epochs,
@@ -42,7 +46,9 @@ def train(
     exclusivity: Annotated[
         float, typer.Option(help="λ: 0 is the paper's recipe, larger keeps subnetworks apart.")
     ] = PruneSettings.exclusivity,
-    criterion: Annotated[str, typer.Option(help=f"One of: {', '.join(CRITERIA)}.")] = PruneSettings.criterion,
+    criterion: Annotated[
+        str, typer.Option(help=f"What decides which weights a concept keeps: {', '.join(CRITERIA)}.")
+    ] = PruneSettings.criterion,
     scope: Annotated[
         str, typer.Option(help=f"Rank weights over: {', '.join(SCOPES)}.")
     ] = PruneSettings.scope,
@@ -57,7 +63,8 @@ def train(
     overwrite: Annotated[bool, typer.Option(help="Start anew where the output folder holds a run.")] = False,
     device: DeviceOption = None,
 ) -> None:
-    """Train a SparseCBM, a dense CBM (--kind cbm) or a plain classifier (--kind standard).
+    """Train a SparseCBM, a dense CBM (--kind cbm, sequential or independent) or a plain classifier (--kind
+    standard).
 
     The run can be stopped at any time and continued with --resume, to the same result.
     """

@@ -25,7 +25,6 @@ from safetensors.torch import save_file as save_torch
 from torch import nn
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.config import KINDS
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.files import read_json, sync, too_new, write_json, write_text
 from sparsecbm_core.models.backbone import build_backbone, load_tokenizer, max_positions, one_line
@@ -38,6 +37,7 @@ from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.models.weight_file import load_weights
 
 SCHEMA_VERSION = 1
+KINDS = ("standard", "cbm", "sparse")  # what a network is, however it was trained
 FILES = ("config.json", "model.safetensors", "metrics.json", "tokenizer/tokenizer.json")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.config import HEAD_KINDS, TrainSettings
 from sparsecbm_core.pruning.schedule import update_steps
 
-DENSE, SPARSE = "dense", "sparse"
+DENSE, CONCEPTS, HEAD, SPARSE = "dense", "concepts", "head", "sparse"
 SPARSE_STEP_COST = 4  # a sparse step, and a gradient for the masks, read every review K times
 
 
@@ -17,7 +17,8 @@ class PhasePlan:
     """One phase of a run: its epochs, its encoder rate, and the mask updates by step.
 
     Work is counted in units: a dense step is one, a sparse step and each of the ``num_grads``
-    gradients of a mask update are `SPARSE_STEP_COST`.
+    gradients of a mask update are `SPARSE_STEP_COST`; a whole epoch of the head phase, in which the
+    encoder reads nothing, is one.
     """
 
     name: str
@@ -32,6 +33,11 @@ class PhasePlan:
         return self.epochs * self.steps_per_epoch
 
     @property
+    def is_second(self) -> bool:
+        """Whether it follows another phase, or what another run made: its reviews come in other orders."""
+        return self.name in (HEAD, SPARSE)
+
+    @property
     def num_updates(self) -> int:
         """The number of the last update; short phases make fewer than that."""
         return max(self.updates.values(), default=0)
@@ -44,16 +50,26 @@ class PhasePlan:
         """Work of the first ``steps`` steps and the mask updates before them; of all by default."""
         steps = self.total if steps is None else steps
         updates = sum(step < steps for step in self.updates)
-        if self.name == DENSE:
+        if self.name in (DENSE, CONCEPTS):
             return steps
+        if self.name == HEAD:
+            return steps // self.steps_per_epoch
         return (steps + updates * self.num_grads) * SPARSE_STEP_COST
 
 
 def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> list[PhasePlan]:
-    """The dense phase, unless a run starts from a dense model; then, for kind "sparse", the sparse one."""
+    """The phases of a run of this kind, in order.
+
+    The dense one, unless the run starts from a dense model; for "sparse" the sparse one after it. For
+    "sequential" and "independent" it is called `CONCEPTS`, and the head phase follows.
+    """
     steps, plans = -(-examples // settings.batch_size), []
+    apart = settings.kind in HEAD_KINDS
     if settings.dense_epochs and not from_model:
-        plans.append(PhasePlan(DENSE, settings.dense_epochs, steps, settings.encoder_lr))
+        first = CONCEPTS if apart else DENSE
+        plans.append(PhasePlan(first, settings.dense_epochs, steps, settings.encoder_lr))
+    if apart:
+        plans.append(PhasePlan(HEAD, settings.head_epochs, steps, 0.0))  # the encoder rests
     if settings.kind == "sparse":
         updates = update_steps(settings.prune, settings.sparse_epochs * steps)
         plans.append(

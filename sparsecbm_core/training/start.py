@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.config import HEAD_KINDS, TrainSettings
 from sparsecbm_core.data.batches import length_buckets, tokenize
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import DataError, SettingsError, SparseCBMWarning
@@ -62,8 +62,17 @@ def starting_network(
 
 
 def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> SparseCBM | StandardClassifier:
-    if settings.kind != "sparse" or init.masks is not None:
-        raise SettingsError("a run starts from another model only if that is dense and this one sparse")
+    if settings.kind not in ("sparse", *HEAD_KINDS) or init.masks is not None:
+        raise SettingsError(
+            "a run starts from another model only if that is dense and this one sparse, or one that trains "
+            f"the label head alone ({', '.join(HEAD_KINDS)})"
+        )
+    before = (init.training.get("settings") or {}).get("kind")
+    if settings.kind in HEAD_KINDS and before not in HEAD_KINDS:
+        raise SettingsError(
+            f"kind {settings.kind!r} takes its concepts only from a model that learned them apart from the "
+            f"label ({', '.join(HEAD_KINDS)}), got kind {before!r}"
+        )
     if names(init.space) != names(space):
         raise SettingsError("the model to start from has other concepts, states or labels")
     network: SparseCBM = copy.deepcopy(init.cbm).requires_grad_(True)
@@ -79,16 +88,19 @@ def names(space: ConceptSpace) -> tuple[tuple[str, ...], ...]:
 
 
 class TrainingBatches:
-    """The training reviews as tokens and targets, gathered into batches on ``device``."""
+    """The training reviews as tokens and targets, gathered into batches on ``device``.
+
+    ``concepts`` (N, K, C) and ``labels`` (N, Y) are distributions, on the CPU.
+    """
 
     def __init__(
         self, data: ReviewDataset, tokenizer: Any, settings: TrainSettings, device: torch.device
     ) -> None:
         self._encoded = tokenize(tokenizer, data.texts, settings.max_length)
         self._lengths = [len(item.ids) for item in self._encoded]
-        self._targets = concept_targets(data.examples, data.space, settings.soft_concepts)
+        self.concepts = concept_targets(data.examples, data.space, settings.soft_concepts)  # (N, K, C)
         gold = torch.tensor([example.label for example in data])
-        self._labels = torch.nn.functional.one_hot(gold, data.space.num_labels).float()  # (N, Y)
+        self.labels = torch.nn.functional.one_hot(gold, data.space.num_labels).float()  # (N, Y)
         self._batch_size, self._device = settings.batch_size, device
         self._pad_id = int(tokenizer.pad_token_id)
 
@@ -97,8 +109,8 @@ class TrainingBatches:
 
     def distil(self, teacher: Mapping[str, torch.Tensor], share: float) -> None:
         """Mix a teacher's distributions, "concepts" (N, K, C) and "labels" (N, Y), into the targets."""
-        self._targets = (1.0 - share) * self._targets + share * teacher["concepts"]
-        self._labels = (1.0 - share) * self._labels + share * teacher["labels"]
+        self.concepts = (1.0 - share) * self.concepts + share * teacher["concepts"]
+        self.labels = (1.0 - share) * self.labels + share * teacher["labels"]
 
     def epoch(self, seed: int) -> list[list[int]]:
         """Indices of one epoch's batches, shuffled by ``seed``."""
@@ -106,4 +118,4 @@ class TrainingBatches:
         return length_buckets(self._lengths, self._batch_size, generator)
 
     def gather(self, indices: Sequence[int]) -> LabelledBatch:
-        return labelled_batch(indices, self._encoded, self._targets, self._labels, self._pad_id, self._device)
+        return labelled_batch(indices, self._encoded, self.concepts, self.labels, self._pad_id, self._device)

@@ -1,10 +1,10 @@
-"""Train a standard classifier, a dense joint CBM, or a SparseCBM; stoppable and reproducible."""
+"""Train a standard classifier, a dense CBM of three kinds, or a SparseCBM; stoppable and reproducible."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.config import HEAD_KINDS, TrainSettings
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import SettingsError, TrainingError
 from sparsecbm_core.evaluate.classification import accuracies
@@ -22,18 +22,19 @@ from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.models.subnetworks import EffectiveWeights
-from sparsecbm_core.pruning.pruner import update_masks
-from sparsecbm_core.pruning.schedule import cubic_sparsity
 from sparsecbm_core.training.finish import finish_model
+from sparsecbm_core.training.heads import HeadTask, fresh_head, head_task, phase_scores
 from sparsecbm_core.training.log import RunLog
-from sparsecbm_core.training.losses import JointLoss, LabelledBatch, joint_loss
+from sparsecbm_core.training.losses import JointLoss, LabelledBatch, concept_loss, joint_loss
+from sparsecbm_core.training.mask_update import masks_before
 from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights
 from sparsecbm_core.training.optim import build_optimizer, set_learning_rate
-from sparsecbm_core.training.plan import SPARSE, PhasePlan, RunProgress, plan_phases
+from sparsecbm_core.training.plan import HEAD, SPARSE, PhasePlan, RunProgress, plan_phases
 from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot
 from sparsecbm_core.training.start import TrainingBatches, check_run, starting_network
 from sparsecbm_core.training.state import Position, load_state, save_state
+from sparsecbm_core.training.teacher import dense_predictions
 
 STATE_FILE = "resume.safetensors"
 
@@ -43,9 +44,11 @@ class Trainer:
 
     Procedure: the dense joint CBM for ``dense_epochs`` (skipped with ``init``, a dense
     `ConceptModel` whose copy is trained instead); then, for kind "sparse", ``sparse_epochs`` under
-    all K masks with gradual pruning on a cubic schedule, from the best dense epoch. Every phase
-    keeps its best epoch by the mean of concept and task accuracy on dev (task alone for
-    "standard"); sparse epochs count only at the full sparsity.
+    all K masks with gradual pruning on a cubic schedule, from the best dense epoch. For "sequential"
+    and "independent" the first phase learns concepts alone, and a second one the label head from
+    what came out of it (`HeadTask`). Every phase keeps its best epoch by the mean of concept and task
+    accuracy on dev (task alone for "standard" and for heads, concepts alone where nothing else is
+    learned); sparse epochs count only at the full sparsity.
 
     Runs with equal settings, data and machine are equal on the CPU. The state is saved every
     epoch and every ``save_seconds``; ``run(resume=True)`` goes on from it to the same result.
@@ -80,6 +83,7 @@ class Trainer:
         self.best: dict[str, torch.Tensor] = {}
         self.best_masks: MaskSet | None = None
         self.teacher: dict[str, torch.Tensor] = {}
+        self.head_task: HeadTask | None = None
 
     def run(self, resume: bool = False) -> ConceptModel:
         """Train to the end; returns the finished model, also saved in the output folder."""
@@ -138,9 +142,11 @@ class Trainer:
     ) -> None:
         if plan.name == SPARSE and isinstance(self.network, SparseCBM):
             if self.settings.distillation:
-                self.teacher = snapshot.teacher if snapshot is not None else self._dense_predictions()
+                self.teacher = snapshot.teacher if snapshot is not None else dense_predictions(self)
                 self.batches.distil(self.teacher, self.settings.distillation)
             self._set_masks(MaskSet.ones(self.train.space.concepts, self.network.mask_shapes))
+        if plan.name == HEAD and isinstance(self.network, SparseCBM):
+            fresh_head(self.network, self.settings.seed)
         optimizer = build_optimizer(self.network, self.settings, plan.encoder_lr)
         if position is None or snapshot is None:
             position = Position(plan.name, 0, 0, None, None, log.size())
@@ -149,9 +155,11 @@ class Trainer:
             self.best, self.best_masks = snapshot.best, snapshot.best_masks
             if snapshot.masks is not None:
                 self._set_masks(snapshot.masks)
+        self.head_task = head_task(self) if plan.name == HEAD else None
         while position.epoch < plan.epochs:
             position = self._run_epoch(plan, position, optimizer, log)
-            self._save(replace(position, log_bytes=log.size()), optimizer)
+            if plan.name != HEAD:  # whose epochs are shorter than writing the whole network
+                self._save(replace(position, log_bytes=log.size()), optimizer)
         self.network.load_state_dict(self.best)
         if self.best_masks is not None:
             self._set_masks(self.best_masks)
@@ -161,7 +169,7 @@ class Trainer:
         self, plan: PhasePlan, position: Position, optimizer: torch.optim.Optimizer, log: RunLog
     ) -> Position:
         first = position.epoch * plan.steps_per_epoch
-        batches = self.batches.epoch((self.settings.seed * 1009 + position.epoch) * 2 + (plan.name == SPARSE))
+        batches = self.batches.epoch((self.settings.seed * 1009 + position.epoch) * 2 + plan.is_second)
         task_sum, concept_sum, seen = position.loss_sums
         self.progress.steps(plan, first + position.step)
         for step in range(position.step, plan.steps_per_epoch):
@@ -178,7 +186,7 @@ class Trainer:
                 sums = (task_sum, concept_sum, seen)
                 here = replace(position, step=step + 1, loss_sums=sums, log_bytes=log.size())
                 self._save(here, optimizer)
-        scores = self._dev_scores()
+        scores = phase_scores(self._dev_scores(), plan.name)
         log.write(
             "epoch",
             phase=plan.name,
@@ -199,7 +207,10 @@ class Trainer:
         self, indices: list[int], optimizer: torch.optim.Optimizer, where: str
     ) -> tuple[float, float]:
         self.network.train()
-        loss = self._loss(self.network, self.batches.gather(indices), self._effective())
+        if self.head_task is not None:
+            loss = self.head_task.loss(indices)
+        else:
+            loss = self._loss(self.network, self.batches.gather(indices), self._effective())
         task, concept = loss.task.item(), loss.concept.item()
         optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
@@ -221,6 +232,9 @@ class Trainer:
                 task = F.cross_entropy(network(batch.input_ids, batch.attention_mask).float(), batch.labels)
                 return JointLoss(task, torch.zeros_like(task), gamma)
             output = network(batch.input_ids, batch.attention_mask, weights)
+        if self.settings.kind in HEAD_KINDS:  # the head comes later, and has no part in the concepts
+            concept = concept_loss(output.concept_logits, batch.concepts)
+            return JointLoss(torch.zeros_like(concept), concept, 1.0)
         return joint_loss(output, batch, gamma)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -233,16 +247,9 @@ class Trainer:
             return None
         return trainable_weights(self.masks.concepts, self.network.masked_layers, self._mask_tensors)
 
-    def _dense_predictions(self) -> dict[str, torch.Tensor]:
-        """What the dense model says of the training reviews: concepts (N, K, C) and labels (N, Y)."""
-        dense = replace(self.as_model(), masks=None)
-        with self.autocast(), torch.no_grad():
-            said = dense.predict(self.train.texts, 64)
-        if said.concept_logits is None:
-            raise SettingsError("distillation needs a model with concepts")
-        return {"concepts": said.concept_logits.softmax(-1), "labels": said.label_logits.softmax(-1)}
-
     def _dev_scores(self) -> dict[str, float]:
+        if self.head_task is not None:
+            return accuracies(self.head_task.predictions(), self.dev)
         with self.autocast(), torch.no_grad():
             predictions = self.as_model().predict(self.dev.texts, 64, self._effective())
         return accuracies(predictions, self.dev)
@@ -253,42 +260,22 @@ class Trainer:
             self._mask_tensors = mask_tensors(masks, self.network.masked_layers, self.dtype)
 
     def _update_masks(self, plan: PhasePlan, step: int, log: RunLog) -> None:
-        prune, started = self.settings.prune, time.monotonic()
-        update, last = plan.updates[step], plan.num_updates
+        started = time.monotonic()
         if self.masks is None or not isinstance(self.network, SparseCBM):
             raise SettingsError("only a SparseCBM has masks to update")
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + update)
-        order = torch.randperm(len(self.train), generator=generator).tolist()
-        size = prune.grad_batch_size
 
-        def batches() -> Iterator[LabelledBatch]:
-            for i in range(prune.num_grads):
-                start = i * size % max(1, len(order) - size + 1)
-                yield self.batches.gather(order[start : start + size])
-
-        def loss(network: SparseCBM, batch: object, weights: EffectiveWeights) -> torch.Tensor:
-            if not isinstance(batch, LabelledBatch):
-                raise TypeError(type(batch))
+        def loss(network: SparseCBM, batch: LabelledBatch, weights: EffectiveWeights) -> torch.Tensor:
             return self._loss(network, batch, weights).total
 
-        gradients = 0
-
-        def on_step() -> None:
-            nonlocal gradients
-            gradients += 1
-            message = f"mask update {update}/{last}: gradient {gradients}/{prune.num_grads}"
-            self.progress.gradients(plan, step, gradients, message)
-
-        sparsity = cubic_sparsity(update, last, prune.sparsity)
-        masks = update_masks(
-            self.network, self.masks, batches(), loss, prune, sparsity, generator, self.dtype, on_step
+        masks = masks_before(
+            step, plan, self.network, self.masks, self.batches, self.settings, loss, self.dtype, self.progress
         )
         self._set_masks(masks)
         jaccard = list(masks.jaccard().values())
         log.write(
             "masks",
             step=step,
-            update=update,
+            update=plan.updates[step],
             sparsity=masks.sparsity(),
             jaccard=sum(jaccard) / len(jaccard) if jaccard else None,
             seconds=round(time.monotonic() - started, 1),

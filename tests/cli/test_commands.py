@@ -66,6 +66,19 @@ def test_train_from_a_dense_model(run, data, backbone, tmp_path):
     assert ConceptModel.from_pretrained(tmp_path / "sparse" / "model").masks is not None
 
 
+def test_train_heads_apart_from_the_concepts(run, data, backbone, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    kind = ("--kind", "sequential", "--set", "head_epochs=2")
+    code, out, _ = run("train", *train_arguments(first, data, backbone, *kind))
+    assert code == 0
+    assert "concept accuracy" in out
+    assert "task accuracy" in out
+    kind = ("--kind", "independent", "--set", "head_epochs=1", "--init", first / "model")
+    assert run("train", *train_arguments(second, data, "unused", *kind))[0] == 0
+    model = ConceptModel.from_pretrained(second / "model")
+    assert (model.masks, model.training["settings"]["head_epochs"]) == (None, 1)
+
+
 def test_a_stopped_run_goes_on_only_with_resume(run, data, backbone, tmp_path, trained, monkeypatch):
     step = Trainer._train_step
     steps = []

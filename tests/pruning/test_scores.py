@@ -8,18 +8,18 @@ import torch
 from sparsecbm_core.config import CRITERIA, PruneSettings
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.pruning.fisher import inverse_fisher_diagonal
-from sparsecbm_core.pruning.scores import criterion
+from sparsecbm_core.pruning.scores import Evidence, criterion
 
-THETA = torch.tensor([1.0, -2.0, 0.0, 3.0])
+THETA = torch.tensor([[1.0, -2.0], [0.0, 3.0]])
 
 
-def score(name, gradients=None, seed=0, **settings):
+def score(name, gradients=None, seed=0, norms=None, **settings):
     generator = torch.Generator().manual_seed(seed)
     chosen, values = criterion(name), PruneSettings(**settings)
     diagonal = None
     if gradients is not None:
         diagonal = inverse_fisher_diagonal(gradients, chosen.block_size(values), values.damp)
-    return chosen.score(THETA, diagonal, generator)
+    return chosen.score(THETA, Evidence(diagonal, norms), generator).reshape(-1)
 
 
 def test_second_order_by_hand():
@@ -47,6 +47,22 @@ def test_correlated_weights_can_stand_in_for_each_other():
     torch.testing.assert_close(second[3], diagonal[3])
 
 
+def test_wanda_by_hand():
+    """|W_ij| · ‖X_j‖₂: a column's weights are all weighed with its own input."""
+    actual = score("wanda", norms=torch.tensor([10.0, 0.5]))
+    assert actual.tolist() == [1 * 10, 2 * 0.5, 0 * 10, 3 * 0.5]
+
+
+def test_structured_scores_weights_as_second_order_does():
+    """What it does with their sums, see test_rows.py."""
+    gradients = torch.tensor([[1.0, 1.0, 0.0, 2.0], [1.0, 1.0, 0.0, 0.0]])
+    settings = {"block_size": 2, "damp": 0.5}
+    assert torch.equal(
+        score("structured", gradients, **settings), score("second_order", gradients, **settings)
+    )
+    assert [name for name in CRITERIA if criterion(name).whole_rows] == ["structured"]
+
+
 def test_magnitude():
     assert score("magnitude").tolist() == [1.0, 2.0, 0.0, 3.0]
 
@@ -57,11 +73,17 @@ def test_random_follows_the_seed_and_not_the_weights():
     assert len(set(score("random").tolist())) == 4
 
 
-@pytest.mark.parametrize("name", ["second_order", "diagonal_fisher"])
+@pytest.mark.parametrize("name", ["second_order", "diagonal_fisher", "structured"])
 def test_no_score_without_the_gradients_it_needs(name):
     assert criterion(name).needs_gradients
     with pytest.raises(SettingsError, match="needs gradients"):
         score(name)
+
+
+def test_no_score_without_the_inputs_it_needs():
+    assert [name for name in CRITERIA if criterion(name).needs_inputs] == ["wanda"]
+    with pytest.raises(SettingsError, match="needs the inputs of every layer"):
+        score("wanda")
 
 
 def test_every_criterion_of_the_settings_is_there():

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsecbm_core.config import PruneSettings, TrainSettings
-from sparsecbm_core.training.plan import DENSE, SPARSE, SPARSE_STEP_COST, PhasePlan, RunProgress, plan_phases
+from sparsecbm_core.config import HEAD_KINDS, PruneSettings, TrainSettings
+from sparsecbm_core.training.plan import (
+    CONCEPTS,
+    DENSE,
+    HEAD,
+    SPARSE,
+    SPARSE_STEP_COST,
+    PhasePlan,
+    RunProgress,
+    plan_phases,
+)
 
 SETTINGS = TrainSettings(
     "tiny", dense_epochs=2, sparse_epochs=3, batch_size=4, prune=PruneSettings(updates=2)
@@ -32,6 +42,17 @@ def test_phases_that_are_left_out():
         assert [plan.name for plan in plan_phases(settings, 10, from_model=False)] == [DENSE]
     sparse_only = TrainSettings("tiny", dense_epochs=0)
     assert [plan.name for plan in plan_phases(sparse_only, 10, from_model=False)] == [SPARSE]
+
+
+@pytest.mark.parametrize("kind", HEAD_KINDS)
+def test_a_head_of_its_own_has_a_phase_of_its_own(kind):
+    settings = TrainSettings("tiny", kind, dense_epochs=2, head_epochs=5, batch_size=4)
+    concepts, head = plan_phases(settings, 10, from_model=False)
+    assert (concepts.name, concepts.epochs, concepts.encoder_lr) == (CONCEPTS, 2, settings.encoder_lr)
+    assert (head.name, head.epochs, head.steps_per_epoch, head.encoder_lr) == (HEAD, 5, 3, 0.0)
+    assert [head.units(steps) for steps in (0, 2, 3, 15)] == [0, 0, 1, 5]
+    assert plan_phases(settings, 10, from_model=True) == [head]
+    assert [plan.is_second for plan in (concepts, head)] == [False, True]
 
 
 def test_epochs_count_from_the_last_update_on():

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def whole(backbone, tmp_path_factory):
     """What an uninterrupted run gives, per kind, and the number of its progress reports."""
     results = {}
-    for kind in ("standard", "cbm", "sparse"):
+    for kind in ("standard", "cbm", "sequential", "independent", "sparse"):
         output, calls = tmp_path_factory.mktemp(kind), []
         model = trainer(backbone, output, 300, stopping_at(0, calls), kind=kind).run()
         results[kind] = result(model, output), len(calls)
@@ -35,6 +35,9 @@ def whole(backbone, tmp_path_factory):
         ("standard", 0.5),
         ("cbm", 0.3),
         ("cbm", 0.8),
+        # the first phase, between phases, the head phase, at the end
+        *[("sequential", share) for share in (0.05, 0.11, 0.4, 0.9, 1)],
+        *[("independent", share) for share in (0.1, 0.6)],
         *[("sparse", share) for share in (0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.85, 1)],
     ],
 )
@@ -59,6 +62,16 @@ def test_what_the_dense_model_taught_is_not_forgotten(backbone, tmp_path, share)
         trainer(backbone, tmp_path / "run", on_progress=on_progress, distillation=0.5).run()
     model = trainer(backbone, tmp_path / "run", distillation=0.5).run(resume=True)
     assert result(model, tmp_path / "run") == result(expected, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("share", [0.12, 0.5, 0.95])
+def test_a_head_phase_without_a_save_is_run_again(backbone, tmp_path, whole, share):
+    """Its epochs are too short to save each: the run goes on from the last epoch of the concepts."""
+    expected, calls = whole["sequential"]
+    with pytest.raises(Stopped):
+        trainer(backbone, tmp_path, 300, stopping_at(round(share * calls)), kind="sequential").run()
+    model = trainer(backbone, tmp_path, 300, kind="sequential").run(resume=True)
+    assert result(model, tmp_path) == expected
 
 
 def test_stopped_again_and_again(backbone, tmp_path, whole):

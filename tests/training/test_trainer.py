@@ -101,7 +101,7 @@ def test_the_checkpoint_records_how_it_was_made(sparse_run):
     model, output, _ = sparse_run
     training = model.training
     assert training["settings"] == json.loads(
-        json.dumps(quick_settings(training["settings"]["backbone"]).to_dict())
+        json.dumps(quick_settings(training["settings"]["backbone"]).applied())
     )
     assert (training["data"], training["train_split"], training["dev_split"]) == ("toy", "train", "dev")
     assert training["train_examples"] == len(TRAIN)

@@ -1,0 +1,55 @@
+"""One mask update inside a run: its draw of reviews, its place on the schedule, its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+
+from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.pruning.pruner import LossFunction, update_masks
+from sparsecbm_core.pruning.schedule import cubic_sparsity
+from sparsecbm_core.training.losses import LabelledBatch
+from sparsecbm_core.training.plan import PhasePlan, RunProgress
+from sparsecbm_core.training.start import TrainingBatches
+
+
+def masks_before(
+    step: int,
+    plan: PhasePlan,
+    network: SparseCBM,
+    masks: MaskSet,
+    batches: TrainingBatches,
+    settings: TrainSettings,
+    loss: LossFunction,
+    dtype: torch.dtype,
+    progress: RunProgress,
+) -> MaskSet:
+    """The masks that ``step`` of ``plan`` and those after it train under.
+
+    Which reviews are read depends on the seed and the update alone, not on what came before.
+    """
+    update, last, prune = plan.updates[step], plan.num_updates, settings.prune
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + update)
+    reviews = _draw(batches, prune.grad_batch_size, prune.num_grads, generator)
+    numbers = count(1)
+
+    def on_step() -> None:
+        number = next(numbers)
+        message = f"mask update {update}/{last}: gradient {number}/{prune.num_grads}"
+        progress.gradients(plan, step, number, message)
+
+    sparsity = cubic_sparsity(update, last, prune.sparsity)
+    return update_masks(network, masks, reviews, loss, prune, sparsity, generator, dtype, on_step)
+
+
+def _draw(
+    batches: TrainingBatches, size: int, number: int, generator: torch.Generator
+) -> Iterator[LabelledBatch]:
+    # Drawn now and not with the first batch: the criterion may draw from the same generator.
+    order = torch.randperm(len(batches), generator=generator).tolist()
+    starts = (i * size % max(1, len(order) - size + 1) for i in range(number))
+    return (batches.gather(order[start : start + size]) for start in starts)
