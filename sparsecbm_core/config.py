@@ -13,6 +13,7 @@ HEAD_KINDS = ("sequential", "independent")  # their label head is trained after 
 KINDS = ("standard", "cbm", *HEAD_KINDS, "sparse")
 CRITERIA = ("second_order", "diagonal_fisher", "wanda", "magnitude", "random", "structured")
 SCOPES = ("global", "matrix")
+METHODS = ("gradual", "partition")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -27,6 +28,11 @@ class PruneSettings:
     or within each matrix, whatever the ``criterion``. Of the criteria "second_order" is the paper's
     and "structured" the same for whole output neurons; "wanda" reads ``num_grads`` batches as well, the
     inputs of the layers instead of gradients.
+
+    ``method`` "gradual" is all of this. "partition" makes the masks at once and disjoint: whole attention
+    dimensions and feed-forward neurons go to one concept each, by the criterion's scores, and the weights
+    are then solved for so that each subnetwork computes what the dense model did on
+    ``calibration_reviews`` training reviews (`pruning.partition`, `pruning.compensate`).
     """
 
     sparsity: float = 0.75
@@ -39,14 +45,17 @@ class PruneSettings:
     grad_batch_size: int = 16
     block_size: int = 32
     damp: float = 1e-7
+    method: str = "gradual"
+    calibration_reviews: int = 400
 
     def __post_init__(self) -> None:
+        _member(self.method, METHODS, "method")
         _member(self.criterion, CRITERIA, "criterion")
         _member(self.scope, SCOPES, "scope")
         _range("sparsity", self.sparsity, 0.0, 1.0, upper_open=True)
         _range("exclusivity", self.exclusivity, 0.0, 1.0)
         _range("schedule_share", self.schedule_share, 0.0, 1.0, lower_open=True)
-        for name in ("updates", "num_grads", "grad_batch_size", "block_size"):
+        for name in ("updates", "num_grads", "grad_batch_size", "block_size", "calibration_reviews"):
             _at_least(name, getattr(self, name), 1)
         _positive("damp", self.damp)
 
@@ -62,8 +71,11 @@ class TrainSettings:
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
-    of the sparse phase, of concepts and labels alike; only "sparse" has it. ``dropout`` None keeps the
-    backbone's own.
+    of the sparse phase, of concepts and labels alike; only "sparse" has it. ``soft_labels`` mixes the
+    annotators' vote shares into the label targets, where the data has them. ``weight_average`` is the
+    decay of an exponential moving average of the weights, which is then what is measured and kept; 0 for
+    none. ``swap_loss`` weighs, in the sparse phase, a loss that keeps concept k from being read off another
+    concept's subnetwork (`training.losses.swap_loss`). ``dropout`` None keeps the backbone's own.
     ``precision`` "auto" takes bfloat16 where the processor multiplies it in hardware.
     """
 
@@ -85,7 +97,10 @@ class TrainSettings:
     max_grad_norm: float = 1.0
     dropout: float | None = None
     soft_concepts: float = 0.0
+    soft_labels: float = 0.0
     distillation: float = 0.0
+    swap_loss: float = 0.0
+    weight_average: float = 0.0
     precision: str = "auto"
     prune: PruneSettings = field(default_factory=PruneSettings)
 
@@ -100,20 +115,23 @@ class TrainSettings:
             raise SettingsError(f"backbone must be a model's name or folder, got {self.backbone!r}")
         if self.seed >= 2**32:
             raise SettingsError(f"seed must be below 2**32, got {self.seed}")
-        for name in ("gamma", "weight_decay"):
+        for name in ("gamma", "weight_decay", "swap_loss"):
             if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < math.inf):
                 raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)!r}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
             _positive(name, getattr(self, name))
         _range("warmup_share", self.warmup_share, 0.0, 1.0)
         _range("soft_concepts", self.soft_concepts, 0.0, 1.0)
+        _range("soft_labels", self.soft_labels, 0.0, 1.0)
         _range("distillation", self.distillation, 0.0, 1.0)
+        _range("weight_average", self.weight_average, 0.0, 1.0, upper_open=True)
         if self.dropout is not None:
             _range("dropout", self.dropout, 0.0, 1.0, upper_open=True)
         if not isinstance(self.prune, PruneSettings):
             raise SettingsError(f"prune must be pruning settings, got {self.prune!r}")
-        if self.kind != "sparse" and self.distillation:
-            raise SettingsError(f"distillation needs kind 'sparse', got kind {self.kind!r}")
+        for name in ("distillation", "swap_loss"):
+            if self.kind != "sparse" and getattr(self, name):
+                raise SettingsError(f"{name} needs kind 'sparse', got kind {self.kind!r}")
         if self.kind == "sparse" and self.sparse_epochs < 1:
             raise SettingsError("kind 'sparse' needs at least one sparse epoch")
         if self.kind != "sparse" and self.dense_epochs < 1:
@@ -133,7 +151,7 @@ class TrainSettings:
         if from_model or not self.dense_epochs:
             unused |= {"encoder_lr"}
         if self.kind != "sparse":
-            unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
+            unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation", "swap_loss", "prune"}
         if self.kind == "standard":
             unused |= {"gamma", "classifier_lr", "soft_concepts"}
         if self.kind in HEAD_KINDS:

@@ -69,11 +69,16 @@ class DataSource:
         typer.Option(help="imdb: concepts to read, separated by commas; default: the paper's four."),
     ] = None
 
-    def open(self, split: str, space: ConceptSpace | None = None) -> ReviewDataset:
-        """One split; ``space`` is the model's, if there is one."""
+    def open(self, split: str, space: ConceptSpace | None = None, label_votes: bool = False) -> ReviewDataset:
+        """One split; ``space`` is the model's, if there is one. ``label_votes``: see `load_cebab`."""
         from sparsecbm_core.data.open import open_dataset
 
-        return open_dataset(self.dataset.value, self.data, split, self.loader_options(), space)
+        options = self.loader_options()
+        if label_votes:
+            if self.dataset is not DatasetName.cebab:
+                raise InputError(f"--label-votes needs --dataset cebab: {self.dataset.value} has no votes")
+            options["label_votes"] = True
+        return open_dataset(self.dataset.value, self.data, split, options, space)
 
     def default_splits(self, cebab: str = "train_inclusive") -> tuple[str, ...]:
         """Training and dev split, where none are named."""

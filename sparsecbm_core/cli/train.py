@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from sparsecbm_core.cli.options import DataSource, DeviceOption, takes_data
-from sparsecbm_core.config import CRITERIA, KINDS, PRECISIONS, SCOPES, PruneSettings, TrainSettings
+from sparsecbm_core.config import CRITERIA, KINDS, METHODS, PRECISIONS, SCOPES, PruneSettings, TrainSettings
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.files import read_json
 
@@ -55,6 +55,20 @@ def train(
     precision: Annotated[
         str, typer.Option(help=f"One of: {', '.join(PRECISIONS)}.")
     ] = TrainSettings.precision,
+    method: Annotated[
+        str,
+        typer.Option(
+            help=f"How masks are made: {', '.join(METHODS)}. A partition gives whole units to one concept "
+            "each and solves for their weights: subnetworks then share nothing."
+        ),
+    ] = PruneSettings.method,
+    label_votes: Annotated[
+        bool,
+        typer.Option(
+            help="cebab: train also on reviews whose annotators agreed on no label, by their votes; "
+            "--set soft_labels= mixes the votes into the other labels."
+        ),
+    ] = False,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting as name=value, for example --set damp=1e-6."),
@@ -86,6 +100,7 @@ def train(
             "prune": {
                 "sparsity": sparsity,
                 "exclusivity": exclusivity,
+                "method": method,
                 "criterion": criterion,
                 "scope": scope,
             },
@@ -99,7 +114,7 @@ def train(
         typer.echo(f"{output} is finished; --overwrite starts it anew", err=True)
         _say_scores(model_folder, dev_split, read_json(model_folder / "metrics.json"))
         return
-    train_data = reviews.open(train_split)
+    train_data = reviews.open(train_split, label_votes=label_votes)
     dev_data = reviews.open(dev_split, space=train_data.space)
     if dev_data.fingerprint() == train_data.fingerprint():
         raise InputError(

@@ -31,9 +31,10 @@ _LABELS = Choices(CEBAB.labels)
 _STATES = Choices(CEBAB.states)
 _ASPECTS = Choices(CEBAB.states, {"": UNKNOWN, NO_MAJORITY: UNKNOWN})
 _CONCEPTS = Choices(CEBAB.concepts)
+_UNSEEN = tuple(float(state == UNKNOWN) for state in CEBAB.states)  # nobody was asked
 
 
-def load_cebab(folder: str | Path, split: str) -> ReviewDataset:
+def load_cebab(folder: str | Path, split: str, label_votes: bool = False) -> ReviewDataset:
     """Read ``<folder>/<split>.json`` in the form CEBaB v1.1 is published in.
 
     A file is a JSON list of rows, or one JSON row a line. ``split`` is any file stem in the
@@ -41,7 +42,9 @@ def load_cebab(folder: str | Path, split: str) -> ReviewDataset:
     dev, test. Reviews without a majority label, without any label, or without text are dropped
     and counted in ``report.dropped``. An aspect without majority, or never annotated, is
     "unknown". ``group`` is the original review's id; ``edit_concept`` and ``edit_goal`` are set
-    on human edits; ``votes`` (K × C) are the annotators' shares.
+    on human edits; ``votes`` (K × C) are the annotators' shares. With ``label_votes`` examples also hold
+    the shares of their votes on the label, and reviews without a majority label are kept: they are
+    `Example.undecided`, to learn from and not to measure on.
 
     Raises `DataError` if the split does not exist (the message lists those that do), if the
     file is damaged, or if a value cannot be mapped (naming file, row, column, value and the
@@ -54,10 +57,10 @@ def load_cebab(folder: str | Path, split: str) -> ReviewDataset:
     if split not in paths:
         raise DataError(f"{folder}: {one_of(split, paths or ['(no .json file here)'], 'CEBaB split')}")
     path = paths[split]
-    return _dataset(_read_json_rows(path), str(path), path, split)
+    return _dataset(_read_json_rows(path), str(path), path, split, label_votes)
 
 
-def load_cebab_hub(split: str) -> ReviewDataset:
+def load_cebab_hub(split: str, label_votes: bool = False) -> ReviewDataset:
     """Download a split of CEBaB/CEBaB with the ``datasets`` library; rows are read as in `load_cebab`.
 
     The hub calls the dev split "validation"; both names are accepted. Raises `DataError` if the
@@ -76,16 +79,18 @@ def load_cebab_hub(split: str) -> ReviewDataset:
     # The library raises errors of many unrelated families (network, cache, split names).
     except Exception as error:
         raise DataError(f"{source} could not be loaded: {type(error).__name__}: {error}") from error
-    return _dataset(rows, source, source, split)
+    return _dataset(rows, source, source, split, label_votes)
 
 
-def _dataset(rows: Iterable[Any], source: str, file: Path | str, split: str) -> ReviewDataset:
+def _dataset(
+    rows: Iterable[Any], source: str, file: Path | str, split: str, label_votes: bool
+) -> ReviewDataset:
     tally, examples = Tally(CEBAB), []
     for number, values in enumerate(rows, start=1):
         if not isinstance(values, Mapping):
             place = f"{source}, data row {number} (counted from 1)"
             raise DataError(f"{place}: an object expected, got {type(values).__name__}")
-        example = _example(Row(source, number, values), tally)
+        example = _example(Row(source, number, values), tally, label_votes)
         if example is not None:
             examples.append(example)
     if not tally.read:
@@ -93,19 +98,25 @@ def _dataset(rows: Iterable[Any], source: str, file: Path | str, split: str) -> 
     return ReviewDataset("CEBaB", split, CEBAB, tuple(examples), tally.report([file]))
 
 
-def _example(row: Row, tally: Tally) -> Example | None:
+def _example(row: Row, tally: Tally, label_votes: bool) -> Example | None:
     """One row as an example; None, and a count in ``tally``, where it has to be dropped."""
     text = row.text("description")
     concepts = tuple(_aspect(row, concept) for concept in CEBAB.concepts)
-    votes = tuple(_votes(row, concept) for concept in CEBAB.concepts)
+    votes = tuple(
+        _votes(row, f"{concept}_aspect_label_distribution", _STATES) or _UNSEEN for concept in CEBAB.concepts
+    )
     edit_concept, edit_goal = _edit(row)
     group, identity = _identity(row, "original_id"), _identity(row, "id")
     label, reason = _label(row)
+    shares = _votes(row, "review_label_distribution", _LABELS) if label_votes else None
+    undecided = label is None and reason == NO_MAJORITY_LABEL and shares is not None
+    if undecided and shares is not None:
+        label = shares.index(max(shares))
     tally.count(concepts)
     if label is None or not text.strip():
         tally.dropped[reason or EMPTY_TEXT] += 1
         return None
-    return Example(identity, text, label, concepts, group, edit_concept, edit_goal, votes)
+    return Example(identity, text, label, concepts, group, edit_concept, edit_goal, votes, shares, undecided)
 
 
 def _label(row: Row) -> tuple[int | None, str | None]:
@@ -132,27 +143,26 @@ def _aspect(row: Row, concept: str) -> int:
     return state
 
 
-def _votes(row: Row, concept: str) -> tuple[float, ...]:
-    """Shares of the annotators' votes over the states (C,); no votes count as unknown."""
-    column = f"{concept}_aspect_label_distribution"
+def _votes(row: Row, column: str, choices: Choices) -> tuple[float, ...] | None:
+    """Shares of the annotators' votes in a column over its choices; None if nobody voted."""
     votes = row.cell(column)
     if isinstance(votes, str):
         votes = _parse_votes(row, column, votes) if votes.strip() else {}
     if not isinstance(votes, Mapping | None):
         raise row.problem(f"counts by state expected, got {type(votes).__name__}", column)
-    counts = [0.0] * CEBAB.num_states
+    counts = [0.0] * len(choices.names)
     for name, count in (votes or {}).items():
-        state = _STATES.find(str(name))
-        if state is None:
-            raise row.not_allowed(column, CEBAB.states, name)
+        chosen = choices.find(str(name))
+        if chosen is None:
+            raise row.not_allowed(column, choices.names, name)
         # The hub's table form fills states nobody chose with null.
         number = 0 if count is None else count
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
             raise row.problem(f"{count!r} votes for {name!r}; a count of 0 or more expected", column)
-        counts[state] += number
+        counts[chosen] += number
     total = sum(counts)
     if not total:
-        return tuple(float(state == UNKNOWN) for state in CEBAB.states)
+        return None
     return tuple(count / total for count in counts)
 
 

@@ -25,13 +25,14 @@ def open_dataset(
 ) -> ReviewDataset:
     """One split of "cebab", "imdb" (a folder each) or "csv" (a file, or a folder of SPLIT.csv).
 
-    ``options`` are further arguments of `load_imdb` or `load_csv`; ``space`` is the model's, whose
+    ``options`` are further arguments of the data set's own loader; ``space`` is the model's, whose
     concepts, states and labels are then the ones looked for. CEBaB without a folder comes from the hub.
     """
     if name not in DATASETS:
         raise DataError(one_of(name, DATASETS, "data set"))
     if name == "cebab":
-        return load_cebab_hub(split) if data is None else load_cebab(data, split)
+        chosen = dict(options or {})
+        return load_cebab_hub(split, **chosen) if data is None else load_cebab(data, split, **chosen)
     if data is None:
         raise DataError(
             f"{name} needs --data (or SPARSECBM_DATA): the {'file' if name == 'csv' else 'folder'}"

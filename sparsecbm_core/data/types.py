@@ -16,7 +16,9 @@ class Example:
     ``group`` joins the edits of one original review (CEBaB's ``original_id``);
     ``edit_concept`` and ``edit_goal`` say which concept an edit changed, and to which state,
     None for an original. ``votes`` holds the annotators' shares per concept and state
-    (K × C, rows sum to 1) where the data set publishes them.
+    (K × C, rows sum to 1) where the data set publishes them; ``label_votes`` (Y shares) those on the
+    label, where they were asked for. An ``undecided`` example's annotators agreed on no label: ``label`` is
+    then the most frequent vote, the lowest of equals, and only its votes are worth learning from.
     """
 
     id: str
@@ -27,6 +29,8 @@ class Example:
     edit_concept: str | None = None
     edit_goal: str | None = None
     votes: tuple[tuple[float, ...], ...] | None = None
+    label_votes: tuple[float, ...] | None = None
+    undecided: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,5 +73,8 @@ class ReviewDataset:
         space = self.space
         digest = hashlib.sha256(repr((space.concepts, space.states, space.labels)).encode())
         for example in self.examples:
-            digest.update(repr((example.text, example.label, example.concepts, example.votes)).encode())
+            parts: tuple[object, ...] = (example.text, example.label, example.concepts, example.votes)
+            if example.label_votes is not None:
+                parts += (example.label_votes, example.undecided)
+            digest.update(repr(parts).encode())
         return digest.hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CBMOutput:
-    """``concept_logits`` (B, K, C), ``activations`` (B, K, C), ``label_logits`` (B, Y)."""
+    """``concept_logits`` (B, K, C), ``activations`` (B, K, C), ``label_logits`` (B, Y).
+
+    ``pooled`` (K, B, E) is what each concept was read from: z_k, where the encoder was run.
+    """
 
     concept_logits: ConceptLogits
     activations: Activations
     label_logits: LabelLogits
+    pooled: torch.Tensor | None = None
 
 
 class SparseCBM(nn.Module):
@@ -110,7 +114,7 @@ class SparseCBM(nn.Module):
             with active(weights):
                 pooled = self.pooled(rows, attention_mask.repeat(k, 1))
             by_concept = pooled.unflatten(0, (k, -1))  # (K, B, E)
-        return self.bottleneck(self.project(by_concept))
+        return replace(self.bottleneck(self.project(by_concept)), pooled=by_concept)
 
     def row_logits(
         self, embeds: Embeddings, attention_mask: PaddingMask, weights: EffectiveWeights | None
@@ -130,6 +134,10 @@ class SparseCBM(nn.Module):
     def project(self, pooled: torch.Tensor) -> ConceptLogits:
         """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C)."""
         return torch.einsum("kbe,kce->bkc", pooled, self.projector) + self.projector_bias
+
+    def project_swapped(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Every concept read off every subnetwork: [j, b, k] = ψ_k z_j + b_k, (K, B, E) → (K, B, K, C)."""
+        return torch.einsum("jbe,kce->jbkc", pooled, self.projector) + self.projector_bias
 
     def bottleneck(self, concept_logits: ConceptLogits) -> CBMOutput:
         """a_k = σ(ℓ_k), then the linear head over all concepts."""

@@ -65,18 +65,46 @@ def concept_loss(concept_logits: torch.Tensor, targets: torch.Tensor) -> torch.T
     return k * F.cross_entropy(concept_logits.float().flatten(0, 1), targets.flatten(0, 1))
 
 
+def label_targets(examples: Sequence[Example], space: ConceptSpace, soft: float) -> torch.Tensor:
+    """Target distributions (N, Y): the majority label, mixed with vote shares by ``soft``.
+
+    Where the annotators agreed on none, the votes alone.
+    """
+    targets = F.one_hot(torch.tensor([example.label for example in examples]), space.num_labels).float()
+    for i, example in enumerate(examples):
+        share = 1.0 if example.undecided else soft
+        if share and example.label_votes is not None:
+            targets[i] = (1.0 - share) * targets[i] + share * torch.tensor(example.label_votes)
+    return targets
+
+
+def swap_loss(swapped_logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """What concept k's projector says of another concept's subnetwork, against knowing nothing.
+
+    ``swapped_logits`` (K, B, K, C): [j, b, k] = ψ_k z_j + b_k for review b. Mean cross-entropy over j ≠ k
+    to the concept's mean target ``shares`` (K, C), so that the least is reached by the frequencies of the
+    states alone.
+    """
+    k = swapped_logits.shape[0]
+    apart = ~torch.eye(k, dtype=torch.bool, device=swapped_logits.device)
+    entropy = -(swapped_logits.float().log_softmax(-1) * shares[None, None]).sum(-1).mean(1)  # (K, K)
+    return entropy[apart].mean()
+
+
 @dataclass(frozen=True)
 class JointLoss:
-    """``task`` and ``concept`` = Σ_k CE(ℓ_k, c_k), each averaged over the batch, and γ."""
+    """``task`` and ``concept`` = Σ_k CE(ℓ_k, c_k), each averaged over the batch, and γ; ``swap`` has its
+    weight already."""
 
     task: torch.Tensor
     concept: torch.Tensor
     gamma: float
+    swap: torch.Tensor | float = 0.0
 
     @property
     def total(self) -> torch.Tensor:
-        """What is minimised: task + γ · concept (Eq. 1, 2)."""
-        return self.task + self.gamma * self.concept
+        """What is minimised: task + γ · concept (Eq. 1, 2), and the swap loss where there is one."""
+        return self.task + self.gamma * self.concept + self.swap
 
 
 def joint_loss(output: CBMOutput, batch: LabelledBatch, gamma: float) -> JointLoss:

@@ -10,7 +10,8 @@ import torch
 
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.masks import MaskSet
-from sparsecbm_core.models.subnetworks import EffectiveWeights, MaskedLinear
+from sparsecbm_core.models.subnetworks import EffectiveWeights, MaskedLinear, RowWeights
+from sparsecbm_core.training.unit_step import Units, UnitWeights, on_device, whole_units
 
 
 class _MaskedMatmul(torch.autograd.Function):
@@ -63,24 +64,36 @@ class TrainableWeights:
         return TrainableWeights(self.weight, self.masks[k : k + 1])
 
 
-def mask_tensors(
-    masks: MaskSet, layers: Mapping[str, MaskedLinear], dtype: torch.dtype
-) -> dict[str, torch.Tensor]:
-    """Masks as 0/1 tensors (K, O, I) on the weights' device; unpacked once per mask update."""
-    return {
-        name: masks.to_torch(name).to(device=layer.weight.device, dtype=dtype)
-        for name, layer in layers.items()
-    }
+@dataclass(frozen=True)
+class WeightsUnderMasks:
+    """The layers of a network under training and their masks; unpacked once per mask update.
 
+    Whole rows or columns are multiplied alone (`unit_step`); other masks, ``tensors`` (K, O, I) of 0 and 1,
+    are multiplied into the weights where these are used.
+    """
 
-def trainable_weights(
-    concepts: tuple[str, ...], layers: Mapping[str, MaskedLinear], tensors: Mapping[str, torch.Tensor]
-) -> EffectiveWeights:
-    """What one training step passes to the network: M_k ⊙ θ, formed where it is used."""
-    return EffectiveWeights(
-        concepts,
-        {
-            name: TrainableWeights(layer.weight.to(tensors[name].dtype), tensors[name])
-            for name, layer in layers.items()
-        },
-    )
+    concepts: tuple[str, ...]
+    layers: Mapping[str, MaskedLinear]
+    dtype: torch.dtype
+    units: Mapping[str, Units] | None
+    tensors: Mapping[str, torch.Tensor]
+
+    @classmethod
+    def of(cls, masks: MaskSet, layers: Mapping[str, MaskedLinear], dtype: torch.dtype) -> WeightsUnderMasks:
+        """On the weights' device, multiplied in ``dtype``."""
+        device = next(iter(layers.values())).weight.device
+        units, tensors = whole_units(masks), {}
+        if units is None:
+            tensors = {name: masks.to_torch(name).to(device=device, dtype=dtype) for name in layers}
+        return cls(masks.concepts, layers, dtype, units and on_device(units, device), tensors)
+
+    def now(self) -> EffectiveWeights:
+        """What one training step passes to the network: M_k ⊙ θ as θ is now, with gradients to it."""
+        matrices: dict[str, RowWeights] = {}
+        for name, layer in self.layers.items():
+            weight = layer.weight.to(self.dtype)
+            if self.units is not None:
+                matrices[name] = UnitWeights(weight, self.units[name])
+            else:
+                matrices[name] = TrainableWeights(weight, self.tensors[name])
+        return EffectiveWeights(self.concepts, matrices)

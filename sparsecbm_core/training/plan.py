@@ -72,6 +72,8 @@ def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> lis
         plans.append(PhasePlan(HEAD, settings.head_epochs, steps, 0.0))  # the encoder rests
     if settings.kind == "sparse":
         updates = update_steps(settings.prune, settings.sparse_epochs * steps)
+        if settings.prune.method == "partition":
+            updates = {0: 1}  # all at once
         plans.append(
             PhasePlan(
                 SPARSE,

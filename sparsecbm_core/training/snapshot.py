@@ -25,6 +25,7 @@ class Snapshot:
     rng: torch.Tensor
     device_rng: torch.Tensor | None = None
     teacher: Tensors = field(default_factory=dict)
+    average: Tensors = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -35,15 +36,18 @@ class Snapshot:
         masks: MaskSet | None,
         best_masks: MaskSet | None,
         teacher: Tensors | None = None,
+        average: Tensors | None = None,
     ) -> Snapshot:
         """A view of the run, not a copy: write it out before training goes on."""
         moments = optimizer_tensors(network, optimizer)
         rng = torch.get_rng_state(), device_rng_state(device_of(network))
-        return cls(dict(network.state_dict()), moments, best, masks, best_masks, *rng, teacher or {})
+        return cls(
+            dict(network.state_dict()), moments, best, masks, best_masks, *rng, teacher or {}, average or {}
+        )
 
     def tensors(self) -> Tensors:
-        """Flat names: "model/…", "optimizer/…", "best/…", "mask/…", "best_mask/…", "teacher/…", "rng",
-        and "device_rng" for a run on an accelerator."""
+        """Flat names: "model/…", "optimizer/…", "best/…", "mask/…", "best_mask/…", "teacher/…", "average/…",
+        "rng", and "device_rng" for a run on an accelerator."""
         parts: dict[str, Tensors] = {
             "model": self.network,
             "optimizer": self.optimizer,
@@ -51,6 +55,7 @@ class Snapshot:
             "mask": _bits(self.masks),
             "best_mask": _bits(self.best_masks),
             "teacher": self.teacher,
+            "average": self.average,
         }
         flat = {f"{part}/{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
         device = {} if self.device_rng is None else {"device_rng": self.device_rng}
@@ -81,6 +86,7 @@ class Snapshot:
             tensors["rng"],
             tensors.get("device_rng"),
             part("teacher"),
+            part("average"),
         )
 
     def restore(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:

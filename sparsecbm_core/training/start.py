@@ -18,7 +18,7 @@ from sparsecbm_core.models.backbone import load_backbone, max_positions, set_dro
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.pruning.gradients import check_memory
-from sparsecbm_core.training.losses import LabelledBatch, concept_targets, labelled_batch
+from sparsecbm_core.training.losses import LabelledBatch, concept_targets, label_targets, labelled_batch
 
 
 def check_run(settings: TrainSettings, train: ReviewDataset, dev: ReviewDataset, from_model: bool) -> None:
@@ -34,13 +34,15 @@ def check_run(settings: TrainSettings, train: ReviewDataset, dev: ReviewDataset,
         )
     prune, k = settings.prune, train.space.num_concepts
     # K subnetworks of density 1 - s are apart only if together they hold no more than all the weights
-    if settings.kind == "sparse" and prune.exclusivity and (1.0 - prune.sparsity) * k > 1.0 + 1e-9:
-        warnings.warn(
-            f"{k} subnetworks of sparsity {prune.sparsity:g} share weights whatever the exclusivity: "
-            f"to be distinct they need a sparsity of at least {1 - 1 / k:.4g} (1 - 1/K)",
-            SparseCBMWarning,
-            stacklevel=3,
+    if settings.kind == "sparse" and (1.0 - prune.sparsity) * k > 1.0 + 1e-9:
+        text = (
+            f"{k} subnetworks of sparsity {prune.sparsity:g} share weights whatever {{}}: to be distinct "
+            f"they need a sparsity of at least {1 - 1 / k:.4g} (1 - 1/K)"
         )
+        if prune.method == "partition":
+            raise SettingsError(text.format("is done"))
+        if prune.exclusivity:
+            warnings.warn(text.format("the exclusivity"), SparseCBMWarning, stacklevel=3)
 
 
 def starting_network(
@@ -99,8 +101,7 @@ class TrainingBatches:
         self._encoded = tokenize(tokenizer, data.texts, settings.max_length)
         self._lengths = [len(item.ids) for item in self._encoded]
         self.concepts = concept_targets(data.examples, data.space, settings.soft_concepts)  # (N, K, C)
-        gold = torch.tensor([example.label for example in data])
-        self.labels = torch.nn.functional.one_hot(gold, data.space.num_labels).float()  # (N, Y)
+        self.labels = label_targets(data.examples, data.space, settings.soft_labels)  # (N, Y)
         self._batch_size, self._device = settings.batch_size, device
         self._pad_id = int(tokenizer.pad_token_id)
 
@@ -116,6 +117,11 @@ class TrainingBatches:
         """Indices of one epoch's batches, shuffled by ``seed``."""
         generator = torch.Generator().manual_seed(seed)
         return length_buckets(self._lengths, self._batch_size, generator)
+
+    def by_length(self, indices: Sequence[int]) -> list[list[int]]:
+        """``indices`` in batches of similar length."""
+        chosen = [self._lengths[i] for i in indices]
+        return [[indices[i] for i in batch] for batch in length_buckets(chosen, self._batch_size)]
 
     def gather(self, indices: Sequence[int]) -> LabelledBatch:
         return labelled_batch(indices, self._encoded, self.concepts, self.labels, self._pad_id, self._device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.models.subnetworks import EffectiveWeights
+from sparsecbm_core.training.average import WeightAverage
 from sparsecbm_core.training.finish import finish_model
 from sparsecbm_core.training.heads import HeadTask, fresh_head, head_task, phase_scores
 from sparsecbm_core.training.log import RunLog
-from sparsecbm_core.training.losses import JointLoss, LabelledBatch, concept_loss, joint_loss
+from sparsecbm_core.training.losses import JointLoss, LabelledBatch, concept_loss, joint_loss, swap_loss
 from sparsecbm_core.training.mask_update import masks_before
-from sparsecbm_core.training.masked_step import mask_tensors, trainable_weights
+from sparsecbm_core.training.masked_step import WeightsUnderMasks
 from sparsecbm_core.training.optim import build_optimizer, set_learning_rate
 from sparsecbm_core.training.plan import HEAD, SPARSE, PhasePlan, RunProgress, plan_phases
 from sparsecbm_core.training.runtime import pick_precision
@@ -79,7 +80,8 @@ class Trainer:
         self.network = network.to(self.device)
         self.plans = plan_phases(settings, len(train), init is not None)
         self.masks: MaskSet | None = None
-        self._mask_tensors: dict[str, torch.Tensor] = {}
+        self._weights: WeightsUnderMasks | None = None
+        self.average: WeightAverage | None = None
         self.best: dict[str, torch.Tensor] = {}
         self.best_masks: MaskSet | None = None
         self.teacher: dict[str, torch.Tensor] = {}
@@ -147,6 +149,8 @@ class Trainer:
             self._set_masks(MaskSet.ones(self.train.space.concepts, self.network.mask_shapes))
         if plan.name == HEAD and isinstance(self.network, SparseCBM):
             fresh_head(self.network, self.settings.seed)
+        averaged = self.settings.weight_average and plan.name != HEAD
+        self.average = WeightAverage(self.network, self.settings.weight_average) if averaged else None
         optimizer = build_optimizer(self.network, self.settings, plan.encoder_lr)
         if position is None or snapshot is None:
             position = Position(plan.name, 0, 0, None, None, log.size())
@@ -155,6 +159,8 @@ class Trainer:
             self.best, self.best_masks = snapshot.best, snapshot.best_masks
             if snapshot.masks is not None:
                 self._set_masks(snapshot.masks)
+            if self.average is not None:
+                self.average.restore(snapshot.average)
         self.head_task = head_task(self) if plan.name == HEAD else None
         while position.epoch < plan.epochs:
             position = self._run_epoch(plan, position, optimizer, log)
@@ -186,6 +192,14 @@ class Trainer:
                 sums = (task_sum, concept_sum, seen)
                 here = replace(position, step=step + 1, loss_sums=sums, log_bytes=log.size())
                 self._save(here, optimizer)
+        with self.average.in_place_of(self.network) if self.average is not None else nullcontext():
+            return self._end_epoch(plan, position, (task_sum, concept_sum, seen), log)
+
+    def _end_epoch(
+        self, plan: PhasePlan, position: Position, loss_sums: tuple[float, float, int], log: RunLog
+    ) -> Position:
+        """Measure on dev, keep the network where it is the best so far."""
+        task_sum, concept_sum, seen = loss_sums
         scores = phase_scores(self._dev_scores(), plan.name)
         log.write(
             "epoch",
@@ -221,6 +235,8 @@ class Trainer:
                 "lower the learning rates, or see what is odd about these reviews"
             )
         optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
         return task, concept
 
     def _loss(
@@ -235,7 +251,12 @@ class Trainer:
         if self.settings.kind in HEAD_KINDS:  # the head comes later, and has no part in the concepts
             concept = concept_loss(output.concept_logits, batch.concepts)
             return JointLoss(torch.zeros_like(concept), concept, 1.0)
-        return joint_loss(output, batch, gamma)
+        joint = joint_loss(output, batch, gamma)
+        if self.settings.swap_loss and weights is not None and output.pooled is not None:
+            swapped = network.project_swapped(output.pooled)
+            shares = self.batches.concepts.mean(0).to(swapped.device)
+            joint = replace(joint, swap=self.settings.swap_loss * swap_loss(swapped, shares))
+        return joint
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The run's precision, for forward passes."""
@@ -243,9 +264,7 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=self.dtype if enabled else None, enabled=enabled)
 
     def _effective(self) -> EffectiveWeights | None:
-        if self.masks is None or not isinstance(self.network, SparseCBM):
-            return None
-        return trainable_weights(self.masks.concepts, self.network.masked_layers, self._mask_tensors)
+        return None if self._weights is None else self._weights.now()
 
     def _dev_scores(self) -> dict[str, float]:
         if self.head_task is not None:
@@ -257,7 +276,7 @@ class Trainer:
     def _set_masks(self, masks: MaskSet) -> None:
         if isinstance(self.network, SparseCBM):
             self.masks = masks
-            self._mask_tensors = mask_tensors(masks, self.network.masked_layers, self.dtype)
+            self._weights = WeightsUnderMasks.of(masks, self.network.masked_layers, self.dtype)
 
     def _update_masks(self, plan: PhasePlan, step: int, log: RunLog) -> None:
         started = time.monotonic()
@@ -271,6 +290,8 @@ class Trainer:
             step, plan, self.network, self.masks, self.batches, self.settings, loss, self.dtype, self.progress
         )
         self._set_masks(masks)
+        if self.average is not None and self.settings.prune.method == "partition":
+            self.average.restart(self.network)  # of weights that are others now
         jaccard = list(masks.jaccard().values())
         log.write(
             "masks",
@@ -282,6 +303,14 @@ class Trainer:
         )
 
     def _save(self, position: Position, optimizer: torch.optim.Optimizer) -> None:
-        snapshot = Snapshot.of(self.network, optimizer, self.best, self.masks, self.best_masks, self.teacher)
+        snapshot = Snapshot.of(
+            self.network,
+            optimizer,
+            self.best,
+            self.masks,
+            self.best_masks,
+            self.teacher,
+            self.average.tensors() if self.average is not None else None,
+        )
         save_state(self.state_path, self._fingerprint(), position, snapshot.tensors())
         self._last_save = time.monotonic()

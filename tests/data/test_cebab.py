@@ -274,3 +274,27 @@ def test_hub_failures_are_data_errors(monkeypatch, make_row):
     monkeypatch.setitem(sys.modules, "datasets", bad)
     with pytest.raises(DataError, match=r"^CEBaB/CEBaB:test, data row 1 .*'loud'"):
         load_cebab_hub("test")
+
+
+def test_votes_on_the_label_are_read_where_they_are_asked_for(write_split, make_row):
+    rows = [
+        make_row(review_majority="3", review_label_distribution={"3": 3, "2": 1}),
+        make_row(review_majority="no majority", review_label_distribution={"5": 2, "4": 2, "1": 1}),
+        make_row(review_majority="no majority", review_label_distribution=""),
+        make_row(review_majority="", review_label_distribution=""),
+    ]
+    folder = write_split(rows)
+    plain, voted = load_cebab(folder, "dev"), load_cebab(folder, "dev", label_votes=True)
+    assert [(item.label, item.label_votes, item.undecided) for item in plain] == [(2, None, False)]
+    assert [(item.label, item.undecided) for item in voted] == [(2, False), (3, True)]
+    assert voted.examples[0].label_votes == (0, 0.25, 0.75, 0, 0)
+    assert voted.examples[1].label_votes == (0.2, 0, 0, 0.4, 0.4)
+    assert sum(voted.report.dropped.values()) == 2
+    assert plain.fingerprint() != voted.fingerprint()
+
+
+def test_a_vote_for_no_label_is_an_error(write_split, make_row):
+    folder = write_split([make_row(review_label_distribution={"6": 1})])
+    assert len(load_cebab(folder, "dev")) == 1
+    with pytest.raises(DataError, match=r"review_label_distribution.*'6'.*1, 2, 3, 4, 5"):
+        load_cebab(folder, "dev", label_votes=True)

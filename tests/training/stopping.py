@@ -13,9 +13,11 @@ class Stopped(Exception):
     """Stands for a kill at a moment chosen by the test."""
 
 
-def trainer(backbone, output, save_seconds=0.0, on_progress=lambda *_: None, data=TRAIN, dev=DEV, **values):
+def trainer(
+    backbone, output, save_seconds=0.0, on_progress=lambda *_: None, data=TRAIN, dev=DEV, prune=None, **values
+):
     # Dropout stays on: the random state has to be restored as well.
-    settings = quick_settings(backbone, PRUNE, **values)
+    settings = quick_settings(backbone, {**PRUNE, **(prune or {})}, **values)
     return Trainer(settings, data, dev, output, None, "cpu", save_seconds, on_progress)
 
 

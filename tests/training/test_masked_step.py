@@ -9,9 +9,8 @@ from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.subnetworks import ConceptWeights
 from sparsecbm_core.training.masked_step import (
     TrainableWeights,
+    WeightsUnderMasks,
     _MaskedMatmul,
-    mask_tensors,
-    trainable_weights,
 )
 from tests.tiny import SPACE, make_tiny
 from tests.toy import toy_reviews
@@ -67,8 +66,9 @@ def test_a_network_under_training_computes_what_it_will_in_use():
     model = make_tiny("bert")
     network = model.cbm.requires_grad_(True)
     ((_, ids, mask),) = model.batches(model.encode(toy_reviews(4).texts), 4)
-    tensors = mask_tensors(model.masks, network.masked_layers, torch.float32)
-    output = network(ids, mask, trainable_weights(SPACE.concepts, network.masked_layers, tensors))
+    weights = WeightsUnderMasks.of(model.masks, network.masked_layers, torch.float32)
+    assert weights.concepts == SPACE.concepts
+    output = network(ids, mask, weights.now())
     expected = network(ids, mask, network.weights_for(model.masks))
     torch.testing.assert_close(output.concept_logits, expected.concept_logits)
     output.label_logits.square().sum().backward()
@@ -78,8 +78,10 @@ def test_a_network_under_training_computes_what_it_will_in_use():
         assert (layer.weight.grad[kept_by_some] != 0).any()
 
 
-def test_mask_tensors_are_zeros_and_ones_of_the_given_type(tiny_model):
-    tensors = mask_tensors(tiny_model.masks, tiny_model.cbm.masked_layers, torch.bfloat16)
+def test_scattered_masks_are_zeros_and_ones_of_the_given_type(tiny_model):
+    layers = tiny_model.cbm.masked_layers
+    tensors = WeightsUnderMasks.of(tiny_model.masks, layers, torch.bfloat16).tensors
+    assert set(tensors) == set(layers)
     for name, tensor in tensors.items():
         assert tensor.dtype == torch.bfloat16
         assert torch.equal(tensor.bool(), tiny_model.masks.to_torch(name))

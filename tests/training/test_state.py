@@ -237,13 +237,22 @@ def test_a_log_that_was_lost_is_not_filled_with_zeros(tmp_path):
     assert json.loads((tmp_path / "log.jsonl").read_text())["event"] == "epoch"
 
 
-def test_device_and_precision():
+def test_device_and_precision(monkeypatch):
     cpu = pick_device("cpu")
     assert cpu == torch.device("cpu")
     assert pick_device() in [torch.device(name) for name in ("cpu", "cuda", "mps")]
     assert pick_precision("float32", cpu) == torch.float32
     assert pick_precision("bfloat16", cpu) == torch.bfloat16
-    assert pick_precision("auto", cpu) in (torch.float32, torch.bfloat16)
+    for units, expected in (
+        (("avx512_bf16",), torch.bfloat16),
+        (("amx_tile",), torch.bfloat16),
+        ((), torch.float32),
+    ):
+        for unit in ("amx_tile", "avx512_bf16"):
+            monkeypatch.setattr(
+                torch.cpu, f"_is_{unit}_supported", lambda has=unit in units: has, raising=False
+            )
+        assert pick_precision("auto", cpu) == expected
     assert pick_precision("auto", torch.device("mps")) == torch.float32
 
 

@@ -1,0 +1,122 @@
+"""Subnetworks that share no weight: attention dimensions and feed-forward neurons, each given to one concept.
+
+Second-order scores rank nearly the same weights highest for every concept, and a penalty on sharing leaves
+each subnetwork with scattered weights that compute nothing together. Here whole *units* change hands: a
+dimension of the attention (a row of query, key and value, a column of the attention output) or a neuron of
+the feed-forward part (a row of the first matrix, a column of the second). The concepts take turns to choose
+the unit that matters most to them, by the summed second-order scores of its weights (Eq. 9 of the paper).
+Within its units a subnetwork is whole, so that what it computes can be reconstructed from the dense model
+(see `compensate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.models.backbone import ROLES, MatrixInfo
+from sparsecbm_core.pruning.select import Scores, kept_total, top_indices
+
+_ROWS = ("query", "key", "value", "feed-forward in")  # a unit is a row of these, and a column of the others
+
+
+@dataclass(frozen=True)
+class UnitGroup:
+    """Matrices of one layer that are cut along the same ``width`` units; ``matrices`` name → whether a unit
+    is a row (else a column). ``block`` consecutive units (an attention head) stay together where they can."""
+
+    matrices: Mapping[str, bool]
+    width: int
+    block: int
+
+
+def unit_groups(infos: Sequence[MatrixInfo], heads: int) -> list[UnitGroup]:
+    """Attention and feed-forward of every layer, in layer order.
+
+    Raises `SettingsError` for an encoder whose layers are not of the six usual matrices.
+    """
+    groups = []
+    for layer in sorted({info.layer for info in infos}):
+        own = {info.role: info for info in infos if info.layer == layer}
+        if set(own) != set(ROLES):
+            raise SettingsError(
+                f"layer {layer} has the matrices {sorted(own)}; a partition needs {sorted(ROLES)}"
+            )
+        for roles in (("query", "key", "value", "attention output"), ("feed-forward in", "feed-forward out")):
+            width = own[roles[0]].shape[0]
+            block = width // heads if roles[0] == "query" and width % heads == 0 else 1
+            groups.append(UnitGroup({own[role].name: role in _ROWS for role in roles}, width, block))
+    return groups
+
+
+def partition(
+    scores: Scores, shapes: Mapping[str, tuple[int, int]], groups: Sequence[UnitGroup], sparsity: float
+) -> dict[str, np.ndarray]:
+    """Disjoint boolean masks (K, O·I) per matrix; ``scores`` (K, O·I) say what each weight is worth to whom.
+
+    Every concept keeps `kept_total` weights, exact to one: those of its units, less the least valuable where
+    the sparsity asks for fewer. Where widths do not divide by K the units left over are shared out in
+    part, single weights that are nobody's fill the rest.
+
+    Raises `SettingsError` where K subnetworks of that sparsity cannot be disjoint (s < 1 − 1/K).
+    """
+    concepts = next(iter(scores.values())).shape[0]
+    if (1.0 - sparsity) * concepts > 1.0 + 1e-9:
+        raise SettingsError(
+            f"{concepts} subnetworks of sparsity {sparsity:g} cannot be disjoint; a partition needs at least "
+            f"{1 - 1 / concepts:.4g} (1 - 1/K)"
+        )
+    owned = {}
+    for group in groups:
+        worth = np.zeros((concepts, group.width))
+        for name, is_row in group.matrices.items():
+            worth += scores[name].reshape(concepts, *shapes[name]).sum(axis=2 if is_row else 1)
+        owner = _share_out(worth, group.block)
+        for name, is_row in group.matrices.items():
+            mine = owner == np.arange(concepts)[:, None]  # (K, width)
+            full = mine[:, :, None] if is_row else mine[:, None, :]
+            owned[name] = np.broadcast_to(full, (concepts, *shapes[name])).reshape(concepts, -1).copy()
+    return _exact(
+        owned, scores, kept_total(sum(rows * columns for rows, columns in shapes.values()), sparsity)
+    )
+
+
+def _share_out(worth: np.ndarray, block: int) -> np.ndarray:
+    """Owner (width,) of every unit: whole blocks in turns, what is left over in equal runs of units."""
+    concepts, width = worth.shape
+    blocks = width // block
+    by_block = worth[:, : blocks * block].reshape(concepts, blocks, block).sum(axis=2)
+    turns, owner = blocks // concepts, np.full(width, -1)
+    free = np.ones(blocks, dtype=bool)
+    for turn in range(turns):
+        order = range(concepts) if turn % 2 == 0 else range(concepts - 1, -1, -1)
+        for k in order:
+            chosen = int(np.where(free, by_block[k], -np.inf).argmax())
+            free[chosen] = False
+            owner[chosen * block : (chosen + 1) * block] = k
+    left = np.flatnonzero(owner < 0)
+    owner[left] = np.arange(len(left)) * concepts // max(1, len(left))
+    return owner
+
+
+def _exact(owned: Mapping[str, np.ndarray], scores: Scores, keep: int) -> dict[str, np.ndarray]:
+    """Exactly ``keep`` weights for every concept: the most valuable of its own, then of nobody's."""
+    names = list(owned)
+    sizes = [owned[name].shape[1] for name in names]
+    mine = np.concatenate([owned[name] for name in names], axis=1)  # (K, L)
+    worth = np.concatenate([scores[name] for name in names], axis=1)
+    for k, row in enumerate(mine):
+        surplus = int(row.sum()) - keep
+        if surplus > 0:
+            row[top_indices(np.where(row, -worth[k], -np.inf), surplus)] = False
+    for k, row in enumerate(mine):
+        missing = keep - int(row.sum())
+        if missing > 0:
+            # Nobody's weights first; rounding of K shares may leave a weight or two that must be shared.
+            value = np.where(row, -np.inf, worth[k]) - 1e30 * mine.any(axis=0)
+            row[top_indices(np.where(row, -np.inf, value), missing)] = True
+    ends = np.cumsum(sizes)[:-1]
+    return dict(zip(names, np.split(mine, ends, axis=1), strict=True))
