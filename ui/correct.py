@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, dose, loader, parts, settings, side_effects, undo
+from ui import corrected, dose, loader, memory, parts, settings, side_effects, undo
 from ui.live import Request, perform
 from ui.model_now import holding, model_now
 from ui.state import AppState
@@ -78,6 +78,7 @@ def _section(
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.
         loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
+        memory.give_back()
         st.rerun()
 
 

@@ -37,11 +37,12 @@ def show(
     )
     words = explanation.method is not None
     stats = None if model is None else loader.stats(model)
+    # Not when the file is asked for: a session would keep its corrected model in memory until then.
+    images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
 
     def report() -> str:
         from ui.report import report_html
 
-        images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
         return report_html(explanation, space, title, stats, images, result, step)
 
     with st.container(horizontal=True):

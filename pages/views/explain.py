@@ -18,6 +18,7 @@ from ui import (
     loader,
     mask_changes,
     masks,
+    memory,
     override,
     parts,
     review_form,
@@ -123,4 +124,5 @@ if known is None:
         bar.progress(share, WAITING)
 
     loader.read_words(loaded, state.text, state.method, show_progress)
+    memory.give_back()
     st.rerun()

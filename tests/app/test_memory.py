@@ -1,0 +1,22 @@
+"""Memory that a visitor leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from ui import memory
+
+
+def test_what_is_free_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(memory, "_trim", lambda: asked.append)
+    memory.give_back()
+    assert asked == [0]
+
+
+def test_another_c_library_than_glibc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory._trim.cache_clear()
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    memory.give_back()
+    assert memory._trim() is None
+    memory._trim.cache_clear()
