@@ -116,7 +116,8 @@ def evaluate_rule(
     for number, pair in enumerate(pairs):
         done = apply_rule(model, pair, rule, profile)
         changed = model.space.concepts if rule == "finetune" else (done.concept,)
-        reports.append(baseline.report(done.corrected, changed, about=(done.concept,)))
+        later = baseline if done.corrected is model else baseline.at(done.corrected, changed)
+        reports.append(baseline.compare(later, (done.concept,)))
         for tally, one in ((before, model), (after, done.corrected)):
             right, count = siblings_right(one, pair, reviews.pool)
             tally[0] += right

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 # is run at every λ, except where it sets the exclusivity itself: then once.
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "penalty": {},
-    "penalty, global ranking": {"scope": "global"},
+    "penalty over the whole encoder": {"scope": "global"},
+    "partition": {"method": "partition", "exclusivity": 0.0, "swap_loss": 0.1, "sparse_encoder_lr": 3e-4},
+    "partition without swap loss": {"method": "partition", "exclusivity": 0.0, "sparse_encoder_lr": 3e-4},
 }
 
 

@@ -54,6 +54,11 @@ RECIPES: Mapping[str, Recipe] = {
         "CBM, joint, with the annotators' votes", {"kind": "cbm", **_DENSE, "soft_concepts": 0.5}
     ),
     "taught": Recipe("SparseCBM, with votes and distillation", _TAUGHT, "votes"),
+    "disjoint": Recipe(
+        "SparseCBM, subnetworks that share nothing",
+        {**_TAUGHT, "method": "partition", "swap_loss": 0.1, "sparse_encoder_lr": 3e-4},
+        "votes",
+    ),
     "distinct": Recipe("SparseCBM, distinct subnetworks", {**_TAUGHT, "exclusivity": 0.88}, "votes"),
 }
 
