@@ -58,7 +58,7 @@ def _section(path: Path, document: Document, folder: str) -> str:
         target = _link(folder, name)
         if name.endswith(".png"):
             lines += [f"![{document.title}]({target})", ""]
-        else:
+        elif Path(name).with_suffix(".png").name not in document.figures:  # 5 MB beside its own picture
             lines += [f"[The figure, to look at closely]({target})", ""]
     if not document.complete:
         lines += ["*Not finished: some parts are still to be measured.*", ""]

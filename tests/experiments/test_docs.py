@@ -34,12 +34,14 @@ def test_the_page_has_tables_figures_and_where_they_are_from(made):
     page = results_page(made, made.parent / "results.md")
     assert "## A toy\n\nIt multiplies." in page
     assert "| dose | value \\| spread |\n| --- | --- |\n| 1 | 10.0 |\n| 2 | 20.0 |" in page
-    assert "(results/table1.html)" in page
+    assert "table1.html" not in page  # the picture stands for it
     assert "![A toy](results/table1.png)" in page
     assert "toy dev (4 reviews, `ffffffffffffffff`); seeds 0; 3 parts, less than a minute of work" in page
     assert "Not finished" not in page
     assert results_page(made, made.parent / "results.md") == page
-    assert "(table1.html)" in results_page(made, made / "page.md")
+    assert "(table1.png)" in results_page(made, made / "page.md")
+    (made / "table1.json").write_text(json.dumps({**values, "figures": ["table1.html"]}), encoding="utf-8")
+    assert "(results/table1.html)" in results_page(made, made.parent / "results.md")
 
 
 def test_what_is_not_finished_says_so(made):
