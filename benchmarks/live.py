@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 EXAMPLES = ROOT / "assets" / "reviews" / "examples.json"
+POLLING = 40  # ms: at every frame, looking itself would take a third of a core
 STATES = ("Negative", "Positive", "unknown")
 # On screen when the table with before and after, and the guard report, are of one correction that was not
 # there before; `mark` in ui/corrected.py names it.
@@ -84,7 +85,7 @@ def corrections(page: Page, wrong: list[tuple[str, str, str]]) -> list[float]:
         before = next(iter(page.evaluate(SHOWN)), None)
         started = time.perf_counter()
         option.click()
-        page.wait_for_function(DONE, arg=before, timeout=120_000)
+        page.wait_for_function(DONE, arg=before, timeout=120_000, polling=POLLING)
         seconds.append(time.perf_counter() - started)
         settle(page)
         anyway = page.get_by_role("button", name="Correct all the same")

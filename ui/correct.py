@@ -70,10 +70,13 @@ def _section(
         place = st.container() if request is None else _carried_out(state, base, guard, request, space)
         with place:
             corrected.show(state, space)
-    how_to(state, base, guard, space)
+    settings_place, effects = st.container(), st.container()
     step = corrected.shown(state)
     if step is not None:
-        side_effects.show(state, step, guard.reviews, space)
+        with effects:  # before the settings above it: it is what was asked for
+            side_effects.show(state, step, guard.reviews, space)
+    with settings_place:
+        how_to(state, base, guard, space)
     if request is not None:
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.

@@ -12,7 +12,10 @@ from sparsecbm_core.explain.tokens.registry import METHODS, TokenMethod
 PLAIN: Mapping[str, str] = {
     "integrated_gradients": "Builds the review up from a blank text and credits each word with its share.",
     "gradient": "How much a small change of the word would matter, for or against.",
-    "input_x_gradient": "A quick estimate of what each word adds or takes away.",
+    "input_x_gradient": (
+        "A quick estimate of what each word adds or takes away. Behind a layer norm, which undoes any change "
+        "of scale, it says little: trust the other methods first."
+    ),
     "occlusion": "Leaves out one word after the other and looks at what changes.",
 }
 

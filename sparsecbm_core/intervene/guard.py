@@ -150,8 +150,9 @@ class GuardBaseline:
         logits, exact = self.concept_logits.clone(), self.exact.clone()
         half = self.error is not None and corrected.network is self.model.network
         for k in chosen:
-            logits[:, k] = self._logits(corrected, k, half=half)
-            exact[:, k] = not half
+            quick = ~self._near(k) if half else torch.zeros(len(exact), dtype=torch.bool)
+            logits[:, k] = read_concept(corrected, self.encoded, self._concept(k), half=quick)
+            exact[:, k] = ~quick
 
         while self.error is not None and half:
             again = self._unsure(corrected, logits, exact, self.error)
@@ -159,10 +160,21 @@ class GuardBaseline:
                 break
             for k in again.any(0).nonzero().flatten().tolist():
                 rows = again[:, k]
-                logits[rows, k] = self._logits(corrected, k, rows.nonzero().flatten().tolist())
+                some = [self.encoded[i] for i in rows.nonzero().flatten().tolist()]
+                logits[rows, k] = read_concept(corrected, some, self._concept(k))
             exact |= again
         labels = label_logits(corrected, logits).argmax(-1)
         return self._with(concept_logits=logits, labels=labels, exact=exact)
+
+    def _near(self, k: int) -> torch.Tensor:
+        """Reviews (N,) so near to another state of concept k, or another label, that a quick reading of k
+        would be in doubt if they did not move: they are read exactly at once."""
+        if self.error is None:
+            return torch.ones(len(self.labels), dtype=torch.bool)
+        exact = torch.ones_like(self.exact)
+        exact[:, k] = False
+        label = self.error.label_in_doubt(self.model, self.concept_logits, exact)
+        return self.error.state_in_doubt(self.concept_logits[:, k], k) | label
 
     def _unsure(
         self, corrected: ConceptModel, logits: torch.Tensor, exact: torch.Tensor, error: HalfError
@@ -215,12 +227,8 @@ class GuardBaseline:
             changes=tuple(changes),
         )
 
-    def _logits(
-        self, model: ConceptModel, k: int, rows: Sequence[int] | None = None, half: bool = False
-    ) -> torch.Tensor:
-        """Logits (N, C) of concept k, of all reviews or some."""
-        encoded = self.encoded if rows is None else [self.encoded[i] for i in rows]
-        return read_concept(model, encoded, model.space.concepts[k], half=half)
+    def _concept(self, k: int) -> str:
+        return self.model.space.concepts[k]
 
     def _with(self, **values: Any) -> GuardBaseline:
         """A copy with some values replaced, which keeps the tokens."""

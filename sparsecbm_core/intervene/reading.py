@@ -30,31 +30,37 @@ def batches_of(encoded: Sequence[Encoded]) -> list[list[int]]:
 
 
 def read_concept(
-    model: ConceptModel, encoded: Sequence[Encoded], concept: str, *, half: bool = False
+    model: ConceptModel, encoded: Sequence[Encoded], concept: str, *, half: bool | torch.Tensor = False
 ) -> torch.Tensor:
     """Logits (N, C) of one concept, by its subnetwork alone: a Kth of a full reading.
 
-    With ``half`` the matrix products are in bfloat16; the residual stream, LayerNorms and the
-    projector stay in float32. Logits are then off by some hundredths.
+    With ``half``, said of all reviews or of each (N,), the matrix products are in bfloat16; the residual
+    stream, LayerNorms and the projector stay in float32. Logits are then off by some hundredths.
     """
     network, k = model.cbm, model.space.concept_index(concept)
     weights = None if model.weights is None else model.weights.only(concept)
-    if half and weights is not None:
-        weights = _halved(weights)
+    chosen = torch.full((len(encoded),), half) if isinstance(half, bool) else half
+    halved = _halved(weights) if weights is not None and bool(chosen.any()) else weights
     logits = torch.empty(len(encoded), model.space.num_states)
 
-    def read(indices: list[int]) -> None:
+    def read(batch: tuple[list[int], bool]) -> None:
+        indices, quick = batch
         tokens = collate([encoded[i] for i in indices], int(model.tokenizer.pad_token_id))
         ids, mask = tokens.input_ids.to(model.device), tokens.attention_mask.to(model.device)
         # The cache of autocast would keep copies of weights that are used once.
-        precision = torch.autocast(model.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
-        with torch.inference_mode(), active(weights), precision:
+        precision = torch.autocast(model.device.type, torch.bfloat16, enabled=quick, cache_enabled=False)
+        with torch.inference_mode(), active(halved if quick else weights), precision:
             pooled = network.pooled(network.embed(ids), mask)  # (B, E)
         with torch.inference_mode():
             said = pooled.float() @ network.projector[k].T + network.projector_bias[k]
         logits[indices] = said.cpu()
 
-    side_by_side(read, batches_of(encoded), model.device)
+    batches: list[tuple[list[int], bool]] = []
+    for quick in (False, True):  # the slow ones first
+        rows = (chosen == quick).nonzero().flatten().tolist()
+        own = batches_of([encoded[i] for i in rows])
+        batches += [([rows[i] for i in batch], quick) for batch in own]
+    side_by_side(read, batches, model.device)
     return logits
 
 
