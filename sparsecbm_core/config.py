@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from sparsecbm_core.errors import SettingsError, one_of
+from sparsecbm_core.errors import InputError, SettingsError, one_of
 
 HEAD_KINDS = ("sequential", "independent")  # their label head is trained after the concepts
 KINDS = ("standard", "cbm", *HEAD_KINDS, "sparse")
@@ -171,6 +172,26 @@ class TrainSettings:
         if "backbone" not in values:
             raise SettingsError("backbone must be given: a model's name or folder")
         return cls(**values)
+
+
+def assigned(assignments: Iterable[str], names: Collection[str]) -> dict[str, Any]:
+    """Values from ``name=value`` pairs, read as JSON where they are that and as text otherwise.
+
+    Raises `InputError` for a name that is not one of ``names``.
+
+    >>> assigned(["damp=1e-6", "scope=global"], ("damp", "scope"))
+    {'damp': 1e-06, 'scope': 'global'}
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, separator, raw = assignment.partition("=")
+        if not separator or name not in names:
+            raise InputError(one_of(assignment, sorted(names), "setting (as name=value)"))
+        try:
+            values[name] = json.loads(raw)
+        except ValueError:
+            values[name] = raw
+    return values
 
 
 def _known(cls: type[TrainSettings] | type[PruneSettings], data: Mapping[str, Any]) -> dict[str, Any]:

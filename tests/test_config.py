@@ -124,6 +124,9 @@ def test_pruning_that_makes_no_sense(name, value, problem):
         ("warmup_share", 1.1, "warmup_share must lie in"),
         ("soft_concepts", -0.1, "soft_concepts must lie in"),
         ("distillation", 1.5, r"distillation must lie in \[0, 1\]"),
+        ("soft_labels", 2, r"soft_labels must lie in \[0, 1\]"),
+        ("weight_average", 1.0, r"weight_average must lie in \[0, 1\)"),
+        ("swap_loss", -0.1, "swap_loss must be finite and not negative"),
         ("dropout", 1.0, r"dropout must lie in \[0, 1\)"),
         ("dropout", "0.1", "dropout must lie in"),
         ("gamma", "1", "gamma must be finite and not negative, got '1'"),
@@ -147,6 +150,8 @@ def test_dense_kinds_need_a_dense_epoch_and_no_sparse_one(kind):
     assert TrainSettings("some/model", "sparse", dense_epochs=0).dense_epochs == 0
     with pytest.raises(SettingsError, match="distillation needs kind 'sparse'"):
         TrainSettings("some/model", kind, distillation=0.5)
+    with pytest.raises(SettingsError, match="swap_loss needs kind 'sparse'"):
+        TrainSettings("some/model", kind, swap_loss=0.1)
 
 
 def test_names_that_are_not_settings():
@@ -167,7 +172,7 @@ def test_what_did_not_apply_is_not_recorded():
         )
         return {name for name, value in recorded.items() if value is None} - {"dropout"}
 
-    sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "prune"}
+    sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "swap_loss", "prune"}
     dense_phase = {"backbone", "dense_epochs", "encoder_lr"}
     assert unused("sparse") == {"head_epochs"}
     assert unused("sparse", from_model=True) == dense_phase | {"head_epochs"}
@@ -205,7 +210,13 @@ def test_every_pruning_setting_is_part_of_what_identifies_a_run(item):
 
 def other(item, settings):
     """Another value that makes sense for a setting."""
-    choices = {"kind": "cbm", "precision": "float32", "criterion": "magnitude", "scope": "matrix"}
+    choices = {
+        "kind": "cbm",
+        "precision": "float32",
+        "criterion": "magnitude",
+        "scope": "matrix",
+        "method": "partition",
+    }
     value = getattr(settings, item.name)
     if isinstance(value, str):
         return choices.get(item.name, "another/model")

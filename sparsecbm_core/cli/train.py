@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,8 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from sparsecbm_core.cli.options import DataSource, DeviceOption, takes_data
-from sparsecbm_core.config import CRITERIA, KINDS, METHODS, PRECISIONS, SCOPES, PruneSettings, TrainSettings
-from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.config import (
+    CRITERIA,
+    KINDS,
+    METHODS,
+    PRECISIONS,
+    SCOPES,
+    PruneSettings,
+    TrainSettings,
+    assigned,
+)
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.files import read_json
 
 
@@ -156,14 +164,7 @@ def parse_settings(values: dict[str, Any], assignments: list[str]) -> TrainSetti
     """Settings from options and ``name=value`` pairs, which may name pruning settings as well."""
     prune_names = {item.name for item in fields(PruneSettings)}
     names = {item.name for item in fields(TrainSettings)} - {"prune"}
-    for assignment in assignments:
-        name, separator, raw = assignment.partition("=")
-        if not separator or name not in names | prune_names:
-            raise InputError(one_of(assignment, sorted(names | prune_names), "setting (as name=value)"))
-        try:
-            value = json.loads(raw)
-        except ValueError:
-            value = raw
+    for name, value in assigned(assignments, names | prune_names).items():
         (values["prune"] if name in prune_names else values)[name] = value
     return TrainSettings.from_dict(values)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from sparsecbm_core.config import CRITERIA
 from sparsecbm_core.experiments import pruned
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.options import Choice, FromDense
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from sparsecbm_core.experiments.lab import Lab
-
-CRITERIA = ("second_order", "diagonal_fisher", "wanda", "magnitude", "random", "structured")
 
 
 @dataclass(frozen=True)

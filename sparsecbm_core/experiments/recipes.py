@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sparsecbm_core.config import PruneSettings, TrainSettings
-from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.config import PruneSettings, TrainSettings, assigned
 
 OWN = ("kind", "seed", "backbone", "prune")  # an experiment decides these itself
 PRUNING = tuple(item.name for item in fields(PruneSettings))
@@ -72,11 +70,12 @@ def settings_of(
 ) -> TrainSettings:
     """A recipe's settings, with what the user has ``chosen`` and, above that, the experiment has ``given``.
 
-    A choice that means nothing for the recipe's kind is left out: the share of a teacher, for a dense model.
+    A choice that means nothing for the recipe's kind is left out: what only a sparse model has.
     """
     values = {**recipe.values, **(chosen or {}), **(given or {})}
     if recipe.values.get("kind", "sparse") != "sparse":
-        values.pop("distillation", None)
+        for name in ("distillation", "swap_loss"):
+            values.pop(name, None)
     prune = {name: values.pop(name) for name in PRUNING if name in values}
     return TrainSettings.from_dict({**values, "backbone": backbone, "seed": seed, "prune": prune})
 
@@ -88,12 +87,4 @@ def chosen_settings(assignments: Iterable[str], epochs: int | None) -> dict[str,
     {'dense_epochs': 2, 'sparse_epochs': 2, 'damp': 1e-06, 'scope': 'global'}
     """
     values: dict[str, Any] = {} if epochs is None else {"dense_epochs": epochs, "sparse_epochs": epochs}
-    for assignment in assignments:
-        name, separator, raw = assignment.partition("=")
-        if not separator or name not in (*TRAINING, *PRUNING):
-            raise InputError(one_of(assignment, sorted((*TRAINING, *PRUNING)), "setting (as name=value)"))
-        try:
-            values[name] = json.loads(raw)
-        except ValueError:
-            values[name] = raw
-    return values
+    return {**values, **assigned(assignments, (*TRAINING, *PRUNING))}
