@@ -78,7 +78,7 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
         found = f"model {percent(item.probabilities[option])}"
         return f"{text} :gray-badge[{plain(found)}]" if option == item.state else text
 
-    key = f"state-{concept}"
+    key = f"hand-{concept}"
     with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
         st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
         st.session_state[key] = state.overrides.get(concept)

@@ -14,7 +14,7 @@ from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
 from sparsecbm_core.figures import breakdown
 from ui.examples import Example
 from ui.ledger_choice import LedgerChoice
-from ui.live import Attempt, Request, Settings
+from ui.live import OVERRIDE, Attempt, Request, Settings
 from ui.mask_choice import MaskChoice
 from ui.steps import History, Step
 
@@ -136,14 +136,27 @@ class AppState:
             self.overrides = {}
 
     def correct(self, concept: str, wanted: str | None) -> None:
-        """Ask for a correction of the model: ``concept`` of the present text is to be read as ``wanted``."""
+        """Ask for a correction of the model: ``concept`` of the present text is to be read as ``wanted``.
+
+        Where the rule is to correct nothing, the concept is set by hand: a click may come from a page that
+        does not show the new rule yet.
+        """
         self.touched, self.attempt, self.not_kept = True, None, None
         self.request = None if wanted is None else Request(self.text, concept, wanted)
+        self._without_correcting()
 
     def set(self, **settings: Any) -> None:
         """Correct in another way from now on."""
         self.touched, self.attempt = True, None
         self.settings = replace(self.settings, **settings)
+        self._without_correcting()
+
+    def _without_correcting(self) -> None:
+        """Answer what is asked for by hand, where the model is to stay as it is."""
+        if self.settings.rule == OVERRIDE and self.request is not None:
+            request, self.request = self.request, None
+            if request.text == self.text:
+                self.override(request.concept, request.state)
 
     def take_over(self, step: Step) -> None:
         """Go on with the model as a correction leaves it."""

@@ -8,6 +8,7 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
 from tests.app.made import SPACE, made
 from ui.examples import Example
+from ui.live import OVERRIDE, Request
 from ui.state import AppState
 
 EXAMPLES = {name: Example(name, name.title(), f"text of {name}") for name in ("one", "two")}
@@ -124,3 +125,31 @@ def test_the_concept_shown_first_is_mentioned_and_moves_the_label_most() -> None
     assert state.selected(made(1.9, -0.7, {"food": UNKNOWN, "service": UNKNOWN}), SPACE) == "food"
     state.choose_concept("service")
     assert state.selected(made(1.9, -0.7), SPACE) == "service"
+
+
+def test_under_the_rule_that_corrects_nothing_a_request_becomes_a_choice_by_hand() -> None:
+    state = applied(AppState())
+    state.set(rule=OVERRIDE)
+    state.correct("food", "Positive")  # the page still showed the rule before
+    assert state.request is None
+    assert state.overrides == {"food": "Positive"}
+
+
+def test_a_request_that_waits_when_the_rule_is_chosen_is_not_lost_and_not_carried_out_later() -> None:
+    state = applied(AppState())
+    state.correct("food", "Positive")
+    assert state.request == Request("text of one", "food", "Positive")
+    state.set(rule="signed")
+    assert state.request is not None
+    state.set(rule=OVERRIDE)
+    assert state.overrides == {"food": "Positive"}
+    state.set(rule="guarded")
+    assert state.request is None
+
+
+def test_a_request_for_another_text_is_dropped_with_it() -> None:
+    state = applied(AppState())
+    state.correct("food", "Positive")
+    state.text = "another"
+    state.set(rule=OVERRIDE)
+    assert (state.request, state.overrides) == (None, {})

@@ -80,6 +80,7 @@ def only_override(page: Page) -> None:
     settle(page)
     page.locator(".st-key-rule_choice").get_by_role("button").last.click()
     page.get_by_role("option").last.click()
+    expect(page.locator(".st-key-states_card")).to_be_visible()  # the list closes before the page is another
     settle(page)
 
 
