@@ -27,7 +27,7 @@ from sparsecbm_core.explain.explainer import score_tokens
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, METHODS, token_method
 from sparsecbm_core.explain.words import words_of
 from sparsecbm_core.models.concept_model import ConceptModel
-from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights
+from sparsecbm_core.models.subnetworks import EffectiveWeights
 
 SCHEMA_VERSION = 1
 REVIEWS = 200
@@ -172,23 +172,11 @@ def _swap_name(method: str) -> str:
 
 def _swapped(model: ConceptModel) -> list[EffectiveWeights]:
     """K − 1 sets of weights: in each, concept k is read through the subnetwork of k + 1, k + 2, …"""
-    weights, concepts = model.weights, model.space.concepts
+    weights, count = model.weights, model.space.num_concepts
     if weights is None:
         return []
-    found = []
-    for shift in range(1, len(concepts)):
-        swapped = weights
-        for k, concept in enumerate(concepts):
-            other = (k + shift) % len(concepts)
-            # Views of what is there: a copy would take as much memory again for each set.
-            views = {
-                name: matrix.of(other)
-                for name, matrix in weights.matrices.items()
-                if isinstance(matrix, ConceptWeights)
-            }
-            swapped = swapped.with_concept(concept, views)
-        found.append(swapped)
-    return found
+    orders = ([(k + shift) % count for k in range(count)] for shift in range(1, count))
+    return [weights.reordered(order) for order in orders]
 
 
 def _review(

@@ -13,7 +13,7 @@ from sparsecbm_core.data.batches import Encoded, collate
 from sparsecbm_core.intervene.reading import batches_of
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 from sparsecbm_core.models.parallel import side_by_side
-from sparsecbm_core.models.subnetworks import EffectiveWeights, active
+from sparsecbm_core.models.subnetworks import EffectiveWeights, RowWeights, active
 
 OWN = -1  # in place of a state: the one a review is read as
 
@@ -60,16 +60,16 @@ class Linearised:
 
         With ``half`` the matrix products are in bfloat16, which is close enough to choose by.
         """
-        model, k, network = subnetwork.model, subnetwork.index, subnetwork.network
+        model, network = subnetwork.model, subnetwork.network
         states, ahead = states.clone(), torch.empty(len(encoded))
         added = torch.zeros(len(encoded), len(indices), device=indices.device)
-        places, matrices = _places(subnetwork, indices), subnetwork.matrices()
+        places, weights = _places(subnetwork, indices), subnetwork.weights()
         if half:
-            matrices = {name: matrix.bfloat16() for name, matrix in matrices.items()}
+            weights = weights.to(torch.bfloat16)
 
         def one(rows: list[int]) -> None:
             tokens = collate([encoded[i] for i in rows], int(model.tokenizer.pad_token_id))
-            layers = {name: _Recorded(matrix) for name, matrix in matrices.items()}
+            layers = {name: _Recorded(matrix) for name, matrix in weights.matrices.items()}
             with torch.inference_mode(False), torch.enable_grad():
                 embeds = network.embed(tokens.input_ids.to(model.device)).detach().requires_grad_()
                 precision = torch.autocast(
@@ -77,7 +77,7 @@ class Linearised:
                 )
                 with active(EffectiveWeights((subnetwork.concept,), layers)), precision:
                     pooled = network.pooled(embeds, tokens.attention_mask.to(model.device))
-                logits = pooled.float() @ network.projector[k].T + network.projector_bias[k]  # (B, C)
+                logits = subnetwork.project(pooled.float())
                 said = logits.detach()
                 own = torch.where(states[rows] == OWN, said.argmax(-1).cpu(), states[rows])
                 chosen = directions(said, own.to(said.device))
@@ -113,11 +113,12 @@ def read(subnetwork: Subnetwork, encoded: Sequence[Encoded]) -> torch.Tensor:
     """Concept logits (N, C) of encoded reviews, on the CPU."""
     model = subnetwork.model
     logits = torch.empty(len(encoded), model.space.num_states)
+    weights = subnetwork.weights()
 
     def one(rows: list[int]) -> None:
         tokens = collate([encoded[i] for i in rows], int(model.tokenizer.pad_token_id))
         batch = tokens.input_ids.to(model.device), tokens.attention_mask.to(model.device)
-        logits[rows] = subnetwork.read(batch).float().cpu()
+        logits[rows] = subnetwork.read_with(weights, batch).float().cpu()
 
     side_by_side(one, batches_of(encoded), model.device)
     return logits
@@ -126,17 +127,17 @@ def read(subnetwork: Subnetwork, encoded: Sequence[Encoded]) -> torch.Tensor:
 class _Recorded:
     """One matrix of one concept that remembers what went in and what came out."""
 
-    def __init__(self, weight: torch.Tensor) -> None:
-        self.weight = weight
-        self.inputs = self.outputs = weight
+    def __init__(self, weights: RowWeights) -> None:
+        self.weights = weights
+        self.inputs = self.outputs = torch.empty(0)
 
     def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         self.inputs = x.detach()
-        self.outputs = F.linear(x, self.weight, bias)
+        self.outputs = self.weights.linear(x, bias)
         return self.outputs
 
     def with_replaced(self, k: int, weight: torch.Tensor) -> _Recorded:
-        return _Recorded(weight)
+        return _Recorded(self.weights.with_replaced(k, weight))
 
     def only(self, k: int) -> _Recorded:
         return self

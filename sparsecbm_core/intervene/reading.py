@@ -10,7 +10,7 @@ import torch
 
 from sparsecbm_core.data.batches import collate, length_buckets
 from sparsecbm_core.models.parallel import side_by_side
-from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
+from sparsecbm_core.models.subnetworks import active
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.batches import Encoded
@@ -40,7 +40,8 @@ def read_concept(
     network, k = model.cbm, model.space.concept_index(concept)
     weights = None if model.weights is None else model.weights.only(concept)
     chosen = torch.full((len(encoded),), half) if isinstance(half, bool) else half
-    halved = _halved(weights) if weights is not None and bool(chosen.any()) else weights
+    # Converted once and not in every batch.
+    halved = weights.to(torch.bfloat16) if weights is not None and bool(chosen.any()) else weights
     logits = torch.empty(len(encoded), model.space.num_states)
 
     def read(batch: tuple[list[int], bool]) -> None:
@@ -78,12 +79,3 @@ def half_is_faster(model: ConceptModel, encoded: Sequence[Encoded]) -> bool:
         read_concept(model, few, model.space.concepts[0], half=half)
         seconds[half] = min(seconds[half], time.thread_time() - started)
     return seconds[True] < GAIN * seconds[False]
-
-
-def _halved(weights: EffectiveWeights) -> EffectiveWeights:
-    """One concept's weights in bfloat16, converted once and not in every batch."""
-    matrices = {
-        name: ConceptWeights(matrix.stacked.bfloat16()) if isinstance(matrix, ConceptWeights) else matrix
-        for name, matrix in weights.matrices.items()
-    }
-    return EffectiveWeights(weights.concepts, matrices)

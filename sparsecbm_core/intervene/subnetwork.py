@@ -11,8 +11,9 @@ import torch
 
 from sparsecbm_core.data.batches import collate
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.models.lines import LineWeights
 from sparsecbm_core.models.parallel import side_by_side
-from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
+from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, RowWeights, active
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -40,14 +41,7 @@ class Subnetwork:
         bits = np.concatenate([masks.concept_bool(name, concept).reshape(-1) for name in self.shapes])
         self.kept = torch.from_numpy(bits).to(model.device)
         self._flipped: list[torch.Tensor] = []
-        if masks is model.masks and model.weights is not None:
-            own = model.weights.only(concept).matrices
-            parts = [
-                weights.of(0) for name in self.shapes if isinstance(weights := own[name], ConceptWeights)
-            ]
-            self.effective = torch.cat([part.flatten() for part in parts]).float()
-        else:
-            self.effective = self.theta * self.kept
+        self.effective = self.theta * self.kept
 
     @property
     def total(self) -> int:
@@ -79,6 +73,13 @@ class Subnetwork:
             name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
+    def weights(self) -> EffectiveWeights:
+        """The present matrices for reading many reviews: of whole rows or columns only these, as a copy."""
+        found: dict[str, RowWeights] = {}
+        for name, matrix in self.matrices().items():
+            found[name] = LineWeights.cut([matrix]) or ConceptWeights(matrix[None])
+        return EffectiveWeights((self.concept,), found)
+
     def batch(self, texts: Sequence[str]) -> Batch:
         """Texts as padded ids and attention mask on the model's device."""
         tokens = collate(self.model.encode(texts), int(self.model.tokenizer.pad_token_id))
@@ -87,7 +88,17 @@ class Subnetwork:
     def read(self, batch: Batch) -> torch.Tensor:
         """Concept logits ℓ_k (B, C)."""
         with torch.inference_mode():
-            return self._logits(batch, self.matrices())
+            return self.project(self._pooled(batch, self.matrices()))
+
+    def read_with(self, weights: EffectiveWeights, batch: Batch) -> torch.Tensor:
+        """The same by `weights`, made once for many batches."""
+        ids, mask = batch
+        with torch.inference_mode(), active(weights):
+            return self.project(self.network.pooled(self.network.embed(ids), mask))
+
+    def project(self, pooled: torch.Tensor) -> torch.Tensor:
+        """ℓ_k = ψ_k z_k + b_k: (B, E) → (B, C)."""
+        return pooled @ self.network.projector[self.index].T + self.network.projector_bias[self.index]
 
     def pooled(self, batch: Batch) -> torch.Tensor:
         """z_k (B, E), what the projector reads."""
@@ -114,13 +125,9 @@ class Subnetwork:
         """∂L/∂θ_eff by matrix, (O, I) each, and the logits (B, C)."""
         with torch.inference_mode(False), torch.enable_grad():
             leaves = {name: view.detach().requires_grad_() for name, view in self.matrices().items()}
-            logits = self._logits(batch, leaves)
+            logits = self.project(self._pooled(batch, leaves))
             gradients = torch.autograd.grad(loss(logits), list(leaves.values()))
         return dict(zip(leaves, gradients, strict=True)), logits.detach()
-
-    def _logits(self, batch: Batch, matrices: dict[str, torch.Tensor]) -> torch.Tensor:
-        pooled = self._pooled(batch, matrices)
-        return pooled @ self.network.projector[self.index].T + self.network.projector_bias[self.index]
 
     def _pooled(self, batch: Batch, matrices: dict[str, torch.Tensor]) -> torch.Tensor:
         ids, mask = batch

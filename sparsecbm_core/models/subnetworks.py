@@ -6,7 +6,7 @@ pass and any number of threads can explain different mask sets with it at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.models.lines import LineWeights
 from sparsecbm_core.models.masks import MaskSet
 
 
@@ -53,6 +54,13 @@ class ConceptWeights:
     def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:
         return replace(self, replaced={**self.replaced, k: weight})
 
+    def reordered(self, order: Sequence[int]) -> ConceptWeights:
+        """Concept k with the matrix of concept order[k], sharing memory with this."""
+        return replace(self, replaced={k: self.of(other) for k, other in enumerate(order)})
+
+    def to(self, dtype: torch.dtype) -> ConceptWeights:
+        return ConceptWeights(self.stacked.to(dtype), {k: own.to(dtype) for k, own in self.replaced.items()})
+
 
 class RowWeights(Protocol):
     """What a masked layer multiplies its rows with."""
@@ -85,6 +93,24 @@ class EffectiveWeights:
         k, matrices = self.concepts.index(concept), dict(self.matrices)
         for name, weight in weights.items():
             matrices[name] = matrices[name].with_replaced(k, weight)
+        return EffectiveWeights(self.concepts, matrices)
+
+    def reordered(self, order: Sequence[int]) -> EffectiveWeights:
+        """Concept k read by the subnetwork of concept order[k], sharing memory with these.
+
+        For inference weights (`effective_weights`), as is `to`; others stay what they are.
+        """
+        return self._each(lambda matrix: matrix.reordered(order))
+
+    def to(self, dtype: torch.dtype) -> EffectiveWeights:
+        """The same in another precision."""
+        return self._each(lambda matrix: matrix.to(dtype))
+
+    def _each(self, change: Callable[[ConceptWeights | LineWeights], RowWeights]) -> EffectiveWeights:
+        matrices = {
+            name: change(matrix) if isinstance(matrix, ConceptWeights | LineWeights) else matrix
+            for name, matrix in self.matrices.items()
+        }
         return EffectiveWeights(self.concepts, matrices)
 
 
@@ -121,9 +147,13 @@ class MaskedLinear(nn.Linear):
 
 
 def effective_weights(layers: Mapping[str, MaskedLinear], masks: MaskSet) -> EffectiveWeights:
-    """M_k ⊙ θ as tensors on the weights' device, for inference: no graph to θ is kept."""
-    matrices = {}
+    """M_k ⊙ θ as tensors on the weights' device, for inference: no graph to θ is kept.
+
+    Subnetworks of whole rows or columns keep only these.
+    """
+    matrices: dict[str, RowWeights] = {}
     for name, layer in layers.items():
         weight = layer.weight.detach()
-        matrices[name] = ConceptWeights(masks.to_torch(name).to(weight.device) * weight)
+        stacked = masks.to_torch(name).to(weight.device) * weight
+        matrices[name] = LineWeights.cut(stacked.unbind()) or ConceptWeights(stacked)
     return EffectiveWeights(masks.concepts, matrices)
