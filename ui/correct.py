@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, dose, loader, memory, parts, settings, side_effects, undo
+from ui import corrected, dose, loader, memory, parts, rerun, settings, side_effects, undo
 from ui.live import Request, perform
 from ui.model_now import holding, model_now
 from ui.state import AppState
@@ -57,7 +57,7 @@ def _section(
     """A part of its own: while the model is corrected, the page around it stays as it is, and the result is
     on screen before the rest is drawn anew."""
     if seen != _seen(state):
-        st.rerun()
+        rerun.page()
     request = state.request
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
@@ -82,7 +82,7 @@ def _section(
         # once would call back what was not sent yet.
         loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
         memory.give_back()
-        st.rerun()
+        rerun.page()
 
 
 def how_to(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace) -> None:

@@ -79,7 +79,8 @@ def show(
     )
     pathway(data, state.choose_concept)
     parts.caption(_signs(explanation, concept, space, signed))
-    _word_table(explanation, concept, space)
+    with st.container():  # there even while no words are scored, so that what follows keeps its place
+        _word_table(explanation, concept, space)
     _pathway_table(explanation, space)
     _sum(state, explanation, concept, space)
     return place

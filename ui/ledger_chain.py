@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import chain_figure, precise_percent
-from ui import parts
+from ui import parts, rerun
 from ui.ledger_words import counted
 from ui.recent import Recent
 from ui.state import AppState
@@ -61,7 +61,7 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
         except SparseCBMError as error:
             place.error(f"**The chain cannot be measured.** {plain(str(error))}", icon=":material/error:")
             return
-        st.rerun()
+        rerun.page()
     if missing:
         _offer(place, state, len(steps), len(points), len(guard.reviews))
     if len(points) > 1:

@@ -21,6 +21,7 @@ from ui import (
     memory,
     override,
     parts,
+    rerun,
     review_form,
     saved,
 )
@@ -125,4 +126,4 @@ if known is None:
 
     loader.read_words(loaded, state.text, state.method, show_progress)
     memory.give_back()
-    st.rerun()
+    rerun.page()
