@@ -17,6 +17,7 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
+from ui import memory
 from ui.known import model_title
 from ui.recent import Recent
 
@@ -101,6 +102,7 @@ def _load(folder: str, stamp: tuple[int, ...]) -> ConceptModel:
     torch.set_num_threads(threads())
     loaded = ConceptModel.from_pretrained(folder, "cpu")
     _ = loaded.fingerprint, loaded.weights  # made once, here, not in the first visitor's first answer
+    memory.leave_alone()
     return loaded
 
 

@@ -1,10 +1,22 @@
-"""Memory that is free inside the process, given back to the system."""
+"""Memory of the server's process: what is free goes back to the system, what stays is not searched."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Callable
 from functools import cache
+
+
+def leave_alone() -> None:
+    """Have the garbage collector pass over everything there is now: libraries and a model, made to stay.
+
+    Streamlit collects after every run of a page. Half a million objects take a quarter of a second each time,
+    in which no other thread works, and in which a link that a person presses can be lost: the run that goes
+    on and the new one both say which page is meant.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def give_back() -> None:

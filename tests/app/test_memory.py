@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from ui import memory
@@ -20,3 +22,13 @@ def test_another_c_library_than_glibc_is_left_alone(monkeypatch: pytest.MonkeyPa
     memory.give_back()
     assert memory._trim() is None
     memory._trim.cache_clear()
+
+
+def test_what_stays_is_not_searched_again() -> None:
+    kept = [[] for _ in range(10)]
+    memory.leave_alone()
+    try:
+        assert gc.get_freeze_count() > 0
+        assert not any(item is kept for item in gc.get_objects())
+    finally:
+        gc.unfreeze()

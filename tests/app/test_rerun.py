@@ -13,7 +13,8 @@ def _script(pressed: bool) -> None:
     from ui import rerun
 
     context = get_script_run_ctx()
-    assert context is not None and context.script_requests is not None
+    assert context is not None
+    assert context.script_requests is not None
     if pressed:
         context.script_requests.request_rerun(RerunData(page_script_hash="the other page"))
     try:
