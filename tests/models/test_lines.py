@@ -56,9 +56,7 @@ def test_all_concepts_in_one_call_as_by_the_stacked_matrices() -> None:
     torch.testing.assert_close(lines.linear(x, bias), whole.linear(x, bias))
     torch.testing.assert_close(lines.only(1).linear(x[2:4], bias), whole.only(1).linear(x[2:4], bias))
     order = [2, 0, 1]
-    torch.testing.assert_close(
-        lines.reordered(order).linear(x, bias), whole.reordered(order).linear(x, bias)
-    )
+    torch.testing.assert_close(lines.reordered(order).linear(x, bias), whole.reordered(order).linear(x, bias))
     assert torch.equal(lines.reordered(order).of(0), stacked[2])
 
 
