@@ -11,9 +11,7 @@ from functools import cache
 def leave_alone() -> None:
     """Have the garbage collector pass over everything there is now: libraries and a model, made to stay.
 
-    Streamlit collects after every run of a page. Half a million objects take a quarter of a second each time,
-    in which no other thread works, and in which a link that a person presses can be lost: the run that goes
-    on and the new one both say which page is meant.
+    Half a million objects take a quarter of a second to search, in which no other thread works.
     """
     gc.collect()
     gc.freeze()

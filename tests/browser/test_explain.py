@@ -243,6 +243,8 @@ def test_an_empty_review_gives_a_hint(server: str, page: Page) -> None:
 def test_the_review_survives_a_visit_to_the_other_page(server: str, page: Page) -> None:
     visit(page, server)
     explain(page, "The waiter was slow.")
+    expect(page.locator(".review")).to_have_text("The waiter was slow.")
+    settle(page)
     page.get_by_role("link", name="Model card").click()
     settle(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Model card")
