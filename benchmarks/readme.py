@@ -1,0 +1,236 @@
+"""The README's tables of results, made of JSON files and of nothing else.
+
+    python benchmarks/readme.py            writes them into README.md
+    python benchmarks/readme.py --check    fails if one is not what the files say
+
+A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``. The files are what
+`sparsecbm evaluate`, `sparsecbm intervene-eval` and the scripts of this folder write with ``--output benchmarks/results/…``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+RESULTS = Path(__file__).resolve().parent / "results"
+BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Cells = Sequence[str]
+
+
+def result(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def table(header: Cells, rows: Iterable[Cells]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def per_cent(share: float, digits: int = 1) -> str:
+    """ "90.1": the unit stands in the table's head."""
+    return f"{100 * share:.{digits}f}"
+
+
+def points(change: float) -> str:
+    return f"{100 * change:+.2f}".replace("-", "−")
+
+
+def tiny(share: float) -> str:
+    """Two digits of a small share: "0.002 %"."""
+    return f"{100 * share:.1g} %"
+
+
+def accuracy() -> str:
+    """The bundled model on dev and on the guard set, and the dense one it was cut from."""
+    rows = []
+    for what, name in (
+        ("bundled model, CEBaB dev", "dev"),
+        ("the dense model it was cut from, CEBaB dev", "dense"),
+        ("bundled model, our guard set", "guard"),
+    ):
+        found = result(name)
+        scores = (
+            found[key] for key in ("concept_accuracy", "concept_macro_f1", "task_accuracy", "task_macro_f1")
+        )
+        rows.append([what, f"{found['examples']:,}", *map(per_cent, scores), f"{found['ece']:.3f}"])
+    head = ("data", "reviews", "concept accuracy", "concept macro-F1", "label accuracy", "label macro-F1")
+    return table((*head, "ECE"), rows)
+
+
+def seeds() -> str:
+    """What being sparse and being distinct cost, over seeds."""
+    found, rows = result("seeds"), []
+    titles = {
+        "dense": "dense concept bottleneck",
+        "overlapping": "75 % sparse, λ = 0",
+        "distinct": "75 % sparse, λ = 0.88",
+    }
+    for name, title in titles.items():
+        row = found["rows"][name]
+        cells = [
+            f"{per_cent(row[key]['mean'])} ± {per_cent(row[key]['std'])}"
+            for key in ("concept_accuracy", "concept_macro_f1", "task_accuracy", "task_macro_f1")
+        ]
+        overlap = row.get("jaccard_mean")
+        rows.append([title, *cells, f"{overlap['mean']:.2f}" if overlap else ""])
+    head = ("", "concept accuracy", "concept macro-F1", "label accuracy", "label macro-F1", "mean Jaccard")
+    return table(head, rows)
+
+
+def interventions() -> str:
+    """Single corrections by each rule."""
+    rows = []
+    for rule, row in result("interventions")["rules"].items():
+        same, delta = row["guard_unchanged"], row["guard_accuracy_delta"]
+        weights = row["weights_flipped_median"]
+        rows.append(
+            [
+                rule,
+                f"{100 * row['efficacy']:.0f} %",
+                "none" if not weights else tiny(weights),
+                f"{per_cent(same['concept'])} %",
+                f"{per_cent(same['label'])} %",
+                points(delta["concept"]),
+                f"{row['seconds_median']:.1f} s",
+            ]
+        )
+    head = ("rule", "right when the review comes again", "weights flipped, median", "same concept unchanged")
+    return table((*head, "label unchanged", "concept accuracy, points", "time, median"), rows)
+
+
+def chains() -> str:
+    """Corrections one after the other, without reset."""
+    rows = []
+    for rule, chain in result("interventions")["sequential"].items():
+        shown = chain[1:] if rule == "guarded" else chain[-1:]
+        for row in shown:
+            rows.append(
+                [
+                    rule,
+                    str(row["corrections"]),
+                    f"{100 * row['still_right']:.0f} %",
+                    f"{per_cent(row['concept_accuracy_start'])} → {per_cent(row['concept_accuracy'])}",
+                    f"{per_cent(row['label_accuracy_start'])} → {per_cent(row['label_accuracy'])}",
+                    f"{row['drift']:,}",
+                ]
+            )
+    head = ("rule", "corrections", "still right", "concept accuracy, other reviews", "label accuracy")
+    return table((*head, "bits changed"), rows)
+
+
+def live() -> str:
+    """What a person waits for in the browser."""
+    found, start = result("live"), result("startup")["seconds_from_server_start"]
+    first, later = found["seconds_by_visitor"][0], found["seconds_by_visitor"][1:]
+    again = sorted(value for visitor in later for value in visitor)
+    rows = [
+        (
+            f"from the click on a state to before, after and the guard report on screen: median (slowest) of "
+            f"{len(first)} corrections",
+            f"{found['median_seconds']:.1f} ({found['slowest_seconds']:.1f}) s",
+            "≤ 2 s",
+        ),
+        (
+            "… of visitors who correct what another one corrected before",
+            f"{again[len(again) // 2]:.1f} s",
+            "",
+        ),
+        (
+            f"memory of a further visitor with {len(first)} corrections, mean of {len(later)}",
+            f"{found['mb_per_further_visitor']:.0f} MB",
+            "≤ 5 MB",
+        ),
+        (
+            "from starting the server to first paint / label / coloured words",
+            " / ".join(
+                f"{start[key]:.1f}"
+                for key in ("first paint of the page", "label on screen", "words coloured")
+            )
+            + " s",
+            "",
+        ),
+    ]
+    return table(("in headless Chromium, 2 cores, one run", "measured", "aim"), rows)
+
+
+def speed() -> str:
+    """Ratios, each measured side by side in one run."""
+    explain, correct, step = result("explain"), result("intervene"), result("masked_epoch")
+    memory = explain["peak_rss_gb"]
+    rows = [
+        (
+            f"label, all concepts and gradient word scores of a {explain['tokens']}-token review",
+            f"{explain['milliseconds']['ours']:.0f} ms",
+            "",
+        ),
+        (
+            "… against the published way: K passes padded to 512, masks multiplied in each",
+            f"{explain['ratios']['published / ours']:.1f} × faster",
+            "≥ 15 ×",
+        ),
+        (
+            "… against K forward and backward passes of the dense model",
+            f"{explain['ratios']['ours / dense']:.2f} ×",
+            "≤ 0.7 ×",
+        ),
+        (
+            "peak memory of a process that loads the model and explains one review, by gradient / integrated "
+            "gradients",
+            f"{memory['gradient']:.2f} / {memory['integrated_gradients']:.2f} GB",
+            "≤ 1.2 GB",
+        ),
+        ("a training step under 4 scattered masks against a dense one", f"{step['ratio']:.1f} ×", "≤ 4.4 ×"),
+        (
+            "choosing the bits of a correction, against two full sorts of every matrix as published",
+            f"{correct['ratios']['published / ours, selection']:.1f} × faster",
+            "≥ 10 ×",
+        ),
+        (
+            "… the whole correction against the published one; against one forward and backward pass",
+            f"{correct['ratios']['published / ours, whole']:.1f} × faster; "
+            f"{correct['ratios']['ours / pass']:.0f} × as long",
+            "",
+        ),
+        (
+            f"the report on {correct['guard']['reviews']} guard reviews, against reading them exactly",
+            f"{correct['ratios']['guard exact / quick']:.1f} × faster",
+            "",
+        ),
+    ]
+    return table(("on 2 cores, one run each", "measured", "aim"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    make.__name__: make for make in (accuracy, seeds, interventions, chains, speed, live)
+}
+
+
+def filled(text: str) -> str:
+    """The README with every table made anew; `KeyError` for a name that is not in `TABLES`."""
+    return BLOCK.sub(lambda block: f"{block[1]}{TABLES[block[2]]()}{block[3]}", text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where a table is old")
+    arguments = parser.parse_args()
+    text = README.read_text(encoding="utf-8")
+    new = filled(text)
+    if arguments.check:
+        if new != text:
+            print("README.md is not what benchmarks/results says: run python benchmarks/readme.py")
+        return int(new != text)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
