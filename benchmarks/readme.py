@@ -4,7 +4,8 @@
     python benchmarks/readme.py --check    fails if one is not what the files say
 
 A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``. The files are what
-`sparsecbm evaluate`, `sparsecbm intervene-eval` and the scripts of this folder write with ``--output benchmarks/results/…``.
+`sparsecbm evaluate`, `sparsecbm intervene-eval` and the scripts of this folder write with
+``--output benchmarks/results/…``.
 """
 
 from __future__ import annotations
