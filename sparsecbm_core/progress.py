@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ from rich.progress import (
 
 Report = Callable[[int, int, str], None]
 LINE_SECONDS = 60.0  # between two lines in a log file
+RECENT = 5  # lines whose speed tells how long the rest takes: work that went before may have been slower
 
 
 @contextmanager
@@ -51,17 +53,20 @@ def progress_bar(title: str) -> Iterator[Report]:
 
 def progress_lines(title: str, clock: Callable[[], float] = time.monotonic) -> Report:
     """Reports as lines, one every `LINE_SECONDS`; what was done before the first report costs nothing."""
-    start = last = clock()
-    first: int | None = None
+    last = clock()
+    marks: deque[tuple[float, int]] = deque(maxlen=RECENT)
 
     def report(done: int, total: int, message: str = "") -> None:
-        nonlocal first, last
+        nonlocal last
         now = clock()
-        first = done if first is None else first
+        if not marks:
+            marks.append((last, done))
         if now - last < LINE_SECONDS:
             return
         last = now
-        left = (now - start) * (total - done) / (done - first) if done > first else None
+        since, before = marks[0]
+        left = (now - since) * (total - done) / (done - before) if done > before else None
+        marks.append((now, done))
         remaining = "" if left is None else f", about {max(1, round(left / 60))} min left"
         print(f"{title}: {message or 'working'}, {done / max(1, total):.0%}{remaining}", file=sys.stderr)
 

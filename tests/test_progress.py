@@ -28,6 +28,17 @@ def test_what_a_resumed_run_had_done_before_is_not_counted_as_speed(capsys):
     assert f"about {round(8 * LINE_SECONDS / 60)} min left" in capsys.readouterr().err
 
 
+def test_the_time_left_is_told_by_the_last_minutes(capsys):
+    now = 0.0
+    report = progress_lines("training", clock=lambda: now)
+    for minute in range(1, 21):  # ten minutes of one unit each, then of nine
+        now = minute * LINE_SECONDS
+        report(minute if minute <= 10 else 10 + 9 * (minute - 10), 190)
+    lines = capsys.readouterr().err.splitlines()
+    assert "about 180 min left" in lines[9]
+    assert f"about {(190 - 100) // 9} min left" in lines[-1]
+
+
 @pytest.mark.parametrize("quick", [0, 30])
 def test_quick_work_says_nothing(capsys, quick):
     with progress_bar("evaluating") as report:

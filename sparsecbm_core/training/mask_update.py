@@ -45,7 +45,8 @@ def masks_before(
 
     def on_step() -> None:
         number = next(numbers)
-        message = f"mask update {update}/{last}: gradient {number}/{prune.num_grads}"
+        what = "batch" if prune.criterion == "wanda" else "gradient"  # Wanda needs no backward pass
+        message = f"mask update {update}/{last}: {what} {number}/{prune.num_grads}"
         progress.gradients(plan, step, number, message)
 
     if prune.method == "partition":

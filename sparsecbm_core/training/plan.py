@@ -10,15 +10,16 @@ from sparsecbm_core.pruning.schedule import update_steps
 
 DENSE, CONCEPTS, HEAD, SPARSE = "dense", "concepts", "head", "sparse"
 SPARSE_STEP_COST = 4  # a sparse step, and a gradient for the masks, read every review K times
+PART_STEP_COST = 2  # a step in which every subnetwork multiplies with its own part alone
 
 
 @dataclass(frozen=True)
 class PhasePlan:
     """One phase of a run: its epochs, its encoder rate, and the mask updates by step.
 
-    Work is counted in units: a dense step is one, a sparse step and each of the ``num_grads``
-    gradients of a mask update are `SPARSE_STEP_COST`; a whole epoch of the head phase, in which the
-    encoder reads nothing, is one.
+    Work is counted in units: a dense step is one, a sparse step ``step_cost``, each of the ``num_grads``
+    gradients of a mask update `SPARSE_STEP_COST`; a whole epoch of the head phase, in which the encoder
+    reads nothing, is one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class PhasePlan:
     encoder_lr: float
     updates: dict[int, int] = field(default_factory=dict)
     num_grads: int = 0
+    step_cost: int = SPARSE_STEP_COST
 
     @property
     def total(self) -> int:
@@ -54,7 +56,7 @@ class PhasePlan:
             return steps
         if self.name == HEAD:
             return steps // self.steps_per_epoch
-        return (steps + updates * self.num_grads) * SPARSE_STEP_COST
+        return steps * self.step_cost + updates * self.num_grads * SPARSE_STEP_COST
 
 
 def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> list[PhasePlan]:
@@ -71,8 +73,9 @@ def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> lis
     if apart:
         plans.append(PhasePlan(HEAD, settings.head_epochs, steps, 0.0))  # the encoder rests
     if settings.kind == "sparse":
+        parts = settings.prune.method == "partition"
         updates = update_steps(settings.prune, settings.sparse_epochs * steps)
-        if settings.prune.method == "partition":
+        if parts:
             updates = {0: 1}  # all at once
         plans.append(
             PhasePlan(
@@ -82,6 +85,7 @@ def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> lis
                 settings.sparse_encoder_lr,
                 updates,
                 settings.prune.num_grads,
+                PART_STEP_COST if parts else SPARSE_STEP_COST,
             )
         )
     return plans

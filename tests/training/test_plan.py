@@ -13,6 +13,7 @@ from sparsecbm_core.training.plan import (
     CONCEPTS,
     DENSE,
     HEAD,
+    PART_STEP_COST,
     SPARSE,
     SPARSE_STEP_COST,
     PhasePlan,
@@ -67,6 +68,15 @@ def test_units_by_hand():
     assert [plan.units(steps) for steps in range(4)] == [0, 4 + 40, 8 + 40, 12 + 80]
     assert plan.units() == 24 + 80
     assert PhasePlan(DENSE, 2, 3, 1e-4, num_grads=10).units() == 6
+    assert PhasePlan(SPARSE, 2, 3, 1e-4, {0: 1}, num_grads=10, step_cost=2).units() == 12 + 40
+
+
+def test_a_partition_is_made_at_once_and_its_steps_cost_less():
+    settings = TrainSettings(
+        "tiny", sparse_epochs=3, batch_size=4, prune=PruneSettings(updates=2, method="partition")
+    )
+    (plan,) = plan_phases(settings, 10, from_model=True)
+    assert (plan.updates, plan.step_cost) == ({0: 1}, PART_STEP_COST)
 
 
 @given(st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4))
