@@ -13,7 +13,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
 from ui import corrected, dose, loader, memory, parts, rerun, settings, side_effects, undo
-from ui.live import Request, perform
+from ui.live import Attempt, Request, perform
 from ui.model_now import holding, model_now
 from ui.state import AppState
 from ui.text import plain
@@ -67,13 +67,15 @@ def _section(
         with st.container(horizontal=True):
             undo.buttons(state)
     with right, st.container(border=True, height="stretch", key="correction_card"):
-        place = st.container() if request is None else _carried_out(state, base, guard, request, space)
-        with place:
-            corrected.show(state, space)
-    settings_place, effects = st.container(), st.container()
+        place = st.empty()
+    settings_place, effects = st.container(), st.empty()
+    if request is not None:
+        _carry_out(state, base, guard, request, space, place, effects)
+    with place.container():
+        corrected.show(state, space)
     step = corrected.shown(state)
     if step is not None:
-        with effects:  # before the settings above it: it is what was asked for
+        with effects.container():  # before the settings above it: it is what was asked for
             side_effects.show(state, step, guard.reviews, space)
     with settings_place:
         how_to(state, base, guard, space)
@@ -99,23 +101,39 @@ def most_share(base: ConceptModel) -> float:
     return 100 * min((min(share, 1 - share) for share in shares), default=0.0)
 
 
-def _carried_out(
-    state: AppState, base: ConceptModel, guard: Guard, request: Request, space: ConceptSpace
-) -> DeltaGenerator:
-    """Correct, with progress in place of the last result; whoever presses something else calls it off.
+def _carry_out(
+    state: AppState,
+    base: ConceptModel,
+    guard: Guard,
+    request: Request,
+    space: ConceptSpace,
+    place: DeltaGenerator,
+    effects: DeltaGenerator,
+) -> None:
+    """Correct, with progress in ``place`` of the last result; whoever presses something else calls it off.
 
     The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the
-    next one then begins again. Returns the place for the result.
+    next one then begins again. What a first way did, and its ``effects``, are shown while a gentler one is
+    looked for.
     """
     title, wanted = space.title(request.concept), space.title(request.state)
-    place = st.empty()
     bar = place.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
 
     def report(share: float, message: str) -> None:
         bar.progress(min(1.0, share), message)
 
+    def show_first(attempt: Attempt) -> None:
+        nonlocal bar
+        if attempt.step is None or attempt.done is None:
+            return
+        with place.container():
+            st.html(corrected.result_html(attempt.done, space))
+            bar = st.progress(0.3)
+        with effects.container():
+            side_effects.show_summary(attempt.step, space)
+
     try:
-        attempt = perform(base, state.history.steps, request, state.settings, guard, report)
+        attempt = perform(base, state.history.steps, request, state.settings, guard, report, show_first)
     except Exception:
         state.request = None  # or it would fail in every run to come
         raise
@@ -124,7 +142,6 @@ def _carried_out(
         state.take_over(attempt.step)
     else:
         state.attempt = attempt
-    return place.container()
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:

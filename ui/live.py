@@ -74,24 +74,34 @@ def perform(
     settings: Settings,
     guard: Guard,
     on_progress: Progress = lambda share, message: None,
+    on_first: Callable[[Attempt], None] = lambda attempt: None,
 ) -> Attempt:
-    """Correct the model as it now is, and read the guard reviews again. Nothing is taken over here."""
+    """Correct the model as it now is, and read the guard reviews again. Nothing is taken over here.
+
+    Where a first way breaks more than it should, ``on_first`` gets what came of it, and a gentler one, which
+    takes longer, is looked for; the one that breaks less is returned.
+    """
     started = time.perf_counter()
     job = _Job(base, steps, request, settings, guard, on_progress)
+
+    def timed(attempt: Attempt) -> Attempt:
+        if attempt.step is None or attempt.done is None:
+            return attempt
+        done = replace(attempt.done, seconds=time.perf_counter() - started)
+        asks = harm(attempt) > settings.most_broken
+        return Attempt(request, done, replace(attempt.step, done=done), asks=asks)
+
     try:
         attempt = job.attempt(careful=settings.care == ALWAYS)
         if settings.care == NEEDED and job.can_care and harm(attempt) > TOLERATED:
-            on_progress(0.3, f"That would break {harm(attempt)} other readings. Looking for a better way…")
+            on_first(timed(attempt))
+            on_progress(0.3, f"This way breaks {harm(attempt)} other readings. Looking for a gentler one…")
             again = job.attempt(careful=True)
             if again.step is not None and harm(again) < harm(attempt):
                 attempt = again
     except SparseCBMError as error:
         return Attempt(request, problem=str(error))
-    if attempt.step is None or attempt.done is None:
-        return attempt
-    done = replace(attempt.done, seconds=time.perf_counter() - started)
-    asks = harm(attempt) > settings.most_broken
-    return Attempt(request, done, replace(attempt.step, done=done), asks=asks)
+    return timed(attempt)
 
 
 @dataclass(frozen=True)

@@ -34,14 +34,9 @@ WORDS = {
 
 def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: ConceptSpace) -> None:
     report = step.report
-    parts.section("What else changed", help=HELP)
+    show_summary(step, space)
     if report is None:
-        parts.lead(
-            "There are no guard reviews for this model, so nothing is known of it. Open labelled reviews "
-            "under “How to correct”."
-        )
         return
-    st.html(summary_html(report, step.patch.concept, space, mark(step.patch.edit)))
     held, hold = step.earlier
     if held:
         title = space.title(step.patch.concept)
@@ -67,6 +62,18 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
         "Guard reviews that are read differently",
         "All of them as a table" if ordered else "The numbers",
     )
+
+
+def show_summary(step: Step, space: ConceptSpace) -> None:
+    """The verdict and how many readings changed, without the reviews."""
+    parts.section("What else changed", help=HELP)
+    if step.report is None:
+        parts.lead(
+            "There are no guard reviews for this model, so nothing is known of it. Open labelled reviews "
+            "under “How to correct”."
+        )
+        return
+    st.html(summary_html(step.report, step.patch.concept, space, mark(step.patch.edit)))
 
 
 def verdict(report: GuardReport, space: ConceptSpace) -> str:

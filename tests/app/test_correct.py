@@ -10,7 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
+from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.conftest import Start, explain, html, pathway, said
+from ui import guard_reviews
+from ui.guard import Guard
+from ui.live import Attempt, Request, harm, perform
 from ui.state import AppState
 
 TEXT = "The waiter was slow and the music too loud."
@@ -91,8 +95,6 @@ def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Sta
 def test_a_second_report_begins_where_the_first_correction_left_off(start: Start, model_folder: Path) -> None:
     from sparsecbm_core.intervene.correct import corrected_model
     from sparsecbm_core.intervene.guard import GuardBaseline
-    from sparsecbm_core.models.concept_model import ConceptModel
-    from ui import guard_reviews
 
     app = start()
     correct(app)
@@ -155,6 +157,44 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app.pills(key="state-food").set_value(wanted).run()
     app.button(key="take_over").click().run()
     assert found(app) == wanted
+
+
+@pytest.mark.parametrize(("tolerated", "shown"), [(-1, 1), (1000, 0)])
+def test_what_a_first_way_does_is_told_before_a_gentler_one(
+    start: Start, model_folder: Path, monkeypatch: pytest.MonkeyPatch, tolerated: int, shown: int
+) -> None:
+    monkeypatch.setattr("ui.live.TOLERATED", tolerated)
+    app = start()
+    state, base = state_of(app), ConceptModel.from_pretrained(model_folder, "cpu")
+    firsts: list[Attempt] = []
+    attempt = perform(
+        base,
+        (),
+        Request(state.text, "food", other(app)),
+        state.settings,
+        Guard(model_folder, guard_reviews.bundled(base.space)),
+        on_first=firsts.append,
+    )
+    assert len(firsts) == shown
+    for first in firsts:
+        assert first.step is not None
+        assert first.step.report is not None
+        assert first.done is not None
+        assert attempt.done is not None
+        assert harm(attempt) <= harm(first)
+        assert first.done.seconds <= attempt.done.seconds
+
+
+def test_what_a_first_way_did_makes_room_for_the_gentler_one(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.live.TOLERATED", -1)
+    app = start()
+    wanted = correct(app)
+    assert found(app) == wanted
+    bodies = [part.proto.body for part in app.get("html")]
+    assert sum("Before and after the correction" in body for body in bodies) == 1
+    assert sum("Guard reviews before and after" in body for body in bodies) == 1
 
 
 def test_a_correction_for_similar_reviews_leaves_all_others_alone(start: Start) -> None:
@@ -247,7 +287,6 @@ def test_a_ledger_that_cannot_be_written_says_so_and_loses_nothing(
 
 
 def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Path) -> None:
-    from sparsecbm_core.models.concept_model import ConceptModel
 
     app = start()
     correct(app)
