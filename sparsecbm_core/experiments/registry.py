@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sparsecbm_core.experiments import (
+    back_and_forth,
+    concept_count,
     criteria,
     figure3,
     figure4,
     figure5,
     front,
     interventions,
+    new_concept,
+    overlap_errors,
+    shared_cost,
     table1,
     table2,
 )
@@ -18,5 +23,19 @@ from sparsecbm_core.experiments.experiment import Experiment
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (table1, table2, figure3, figure4, figure5, criteria, front, interventions)
+    for module in (
+        table1,
+        table2,
+        figure3,
+        figure4,
+        figure5,
+        criteria,
+        front,
+        interventions,
+        back_and_forth,
+        overlap_errors,
+        new_concept,
+        concept_count,
+        shared_cost,
+    )
 }

@@ -13,10 +13,12 @@ from sparsecbm_core.figures.contributions import (
 from sparsecbm_core.figures.curves import Curve, Level, Panel, curves_figure
 from sparsecbm_core.figures.dose import dose_figure
 from sparsecbm_core.figures.dots import Dots, dots_figure
+from sparsecbm_core.figures.intervals import Ranged, intervals_figure
 from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
 from sparsecbm_core.figures.mask_changes import block_changes_figure, blocks_figure, changes_figure
 from sparsecbm_core.figures.mask_windows import pair_window_figure, window_figure
 from sparsecbm_core.figures.masks import density_figure, density_top, overlap_figure, shared_by_figure
+from sparsecbm_core.figures.matrix import matrix_figure
 from sparsecbm_core.figures.numbers import (
     millions,
     percent,
@@ -25,6 +27,7 @@ from sparsecbm_core.figures.numbers import (
     shared_title,
     signed,
 )
+from sparsecbm_core.figures.plots import Plot, Series, plots_figure
 
 __all__ = [
     "AGAINST",
@@ -36,6 +39,9 @@ __all__ = [
     "Level",
     "Panel",
     "Part",
+    "Plot",
+    "Ranged",
+    "Series",
     "before_after_figure",
     "block_changes_figure",
     "blocks_figure",
@@ -49,11 +55,14 @@ __all__ = [
     "density_top",
     "dose_figure",
     "dots_figure",
+    "intervals_figure",
+    "matrix_figure",
     "millions",
     "overlap_figure",
     "pair_window_figure",
     "paired_bars",
     "percent",
+    "plots_figure",
     "precise_percent",
     "score_text",
     "share_bars",

@@ -1,0 +1,84 @@
+"""A square table as a picture: a shade and a number in every cell, the diagonal framed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.figures.look import FOR, INK, plain, safe
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Pale enough for letters of either theme on top.
+SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 0.5)"))
+CELL = 46  # pixels a cell is high
+
+
+def matrix_figure(
+    values: Sequence[Sequence[float]],
+    texts: Sequence[Sequence[str]],
+    titles: Sequence[str],
+    x_title: str,
+    ends: tuple[float, float] | None = None,
+) -> go.Figure:
+    """K × K ``values``, row by row from the top, with the text of each cell.
+
+    ``ends`` are the values of the palest and the fullest shade; default: the least and the most there is.
+    Cells of the diagonal are framed. `InputError` where the table is not square or empty.
+    """
+    import plotly.graph_objects as go
+
+    table, size = np.array(values, dtype=float), len(titles)
+    if not size or table.shape != (size, size):
+        raise InputError(f"a matrix of {size} titles needs {size} rows and columns, got {table.shape}")
+    low, high = (float(table.min()), float(table.max())) if ends is None else ends
+    shades = np.clip((table - low) / ((high - low) or 1.0), 0.0, 1.0)
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.rint(255 * shades).astype(np.uint8),
+            zmin=0,
+            zmax=255,
+            colorscale=SCALE,
+            showscale=False,
+            xgap=3,
+            ygap=3,
+            hoverinfo="skip",
+        )
+    )
+    notes: list[dict[str, Any]] = [
+        {"x": j, "y": i, "text": safe(texts[i][j]), "showarrow": False, "font_size": 13}
+        for i in range(size)
+        for j in range(size)
+    ]
+    frames = [
+        {
+            "type": "rect",
+            "x0": k - 0.5,
+            "x1": k + 0.5,
+            "y0": k - 0.5,
+            "y1": k + 0.5,
+            "line": {"color": FOR, "width": 2},
+        }
+        for k in range(size)
+    ]
+    plain(figure, size)
+    figure.update_layout(annotations=notes, shapes=frames, height=140 + CELL * size, margin_r=8, margin_t=64)
+    broken = [safe(name).replace(" ", "<br>") for name in titles]
+    figure.update_xaxes(
+        tickvals=list(range(size)),
+        ticktext=broken,
+        side="top",
+        tickangle=0,
+        range=[-0.5, size - 0.5],
+        title={"text": safe(x_title), "font": {"size": 13, "color": INK}, "standoff": 14},
+    )
+    figure.update_yaxes(
+        tickvals=list(range(size)),
+        ticktext=list(map(safe, titles)),
+        range=[size - 0.5, -0.5],
+    )
+    return figure

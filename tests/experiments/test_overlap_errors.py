@@ -1,0 +1,101 @@
+"""Overlap and errors over pairs and models: what is compared with what, and what may be said of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import combinations
+
+import pytest
+
+from sparsecbm_core.experiments.experiment import Measured
+from sparsecbm_core.experiments.overlap_errors import LEAST, said, summary, tables
+from tests.cli.arguments import refused
+
+
+def interval(value, low=None, high=None, clusters=3):
+    return {"value": value, "low": low, "high": high, "clusters": clusters}
+
+
+def measured(model, points):
+    """A model with (first, second, jaccard, phi) for each pair."""
+    pairs = [
+        {
+            "first": a,
+            "second": b,
+            "jaccard": overlap,
+            "chance": 0.14,
+            "both_wrong": 3,
+            "expected": 2.0,
+            "phi": interval(phi, phi - 0.1, phi + 0.1),
+            "partial": None,
+        }
+        for a, b, overlap, phi in points
+    ]
+    return Measured({"model": model}, {"examples": 50, "pairs": pairs})
+
+
+def test_what_pairs_have_of_their_own_is_taken_off_within_pairs():
+    """Pairs that are alike hard overlap less, but each errs together more in the model that overlaps more."""
+    parts = [
+        measured(
+            f"m{i}", [("a", "b", 0.1 + i / 100, 0.5 + i / 100), ("a", "c", 0.6 + i / 100, 0.1 + i / 100)]
+        )
+        for i in range(LEAST)
+    ]
+    phi, partial = summary(parts)["together"]
+    assert phi["across"]["value"] < 0
+    assert phi["across_said"].startswith("too few to tell: 2 pairs of concepts")
+    assert phi["within"]["value"] == pytest.approx(1.0)
+    assert phi["within"]["clusters"] == LEAST
+    assert phi["within_said"] == "more overlap goes with more errors in common"
+    assert partial["across"] is None
+    assert partial["within_said"] == "cannot be told: it takes at least two models that differ"
+
+
+def test_many_pairs_of_one_model_are_compared_across():
+    points = [(a, b, i / 50, i / 40) for i, (a, b) in enumerate(combinations("abcdefgh", 2))]
+    (phi, _) = summary([measured("m", points)])["together"]
+    assert phi["across"]["clusters"] == 28
+    assert phi["across_said"] == "more overlap goes with more errors in common"
+    assert phi["within"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (interval(0.5, 0.1, 0.9, LEAST), "more overlap goes with more errors in common"),
+        (interval(-0.5, -0.9, -0.1, LEAST), "more overlap goes with fewer errors in common"),
+        (interval(0.1, -0.4, 0.5, LEAST), "no connection that these would show"),
+        (interval(0.9, 0.8, 1.0, LEAST - 1), f"too few to tell: {LEAST - 1} models"),
+        (interval(0.9), "cannot be told"),
+        (None, "cannot be told"),
+    ],
+)
+def test_what_is_said_depends_on_the_interval_and_on_how_many_there_are(given, words):
+    assert said(given, "models").startswith(words)
+
+
+def test_models_of_the_same_name_are_told_apart(reproduce, data, model, tmp_path):
+    copy = tmp_path / "other" / "model"
+    shutil.copytree(model, copy)
+    models = ["--model", model, "--model", copy, "--model", model]
+    code, _, err = reproduce("overlap-errors", "--data", data, *models, "--out", tmp_path, "--device", "cpu")
+    assert code == 0, err
+    values = json.loads((tmp_path / "overlap-errors.json").read_text(encoding="utf-8"))
+    names = [part["labels"]["model"] for part in values["parts"]]
+    assert names[0].startswith(model.parent.name + " ")  # given twice: by its fingerprint, and once a part
+    assert names[1] == "other"
+    assert len(values["results"]["rows"]) == 2 * 6
+    pairs, together = tables(values["results"])
+    assert len(pairs.rows) == 12
+    assert {row[1] for row in together.rows} == {"across pairs", "within pairs, between models"}
+
+
+def test_a_dense_model_is_refused_before_anything_is_read(reproduce, data, model, tmp_path):
+    copy = tmp_path / "dense"
+    shutil.copytree(model, copy)
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps({**config, "kind": "cbm"}), encoding="utf-8")
+    result = reproduce("overlap-errors", "--data", data, "--model", copy, "--out", tmp_path)
+    refused(result, "is no SparseCBM: it has no masks")
