@@ -3,55 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.figures import FOR, NEUTRAL, millions, paired_bars, precise_percent, share_bars
-from ui import card_facts, parts
-from ui.exports import json_text
+from ui import card_evaluation, card_exhibits, card_facts, card_metrics, card_sections, parts
+from ui.exports import ASSETS, json_text
 from ui.loader import ModelCard
-from ui.measures import Report, measured_on, number, reports, split_title
+from ui.measures import Report, measured_on, reports, split_title
 from ui.state import AppState
 from ui.text import plain
 
+if TYPE_CHECKING:
+    from sparsecbm_core.evaluate.trust.results import ModelReport
+
 SPLIT = "split_choice"
-KINDS = {
-    "sparse": "Reads {k} concepts from a text, each through a subnetwork of its own, and adds up a label "
-    "from them: a sparse concept bottleneck model.",
-    "cbm": "Reads {k} concepts from a text, all through the whole encoder, and adds up a label from them: a "
-    "dense concept bottleneck model.",
-}
 
 
 def show(state: AppState, info: ModelCard) -> None:
     space, found = info.space, reports(info.metrics)
-    parts.lead(KINDS.get(info.kind, KINDS["cbm"]).format(k=space.num_concepts))
+    st.html(ASSETS / "card.css")
+    parts.lead(card_facts.about(info))
     facts = st.empty()
+    evaluation = card_evaluation.of(info)
+    if evaluation.refused is not None:
+        st.warning(plain(evaluation.refused), icon=":material/warning:")
+    deep = evaluation.report
     overlap = None
-    if found:
-        report, where = _choose(state, info, found)
-        _headline(report, where)
-        _per_concept(report, space, where)
-        _leakage(report, where)
-        overlap = _subnetworks(report, space)
+    if measured := {**card_evaluation.as_reports(deep), **found}:
+        split, where = _choose(state, info, measured)
+        st.html(card_metrics.tiles_html(measured[split], where))
+        _results(measured[split], deep, split, space, where)
+        overlap = _subnetworks(measured[split], space)
     else:
         parts.section("How good it is", "This model comes without measurements.")
-    card_facts.limits(info)
+    if deep is not None:
+        for section in card_sections.sections(deep, space):
+            card_exhibits.show(section)
+    card_facts.limits(info, deep)
     card_facts.training(info)
     parts.section("Take it with you")
-    with st.container(horizontal=True):
-        parts.download(
-            "All measurements (JSON)", lambda: json_text(info.metrics), "metrics.json", kind=parts.JSON
-        )
+    _downloads(info, deep)
     # Only the model itself knows these: the page is there before it is.
     card_facts.from_model(info, found, facts, overlap)
 
 
-def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tuple[Report, str]:
+def _results(report: Report, deep: ModelReport | None, split: str, space: ConceptSpace, where: str) -> None:
+    """Accuracy of each concept and leakage; with intervals where the evaluation is of the same split."""
+    for exhibit in card_sections.results(report, deep, split, space, where):
+        card_exhibits.show_exhibit(exhibit)
+    leakage = card_sections.leakage(report, deep, split, where)
+    if leakage is not None:
+        card_exhibits.show(leakage)
+
+
+def _downloads(info: ModelCard, deep: ModelReport | None) -> None:
+    def page() -> str:
+        from ui.card_page import card_html
+
+        return card_html(info, deep, *card_facts.known(info))
+
+    with st.container(horizontal=True):
+        parts.download("Card (HTML)", page, "model-card.html", kind=parts.HTML)
+        parts.download(
+            "All measurements (JSON)", lambda: json_text(info.metrics), "metrics.json", kind=parts.JSON
+        )
+        if deep is not None:
+            parts.download(
+                "Evaluation (JSON)", lambda: json_text(deep.to_dict()), "evaluation.json", kind=parts.JSON
+            )
+
+
+def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tuple[str, str]:
     split = state.split if state.split is not None and state.split in found else next(iter(found))
     parts.section("How good it is")
     if len(found) > 1:
@@ -66,128 +91,19 @@ def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tu
             on_change=parts.take_over,
             args=(SPLIT, state.choose_split),
         )
-    where, about = measured_on(split, found[split], info.training)
-    parts.caption(f"All figures: {where}" + (f" ({about})." if about else "."))
-    return found[split], where
-
-
-def _headline(report: Report, where: str) -> None:
-    tiles = [
-        ("Concepts right", number(report, "concept_accuracy"), "mean over all concepts"),
-        ("Labels right", number(report, "task_accuracy"), "exactly the label that people gave"),
-        (
-            "Concepts, balanced",
-            number(report, "concept_macro_f1"),
-            "macro-F1: every state counts the same",
-        ),
-        ("Labels, balanced", number(report, "task_macro_f1"), "macro-F1: every label counts the same"),
-        (
-            "Confidence gap",
-            number(report, "ece"),
-            "mean gap between how sure it is and how often it is right",
-        ),
-    ]
-    cells = "".join(
-        f'<div class="sc-tile"><span class="sc-what">{escape(what)}</span><b>{precise_percent(value)}</b>'
-        f'<span class="sc-about">{escape(about)}</span></div>'
-        for what, value, about in tiles
-        if value is not None
-    )
-    st.html(f'<div class="sc-tiles" role="group" aria-label="{escape(where)}">{cells}</div>')
-
-
-def _per_concept(report: Report, space: ConceptSpace, where: str) -> None:
-    rows: list[dict[str, Any]] = []
-    for concept in space.concepts:
-        accuracy = number(report, "per_concept", concept, "accuracy")
-        f1 = number(report, "per_concept", concept, "macro_f1")
-        if accuracy is not None and f1 is not None:
-            rows.append({"concept": space.title(concept), "accuracy": accuracy, "macro_f1": f1})
-    if not rows:
-        return
-    parts.subsection("Each concept", f"Share of reviews whose state is found: {where}.")
-    parts.chart(
-        paired_bars(
-            [row["concept"] for row in rows],
-            ("Right", [row["accuracy"] for row in rows]),
-            ("Balanced over states (macro-F1)", [row["macro_f1"] for row in rows]),
-            decimals=True,
-        ),
-        rows,
-        "per-concept",
-        "Accuracy and macro-F1 of each concept",
-        percents=["accuracy", "macro_f1"],
-    )
-
-
-def _leakage(report: Report, where: str) -> None:
-    gold, hard, soft = (number(report, "leakage", name) for name in ("gold", "hard", "soft"))
-    if soft is None:
-        return
-    parts.section("Do the concepts explain the label?")
-    if hard is not None:
-        parts.lead(leakage_sentence(hard, soft))
-    rows: list[dict[str, Any]] = [
-        {"label_from": title, "labels_right": value}
-        for title, value in (
-            ("States that people marked", gold),
-            ("States that the model found", hard),
-            ("The model, shades included", soft),
-        )
-        if value is not None
-    ]
-    parts.caption(f"Labels right: {where}. The first two by logistic regression on the states.")
-    parts.chart(
-        share_bars(
-            [row["label_from"] for row in rows],
-            [row["labels_right"] for row in rows],
-            [NEUTRAL] * (len(rows) - 1) + [FOR],
-        ),
-        rows,
-        "leakage",
-        "Labels right, by what they are read from",
-        percents=["labels_right"],
-    )
-
-
-def leakage_sentence(hard: float, soft: float) -> str:
-    """How many labels the states alone give, and how many more the model: as the rounded numbers say."""
-    states, model = round(100 * hard), round(100 * soft)
-    start = f"Of 100 labels, {states} can be read from the concepts' states alone. The model gets {model}"
-    if model > states:
-        return (
-            f"{start}: {model - states} more. It also sees shades, how strongly each concept speaks, which "
-            "the states do not show."
-        )
-    return f"{start}: it needs nothing that the states do not show."
+    where, note = measured_on(split, found[split], info.training)
+    parts.caption(f"All figures: {where}" + (f" ({note})." if note else "."))
+    return split, where
 
 
 def _subnetworks(report: Report, space: ConceptSpace) -> DeltaGenerator | None:
     """How much each concept uses; returns the place for how much they share."""
-    used = {
-        concept: 1 - removed
-        for concept in space.concepts
-        if (removed := number(report, "sparsity", concept)) is not None
-    }
-    if not used:
+    used = card_metrics.used(report, space)
+    if used is None:
         return None
-    total = number(report, "prunable_weights")
-    of = f"{millions(int(total))} encoder weights" if total is not None else "encoder weights"
     parts.section("The subnetworks")
     left, right = st.columns(2, gap="large")
     with left:
-        parts.subsection(
-            "How much each concept uses",
-            f"Share of {of}.",
-            help="Counted are the weight matrices of the encoder's layers. Embeddings, LayerNorms and "
-            "biases belong to all concepts.",
-        )
-        parts.chart(
-            share_bars([space.title(name) for name in used], list(used.values())),
-            [{"concept": space.title(name), "used": share} for name, share in used.items()],
-            "used",
-            "Share of weights that each concept uses",
-            percents=["used"],
-        )
+        card_exhibits.show_exhibit(used)
     with right:
         return st.empty()

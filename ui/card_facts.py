@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,10 +11,27 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import precise_percent
 from ui import loader, masks, parts
+from ui.card_doubts import Doubt, doubts
 from ui.known import DATA, ENCODERS, Source, encoder_name
 from ui.loader import ModelCard
 from ui.measures import GUARD, Report, number, of_another_model, reports, split_title
 from ui.text import plain
+
+if TYPE_CHECKING:
+    from sparsecbm_core.evaluate.trust.results import ModelReport
+    from sparsecbm_core.explain.subnetworks import SubnetworkStats
+
+KINDS = {
+    "sparse": "Reads {k} concepts from a text, each through a subnetwork of its own, and adds up a label "
+    "from them: a sparse concept bottleneck model.",
+    "cbm": "Reads {k} concepts from a text, all through the whole encoder, and adds up a label from them: a "
+    "dense concept bottleneck model.",
+}
+
+
+def about(info: ModelCard) -> str:
+    """What kind of model it is, in a sentence."""
+    return KINDS.get(info.kind, KINDS["cbm"]).format(k=info.space.num_concepts)
 
 
 def from_model(
@@ -35,16 +52,30 @@ def from_model(
             masks.overlap(stats, model.space)
 
 
+def known(info: ModelCard) -> tuple[str, SubnetworkStats | None]:
+    """What only the model itself knows, in words and numbers: its fingerprint, and its subnetworks."""
+    try:
+        model = loader.model(info)
+    except SparseCBMError:
+        return "unknown, the model cannot be loaded", None
+    return model.fingerprint, loader.stats(model)
+
+
+def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
+    """What the model was made of: a heading, what is known of the source, and its name."""
+    encoder, data = encoder_name(info.training), info.training.get("data")
+    return [
+        ("Encoder", ENCODERS.get(encoder or ""), encoder),
+        ("Trained on", DATA.get(str(data)), data),
+    ]
+
+
 def made_of(
     info: ModelCard, place: DeltaGenerator, fingerprint: str, doubtful: list[str] | None = None
 ) -> None:
     """Encoder, data, licences and fingerprint, in one short list."""
-    encoder, data = encoder_name(info.training), info.training.get("data")
-    rows = [
-        ("Encoder", _source(ENCODERS.get(encoder or ""), encoder)),
-        ("Trained on", _source(DATA.get(str(data)), data)),
-        ("Fingerprint", f"`{fingerprint}`" if fingerprint.isalnum() else plain(fingerprint)),
-    ]
+    rows = [(heading, _source(known, name)) for heading, known, name in origins(info)]
+    rows.append(("Fingerprint", f"`{fingerprint}`" if fingerprint.isalnum() else plain(fingerprint)))
     with place.container():
         st.markdown("  \n".join(f"{name}: {value}" for name, value in rows))
         if doubtful:
@@ -101,27 +132,66 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def limits(info: ModelCard) -> None:
-    """The model's own weak results first, then what holds for any such model."""
-    data = info.training.get("data")
-    learnt = f" It learnt from {plain(str(data))} and nothing else." if data else ""
-    lines = [
-        *weak_results(reports(info.metrics)),
-        f"**Other texts.**{learnt} On another subject, another language or a much longer text it still "
-        "answers, and may be wrong and sure at once.",
-        "**What the concepts leave out.** The label is a sum over its concepts. Anything else that a reader "
-        "would weigh can only slip in through them.",
-        "**Words of what is not mentioned.** Scores of single words say little where a concept is not "
-        "mentioned; the app then leaves them uncoloured.",
-        "**Sarcasm and negation.** Both are rare in such data; look at the words that matter before you "
-        "believe the label.",
-        "**Overrides.** Setting a concept by hand answers “what if” and changes nothing in the model.",
-    ]
+def limits(info: ModelCard, evaluation: ModelReport | None = None) -> None:
+    """The model's own weak results first, then what holds for any such model.
+
+    With an ``evaluation`` what was measured comes in place of what is only expected.
+    """
+    weak = weak_results(reports(info.metrics))
     parts.section("When not to trust it")
-    st.markdown("\n".join(f"- {line}" for line in lines))
+    if evaluation is None:
+        _list([*weak, *general(info), *EXPECTED, OVERRIDES])
+        return
+    measured = [*weak, *doubts(evaluation, info.space)]
+    if not measured:
+        parts.lead(NO_DOUBT)
+    _list(measured)
+    parts.subsection("True of every such model")
+    _list([*general(info), OVERRIDES])
 
 
-def weak_results(found: Mapping[str, Report]) -> list[str]:
+def _list(lines: Sequence[Doubt]) -> None:
+    if lines:
+        st.markdown("\n".join(f"- **{plain(line.about)}** {plain(line.text)}" for line in lines))
+
+
+NO_DOUBT = "None of the figures measured here crosses the line of a warning."
+OVERRIDES = Doubt(
+    "Overrides.", "Setting a concept by hand answers “what if” and changes nothing in the model."
+)
+# Not measured, but known of models like this.
+EXPECTED = (
+    Doubt(
+        "Words of what is not mentioned.",
+        "Scores of single words say little where a concept is not mentioned; the app then leaves them "
+        "uncoloured.",
+    ),
+    Doubt(
+        "Sarcasm and negation.",
+        "Both are rare in such data; look at the words that matter before you believe the label.",
+    ),
+)
+
+
+def general(info: ModelCard) -> list[Doubt]:
+    """What follows from how such a model is made."""
+    data = info.training.get("data")
+    learnt = f"It learnt from {data} and nothing else. " if data else ""
+    return [
+        Doubt(
+            "Other texts.",
+            f"{learnt}On another subject, another language or a much longer text it still answers, and may "
+            "be wrong and sure at once.",
+        ),
+        Doubt(
+            "What the concepts leave out.",
+            "The label is a sum over its concepts. Anything else that a reader would weigh can only slip in "
+            "through them.",
+        ),
+    ]
+
+
+def weak_results(found: Mapping[str, Report]) -> list[Doubt]:
     """Where the model did worst, in its own figures."""
     guard = found.get(GUARD, {})
     label, concept, gap = (number(guard, name) for name in ("task_accuracy", "concept_accuracy", "ece"))
@@ -131,10 +201,7 @@ def weak_results(found: Mapping[str, Report]) -> list[str]:
     reviews = f"the {count:,.0f} guard reviews" if count is not None else "the guard reviews"
     concepts = f" and {precise_percent(concept)} of the concepts" if concept is not None else ""
     sure = f"; how sure it is misses how often it is right by {precise_percent(gap)}" if gap else ""
-    line = (
-        f"**Reviews unlike its training data.** On {reviews} it gets {precise_percent(label)} of the "
-        f"labels{concepts} right{sure}."
-    )
+    line = f"On {reviews} it gets {precise_percent(label)} of the labels{concepts} right{sure}."
     best = max(
         (
             value
@@ -146,6 +213,9 @@ def weak_results(found: Mapping[str, Report]) -> list[str]:
     if best is not None and best > label:
         line += f" On data like that it was trained on it gets {precise_percent(best)} of the labels."
     return [
-        f"{line} These reviews were composed with the help of a language model and checked by the same kind "
-        "of reader; they are wordier and more pointed than everyday ones."
+        Doubt(
+            "Reviews unlike its training data.",
+            f"{line} These reviews were composed with the help of a language model and checked by the same "
+            "kind of reader; they are wordier and more pointed than everyday ones.",
+        )
     ]

@@ -15,6 +15,7 @@ from sparsecbm_core.cli.explain import explain
 from sparsecbm_core.cli.intervene import intervene, intervene_eval
 from sparsecbm_core.cli.patch import patch_app
 from sparsecbm_core.cli.prompted import prompted
+from sparsecbm_core.cli.report import report
 from sparsecbm_core.cli.reproduce import reproduce_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
@@ -33,7 +34,7 @@ data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
 app.add_typer(patch_app, name="patch")
 app.add_typer(reproduce_app, name="reproduce")
-for command in (train, evaluate, explain, intervene, intervene_eval, prompted):
+for command in (train, evaluate, report, explain, intervene, intervene_eval, prompted):
     app.command()(command)
 
 

@@ -1,0 +1,151 @@
+"""The model card as one HTML page that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.figures import overlap_figure
+from ui import card_evaluation, card_facts, card_metrics, card_sections, masks
+from ui.card_doubts import Doubt, doubts
+from ui.card_exhibits import Exhibit, Section
+from ui.exports import ASSETS
+from ui.known import Source
+from ui.loader import ModelCard
+from ui.measures import Report, measured_on, reports, split_title
+from ui.report import POLICY, STYLE
+from ui.table import table_html
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from sparsecbm_core.evaluate.trust.results import ModelReport
+    from sparsecbm_core.explain.subnetworks import SubnetworkStats
+
+
+def card_html(
+    info: ModelCard, deep: ModelReport | None, fingerprint: str, stats: SubnetworkStats | None = None
+) -> str:
+    """The whole page; ``stats`` are those of the subnetworks. Charts bring their library with them, once."""
+    found = {**card_evaluation.as_reports(deep), **reports(info.metrics)}
+    body = [
+        "<h1>Model card</h1>",
+        f'<p class="sc-note">{escape(info.title)}</p><p>{escape(card_facts.about(info))}</p>',
+        _facts(info, fingerprint),
+        *(part for split, report in found.items() for part in _split(info, split, report, deep)),
+    ]
+    if not found:
+        body.append("<h2>How good it is</h2><p>This model comes without measurements.</p>")
+    if stats is not None and stats.overlaps:
+        body.append(_overlap(stats, info.space))
+    if deep is not None:
+        body += [_section(section) for section in card_sections.sections(deep, info.space)]
+    body += ["<h2>When not to trust it</h2>", *_limits(info, deep)]
+    if info.training:
+        rows = card_facts.setting_rows(info)
+        body += ["<h2>How it was trained</h2>", _details("All settings", table_html(rows, "All settings"))]
+    css = (ASSETS / "parts.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Model card: {escape(info.title)}</title><style>{css}{STYLE}</style>{_library()}</head>"
+        f'<body class="stApp"><main>{"".join(body)}</main></body></html>\n'
+    )
+
+
+def _facts(info: ModelCard, fingerprint: str) -> str:
+    rows = [(heading, _source(known, name)) for heading, known, name in card_facts.origins(info)]
+    rows.append(("Fingerprint", fingerprint))
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    return f'<dl class="sc-terms">{items}</dl>'
+
+
+def _source(known: Source | None, name: object) -> str:
+    if known is not None:
+        return f"{known.name}, {known.licence}"
+    return f"{name}, licence not recorded" if name else "not recorded"
+
+
+def _split(info: ModelCard, split: str, report: Report, deep: ModelReport | None) -> list[str]:
+    """Everything measured on one split."""
+    where, note = measured_on(split, report, info.training)
+    said = [
+        f"<h2>How good it is: {escape(split_title(split))}</h2>",
+        f'<p class="sc-note">{escape(where)}{escape(f" ({note})") if note else ""}.</p>',
+        card_metrics.tiles_html(report, where),
+    ]
+    exhibits = list(card_sections.results(report, deep, split, info.space, where))
+    used = card_metrics.used(report, info.space)
+    said += [_exhibit(exhibit) for exhibit in (*exhibits, *([used] if used else []))]
+    leakage = card_sections.leakage(report, deep, split, where)
+    return said if leakage is None else [*said, _section(leakage, level=3)]
+
+
+def _overlap(stats: SubnetworkStats, space: ConceptSpace) -> str:
+    """How much the subnetworks share."""
+    overlap = Exhibit(
+        "overlap",
+        "",
+        masks.CHANCE,
+        masks.overlap_rows(stats, space),
+        "Overlap of each pair of subnetworks, and by chance",
+        overlap_figure(stats, space),
+        percents=("overlap", "by_chance"),
+    )
+    return f"<h2>Overlap between concepts</h2>{_exhibit(overlap)}"
+
+
+def _section(section: Section, level: int = 2) -> str:
+    sentences = "".join(f"<p>{escape(text)}</p>" for text in section.sentences)
+    where = f'<p class="sc-note">{escape(section.where)}</p>' if section.where else ""
+    return (
+        f"<h{level}>{escape(section.title)}</h{level}>{sentences}{where}"
+        f"{''.join(_exhibit(exhibit) for exhibit in section.exhibits)}"
+    )
+
+
+def _exhibit(exhibit: Exhibit) -> str:
+    head = f"<h3>{escape(exhibit.title)}</h3>" if exhibit.title else ""
+    note = f'<p class="sc-note">{escape(exhibit.about)}</p>' if exhibit.about else ""
+    chart = ""
+    if exhibit.figure is not None:
+        chart = f'<div role="img" aria-label="{escape(exhibit.alt)}">{_chart(exhibit.figure)}</div>'
+    table = table_html(exhibit.rows, exhibit.alt, exhibit.percents)
+    return f"{head}{note}{chart}{_details(exhibit.what, table)}"
+
+
+def _limits(info: ModelCard, deep: ModelReport | None) -> list[str]:
+    weak, given = card_facts.weak_results(reports(info.metrics)), card_facts.general(info)
+    if deep is None:
+        return [_list([*weak, *given, *card_facts.EXPECTED, card_facts.OVERRIDES])]
+    measured = [*weak, *doubts(deep, info.space)]
+    return [
+        _list(measured) if measured else f"<p>{escape(card_facts.NO_DOUBT)}</p>",
+        "<h3>True of every such model</h3>",
+        _list([*given, card_facts.OVERRIDES]),
+    ]
+
+
+def _list(lines: Sequence[Doubt]) -> str:
+    items = "".join(f"<li><strong>{escape(line.about)}</strong> {escape(line.text)}</li>" for line in lines)
+    return f"<ul>{items}</ul>"
+
+
+def _library() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return f"<script>{get_plotlyjs()}</script>"
+
+
+def _chart(figure: go.Figure) -> str:
+    figure.update_layout(template="none")
+    config = {"displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": True}
+    height = f"{int(figure.layout.height or 300)}px"
+    return str(figure.to_html(config, full_html=False, include_plotlyjs=False, default_height=height))
+
+
+def _details(title: str, body: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
