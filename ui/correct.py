@@ -83,6 +83,7 @@ def _section(
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.
         loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
+        memory.collect()
         memory.give_back()
         rerun.page()
 

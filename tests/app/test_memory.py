@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -32,3 +33,20 @@ def test_what_stays_is_not_searched_again() -> None:
         assert not any(item is kept for item in gc.get_objects())
     finally:
         gc.unfreeze()
+
+
+def test_what_only_refers_to_itself_is_freed() -> None:
+    class Ring:
+        own: Ring
+
+    ring = Ring()
+    ring.own = ring
+    seen = weakref.ref(ring)
+    gc.disable()
+    try:
+        del ring
+        assert seen() is not None
+        memory.collect()
+        assert seen() is None
+    finally:
+        gc.enable()
