@@ -33,13 +33,15 @@ _WORDS = (
 )
 
 
-def make_tiny(arch: str, seed: int = 0, density: float | None = 0.25) -> ConceptModel:
+def make_tiny(
+    arch: str, seed: int = 0, density: float | None = 0.25, space: ConceptSpace = SPACE
+) -> ConceptModel:
     """A random model of ``arch`` (one of `ARCHITECTURES`); ``density`` None makes it a dense CBM."""
     tokenizer = _tokenizer(arch)
     torch_state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed)
-        network = SparseCBM(build_backbone(_config(arch, tokenizer)), SPACE)
+        network = SparseCBM(build_backbone(_config(arch, tokenizer)), space)
         # Weights large enough that scores differ clearly from word to word.
         for parameter in network.encoder.parameters():
             if parameter.dim() == 2:

@@ -42,7 +42,7 @@ def show(
 
 def _seen(state: AppState) -> tuple[object, ...]:
     """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
-    return state.history.steps, state.attempt, state.settings
+    return state.turn, state.history.steps, state.attempt, state.settings
 
 
 @st.fragment

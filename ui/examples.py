@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "assets" / "reviews" / "examples.json"
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "reviews"
+FILES = "examples*.json"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,10 @@ class Example:
 
 @cache
 def examples_for(concepts: tuple[str, ...]) -> dict[str, Example]:
-    """The examples by name, in order; none where they speak of other things than the model does."""
-    if not EXAMPLES.is_file():
-        return {}
-    rows = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]
+    """The examples by name, in order; none where all of them speak of other things than the model does."""
     return {
         row["id"]: Example(row["id"], row["title"], row["text"])
-        for row in rows
+        for file in sorted(FOLDER.glob(FILES))
+        for row in json.loads(file.read_text(encoding="utf-8"))["examples"]
         if set(concepts) <= set(row["concepts"])
     }

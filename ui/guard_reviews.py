@@ -8,21 +8,24 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsecbm_core.errors import DataError, InputError
-from ui.examples import Example
+from sparsecbm_core.errors import DataError, InputError, SettingsError
+from ui.examples import Example, examples_for
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.data.types import ReviewDataset
 
-FILE = Path(__file__).resolve().parents[1] / "assets" / "reviews" / "guard.csv"
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "reviews"
+FILES = "guard*.csv"
 NAME, SPLIT, LABELS = "guard reviews", "guard", ("label", "stars")
 LARGEST = 2_000  # reviews of a visitor's own: they are read again at every correction
 
 
 def bundled(space: ConceptSpace) -> ReviewDataset | None:
-    """The app's own guard reviews; None where they speak of other things than the model does."""
-    return _bundled(FILE, space.concepts, space.states, space.labels) if FILE.is_file() else None
+    """The app's own guard reviews for a model; None where all of them speak of other things than it does."""
+    files = sorted(FOLDER.glob(FILES))
+    found = (_bundled(file, space.concepts, space.states, space.labels) for file in files)
+    return next((reviews for reviews in found if reviews is not None), None)
 
 
 def own(content: bytes, file: str, space: ConceptSpace) -> ReviewDataset:
@@ -49,6 +52,12 @@ def examples(reviews: ReviewDataset) -> dict[str, Example]:
     }
 
 
+def known_texts(space: ConceptSpace) -> dict[str, Example]:
+    """Every review that an address can name where this model is chosen: examples first, in their order."""
+    on_guard = bundled(space)
+    return {**examples_for(space.concepts), **({} if on_guard is None else examples(on_guard))}
+
+
 @cache
 def _bundled(
     file: Path, concepts: tuple[str, ...], states: tuple[str, ...], labels: tuple[str, ...]
@@ -57,7 +66,7 @@ def _bundled(
 
     try:
         return _read(file, ConceptSpace(concepts, states, labels))
-    except DataError:
+    except (DataError, SettingsError):  # other columns, or a concept that is called as one of ours
         return None
 
 

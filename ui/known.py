@@ -17,10 +17,18 @@ class Source:
     home: str
 
 
+IMDB_C = Source(
+    "IMDB-C (Tan et al., 2023)",
+    "Films",
+    "licence: see the authors' repository",
+    "https://github.com/Zhen-Tan-dmml/CBM_NLP",
+)
 DATA = {
     "CEBaB": Source(
         "CEBaB (Abraham et al., 2022)", "Restaurants", "CC BY 4.0", "https://cebabing.github.io/CEBaB/"
     ),
+    # Labelled by people or by a machine, or both together.
+    **dict.fromkeys(("IMDB-C", "IMDB-C manual", "IMDB-C generated"), IMDB_C),
 }
 ENCODERS = {
     "all-MiniLM-L6-v2": Source(

@@ -58,8 +58,7 @@ def set_note(state: AppState, correction: Correction, note: str) -> None:
 def use(state: AppState, corrections: Sequence[Correction]) -> None:
     """Load kept corrections into this session, in the order they were kept."""
     before = len(state.history.steps)
-    state.touched, state.attempt = True, None
-    state.history.add(*map(kept.as_step, corrections))
+    state.use(list(map(kept.as_step, corrections)))
     new = len(state.history.steps) - before
     known = len(corrections) - new
     verb = "is" if new == 1 else "are"

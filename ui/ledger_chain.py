@@ -63,19 +63,19 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
             return
         rerun.page()
     if missing:
-        _offer(place, state, len(steps), len(points), len(guard.reviews))
+        _offer(place, state, len(steps), len(points), len(guard.reviews), base.fingerprint)
     if len(points) > 1:
         from sparsecbm_core.evaluate.chain import ChainAccuracy
 
         _result(ChainAccuracy(guard.reviews.name, len(guard.reviews), tuple(points)), base.space)
 
 
-def _offer(place: DeltaGenerator, state: AppState, total: int, known: int, reviews: int) -> None:
+def _offer(place: DeltaGenerator, state: AppState, total: int, known: int, reviews: int, model: str) -> None:
     begun = known > 1
     said = (
         f"Stopped after {known - 1} of {total}."
         if begun
-        else f"Reads {reviews:,} reviews once for each correction{_estimate(total)}."
+        else f"Reads {reviews:,} reviews once for each correction{_estimate(model, total)}."
     )
     with place.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -123,7 +123,7 @@ def _measure(
         left = ""
         if reads.fresh:
             each = (time.monotonic() - began) / reads.fresh
-            _speed().put("seconds", each, 1)
+            _speed().put(base.fingerprint, each, 1)
             left = f", about {_seconds(each * (total - done))} left"
         bar.progress(done / total, f"{done:,} of {counted(total, 'correction')} measured{left}")
 
@@ -191,8 +191,8 @@ def _went(before: float, after: float) -> str:
     return f"{was} right, as before" if was == now else f"{now} right, {was} before"
 
 
-def _estimate(total: int) -> str:
-    each = _speed().get("seconds")
+def _estimate(model: str, total: int) -> str:
+    each = _speed().get(model)
     return "" if each is None else f", about {_seconds(each * total)}"
 
 
@@ -216,5 +216,5 @@ def _readings() -> Recent[torch.Tensor]:
 
 @st.cache_resource(show_spinner=False)
 def _speed() -> Recent[float]:
-    """Seconds that a reading took lately."""
-    return Recent(entries=1, size=1, seconds=86_400)
+    """Seconds that a reading took lately, by the fingerprint of the model."""
+    return Recent(entries=8, size=8, seconds=86_400)

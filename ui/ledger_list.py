@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,13 @@ ABOUT = (
     "They stay until somebody reverts them, for everybody who uses this ledger. Use them to have them here."
 )
 EMPTY = (
-    "No correction is kept yet. On Explain, choose another state for a concept that the model got wrong, and "
-    "keep the correction."
+    "No correction is kept yet for this model. On Explain, choose another state for a concept that it got "
+    "wrong, and keep the correction."
+)
+ABSENT = "They belong to models with these fingerprints, and cannot be used with the one loaded here."
+ELSEWHERE = (
+    "A correction can be used only with its own model. One that has a name here can be chosen beside the "
+    "title; the others are told by their fingerprints."
 )
 EXPLAIN_PAGE = "pages/views/explain.py"
 ANY_CONCEPT, ANY_STATE = "any concept", "any state"
@@ -39,8 +44,10 @@ def show(
     ledger: Ledger,
     own: Sequence[Correction],
     others: Sequence[Correction],
+    titles: Mapping[str, str],
 ) -> None:
-    """``own`` are the corrections of this model, ``others`` those of other models, as they were kept."""
+    """``own`` are the corrections of this model, ``others`` those of other models, as they were kept;
+    ``titles`` are those of the models that can be chosen, by their fingerprints."""
     parts.section("Kept", ABOUT if own else EMPTY)
     if own:
         _filter(state.corrections, base.space)
@@ -49,7 +56,7 @@ def show(
         st.page_link(EXPLAIN_PAGE, label="Make the first correction", icon=":material/arrow_forward:")
     _import(state, base)
     if others:
-        _others(others, base.space)
+        _others(others, base.space, titles)
 
 
 def chosen(corrections: Sequence[Correction], choice: LedgerChoice) -> list[Correction]:
@@ -140,7 +147,9 @@ def _found(
     with st.container(key="kept_list", gap="xsmall"):
         for correction in shown:
             _row(state, base, ledger, correction, correction.patch.edit.fingerprint() in used)
-    turner(found, number, f"kept_page_{choice.filters}", lambda page: setattr(choice, "page", page))
+    turner(
+        found, number, state.keyed(f"kept_page_{choice.filters}"), lambda page: setattr(choice, "page", page)
+    )
 
 
 def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correction, used: bool) -> None:
@@ -157,7 +166,7 @@ def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correc
 
 def _import(state: AppState, base: ConceptModel) -> None:
     choice = state.corrections
-    key = f"import_patches_{choice.uploads}"
+    key = state.keyed(f"import_patches_{choice.uploads}")
     with st.expander("Bring corrections in from files", type="compact", key="import"):
         st.file_uploader(
             "Patch files, or a zip of them as saved here",
@@ -177,8 +186,8 @@ def _take_in(state: AppState, base: ConceptModel, key: str) -> None:
         state.corrections.uploads += 1
 
 
-def _others(others: Sequence[Correction], space: ConceptSpace) -> None:
-    """What the ledger keeps for models that are not loaded: to know of, not to use."""
+def _others(others: Sequence[Correction], space: ConceptSpace, titles: Mapping[str, str]) -> None:
+    """What the ledger keeps for models that are not looked at: to know of, not to use."""
     models = len({correction.model for correction in others})
     box = st.expander(
         f"{counted(len(others), 'correction')} of {counted(models, 'other model')}",
@@ -191,7 +200,7 @@ def _others(others: Sequence[Correction], space: ConceptSpace) -> None:
     rows = [
         {
             "number": str(correction.id),
-            "model": correction.model,
+            "model": titles.get(correction.model, correction.model),
             "corrected": title(correction.patch, space),
             "made": when(correction.created),
             "note": short(correction.note),
@@ -199,7 +208,6 @@ def _others(others: Sequence[Correction], space: ConceptSpace) -> None:
         for correction in reversed(others)
     ]
     with box:
-        parts.caption(
-            "They belong to models with these fingerprints, and cannot be used with the one loaded here."
-        )
+        here = any(correction.model in titles for correction in others)
+        parts.caption(ELSEWHERE if here else ABSENT)
         st.html(table_html(rows, "Corrections of other models"))

@@ -9,6 +9,7 @@ import streamlit as st
 from sparsecbm_core.errors import SparseCBMError
 from ui import announce, guard_reviews, kept, ledger_chain, ledger_list, ledger_session, loader, parts
 from ui.guard import Guard
+from ui.models import Offer
 from ui.state import AppState
 from ui.text import plain
 
@@ -22,7 +23,7 @@ ABOUT = (
 DENSE = "This model is dense: it has no masks, so there is nothing in it to correct."
 
 
-def show(state: AppState, info: loader.ModelCard) -> None:
+def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
     parts.lead(ABOUT)
     _tell(state)
     with st.spinner("Loading the model…"):
@@ -41,7 +42,8 @@ def show(state: AppState, info: loader.ModelCard) -> None:
         parts.section("Kept")
         st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")
     else:
-        ledger_list.show(state, base, ledger, own, others)
+        titles = {card.fingerprint: card.title for card in offer.cards.values() if card.fingerprint}
+        ledger_list.show(state, base, ledger, own, others, titles)
     guard = Guard(info.folder, state.guard_reviews or guard_reviews.bundled(info.space))
     active = [correction for correction in own if correction.active]
     ledger_chain.show(state, base, guard, [kept.as_step(correction) for correction in active])

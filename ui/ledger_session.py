@@ -37,7 +37,7 @@ def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Cor
         with st.container(key="session_chain", gap="xsmall"):
             for position, step in shown:
                 _row(state, base.space, masks, steps, position, known.get(step.edit))
-        turner(steps, number, "session_page", lambda page: setattr(choice, "session_page", page))
+        turner(steps, number, state.keyed("session_page"), lambda page: setattr(choice, "session_page", page))
     _buttons(state)
 
 

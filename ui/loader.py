@@ -6,7 +6,6 @@ What needs torch is imported inside the functions, so that a page can paint befo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
+from sparsecbm_core.files import read_json
 from ui import memory
 from ui.known import model_title
 from ui.recent import Recent
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
 
-VARIABLE = "SPARSECBM_MODEL"
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models" / "cebab-minilm"
+FILES = CONFIG, WEIGHTS, MASKS = "config.json", "model.safetensors", "masks.safetensors"
 TILE_CELLS, IMAGE_CELLS = (2, 6), (12, 12)
 # Steps of integrated gradients. Against 96 steps the scores of the example reviews are off by at most 3 % of
 # the strongest word's, less than a colour shows, and take three quarters of the time of the usual 32.
@@ -39,7 +39,11 @@ STEPS = 24
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model folder says about itself in JSON: enough to paint a page without the model."""
+    """What a model folder says about itself in JSON: enough to paint a page without the model.
+
+    ``stamp`` changes with the files. ``fingerprint`` is that of weights and masks, as the folder has it;
+    older folders say nothing of it.
+    """
 
     folder: Path
     stamp: tuple[int, ...]
@@ -48,44 +52,59 @@ class ModelCard:
     space: ConceptSpace
     training: dict[str, Any]
     metrics: dict[str, Any]
+    fingerprint: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells one model from another, wherever its folder is."""
+        return self.fingerprint or f"{self.folder.absolute()} {self.stamp}"
 
 
-def model_folder() -> Path:
-    """The bundled model, or the folder that the environment names."""
-    return Path(os.environ.get(VARIABLE) or BUNDLED)
+def card(folder: Path) -> ModelCard:
+    """The records of the model in a folder; `CheckpointError` in one line where it cannot be used.
 
-
-def card() -> ModelCard:
-    """The model's own records; `CheckpointError` in one line where there is no usable folder."""
-    folder = model_folder()
-    config = _json(folder / "config.json")
+    Weights and masks are only looked at for being whole.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{folder} is not a model folder: {file.name} is missing")
+    config = read_json(file)
     try:
         space = ConceptSpace.from_dict(config["space"])
-    except (KeyError, SparseCBMError) as error:
-        raise CheckpointError(f"{folder / 'config.json'} is not usable: {error}") from error
-    kind = str(config.get("kind"))
+    except (KeyError, ValueError, SparseCBMError) as error:
+        raise CheckpointError(f"{file} is not usable: {error}") from error
+    kind, training = str(config.get("kind")), config.get("training", {})
     if kind == "standard":
         raise CheckpointError(f"{folder} holds a standard classifier, which has no concepts to explain")
-    files = [folder / name for name in ("config.json", "model.safetensors", "masks.safetensors")]
-    stamp = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
-    metrics_file = folder / "metrics.json"
-    metrics = _json(metrics_file) if metrics_file.is_file() else {}
-    training = config.get("training", {})
     if not isinstance(training, dict) or not isinstance(training.get("settings", {}), dict):
-        raise CheckpointError(f"{folder / 'config.json'} is not usable: training must be a JSON object")
-    return ModelCard(folder, stamp, model_title(folder.name, training), kind, space, training, metrics)
+        raise CheckpointError(f"{file} is not usable: training must be a JSON object")
+    tensors = [folder / name for name in (WEIGHTS, *([MASKS] if kind == "sparse" else []))]
+    for path in tensors:
+        _check(path)
+    metrics_file, said = folder / "metrics.json", config.get("fingerprint")
+    return ModelCard(
+        folder,
+        tuple(path.stat().st_mtime_ns for path in (file, *tensors)),
+        model_title(folder.absolute().name, training),
+        kind,
+        space,
+        training,
+        read_json(metrics_file) if metrics_file.is_file() else {},
+        said if isinstance(said, str) else None,
+    )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _check(path: Path) -> None:
+    """Whether a safetensors file is there and whole: its head is read, and whether its length fits."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(f"{path.parent} is not a complete model folder: {path.name} is missing")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} is not a model folder: {path.name} is missing") from None
-    except (OSError, ValueError) as error:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} is damaged: it holds no JSON object")
-    return data
 
 
 def model(info: ModelCard) -> ConceptModel:
@@ -93,7 +112,8 @@ def model(info: ModelCard) -> ConceptModel:
     return _load(str(info.folder), info.stamp)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+# Room for two models, and for what takes the place of their files while the old ones are still in use.
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _load(folder: str, stamp: tuple[int, ...]) -> ConceptModel:
     import torch
 
@@ -165,7 +185,7 @@ def stats(model: ConceptModel) -> SubnetworkStats | None:
     return None if model.masks is None else _stats(model, model.fingerprint)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _stats(_model: ConceptModel, fingerprint: str) -> SubnetworkStats | None:
     from sparsecbm_core.explain.subnetworks import subnetwork_stats
 
@@ -193,7 +213,8 @@ def _bits(masks: MaskSet, k: int) -> str:
     return digest.hexdigest()
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+# Twelve concepts of two models in two sizes, and those that corrections change.
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _image(
     _masks: MaskSet, _matrices: Sequence[MatrixInfo], concept: str, bits: str, cells: tuple[int, int]
 ) -> DensityImage:

@@ -58,7 +58,7 @@ def show(base: ConceptModel, now: ConceptModel, concept: str) -> None:
     st.page_link(MASKS_PAGE, label="Down to the single weight", icon=":material/grid_on:")
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=24, show_spinner=False)
 def _picture(_view: View, _top: float, key: str) -> go.Figure:
     figure = _map(_view) if _view.kind == DIFFERENCE else density_figure(density(_view), _top)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})

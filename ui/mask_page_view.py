@@ -134,14 +134,14 @@ def density(view: View) -> DensityImage:
     return _density(view, view.key)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _density(_view: View, key: str) -> DensityImage:
     from sparsecbm_core.explain.subnetworks import density_image
 
     return density_image(common(_view), _view.matrices, _view.concept, loader.IMAGE_CELLS)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _changes(_view: View, key: str) -> MaskChanges:
     from sparsecbm_core.explain.mask_changes import mask_changes
 

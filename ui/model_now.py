@@ -37,13 +37,14 @@ def holding(steps: Steps, text: str) -> Steps:
 
 
 def model_now(base: ConceptModel, steps: Sequence[Step]) -> ConceptModel:
-    """``base`` under the corrections ``steps``; ``base`` itself where there is none.
+    """``base`` under those of the corrections ``steps`` that are its own; where there is none, ``base``.
 
     The corrected models are shared and few: sessions keep the flips, and what was forgotten is made again.
     """
-    if not steps:
+    own = [step for step in steps if step.patch.model == base.fingerprint]
+    if not own:
         return base
-    edit = net(steps)
+    edit = net(own)
     if not edit.size:
         return base
     key = (base.fingerprint, edit.fingerprint())
@@ -64,4 +65,4 @@ def remember(base: ConceptModel, edit: MaskEdit, corrected: ConceptModel) -> Non
 
 @st.cache_resource(show_spinner=False)
 def _models() -> Recent[ConceptModel]:
-    return Recent(entries=8, size=LARGEST, seconds=3600)
+    return Recent(entries=16, size=LARGEST, seconds=3600)

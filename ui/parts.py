@@ -9,30 +9,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
-from sparsecbm_core.errors import SparseCBMError
-from ui import loader
+from sparsecbm_core.errors import CheckpointError, SparseCBMError
 from ui.exports import csv_bytes
+from ui.models import VARIABLE, Offer, offered
 from ui.table import table_html
 from ui.text import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-CARD_PAGE = "pages/views/model_card.py"
 CSV, JSON, HTML = "text/csv", "application/json", "text/html"
 Rows = Sequence[Mapping[str, Any]]
 FileRows = Rows | Callable[[], Rows] | None
-
-
-def title(text: str, model: loader.ModelCard, link: bool = True) -> None:
-    """The page's title, and beside it the model, as a link to its card."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title(text, anchor=False)
-        with st.container(width="content", key="model_pill"):
-            if link:
-                st.page_link(CARD_PAGE, label=plain(model.title))
-            else:
-                st.html(f'<span class="sc-pill">{escape(model.title)}</span>', width="content")
 
 
 def section(text: str, about: str | None = None, help: str | None = None) -> None:
@@ -147,19 +135,20 @@ def take_over(key: str, setter: Callable[[Any], None]) -> None:
     setter(st.session_state[key])
 
 
-def model_card() -> loader.ModelCard:
-    """The model's records; where there is none, one clear message and nothing else."""
-    try:
-        return loader.card()
-    except SparseCBMError as error:
-        model_problem(error)
+def models() -> Offer:
+    """The models to choose from; where there is none, one clear message and nothing else."""
+    offer = offered()
+    if not offer.cards:
+        model_problem(CheckpointError("; ".join(offer.problems)))
+    return offer
 
 
 def model_problem(error: SparseCBMError) -> NoReturn:
+    remedy = "Choose another model above, put" if offered().several else "Put"
     st.error(
         f"**The model cannot be loaded.** {plain(str(error))}\n\n"
-        f"Put a model folder there, or name another one in the environment variable "
-        f"`{loader.VARIABLE}` and start the app again.",
+        f"{remedy} a model folder there, or name another one in the environment variable "
+        f"`{VARIABLE}` and start the app again.",
         icon=":material/error:",
     )
     st.stop()

@@ -17,21 +17,22 @@ UPLOAD = "open_saved"
 
 
 def show_upload(state: AppState) -> None:
+    key = state.keyed(UPLOAD)
     with st.expander("Open a saved explanation", type="compact", expanded=state.refused is not None):
         st.file_uploader(
             "An explanation saved here as JSON",
             type="json",
-            key=UPLOAD,
+            key=key,
             on_change=_open,
-            args=(state,),
+            args=(state, key),
         )
         if state.refused:
             st.error(state.refused, icon=":material/error:")
 
 
-def _open(state: AppState) -> None:
+def _open(state: AppState, key: str) -> None:
     state.touched, state.refused = True, None
-    file = st.session_state[UPLOAD]
+    file = st.session_state[key]
     if file is None:
         return
     try:

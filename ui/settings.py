@@ -123,13 +123,13 @@ def _automatic(state: AppState, most: float, automatic: bool) -> None:
 
 
 def _own_reviews(state: AppState, space: ConceptSpace) -> None:
-    columns = ", ".join(("text", "label", *space.concepts))
+    columns, key = ", ".join(("text", "label", *space.concepts)), state.keyed(FILE)
     st.file_uploader(
         "Guard reviews of your own (CSV)",
         type="csv",
-        key=FILE,
+        key=key,
         on_change=_open,
-        args=(state, space),
+        args=(state, space, key),
         help=f"One labelled review a line, with the columns {columns}. They stay in this session.",
     )
     if state.guard_refused:
@@ -141,9 +141,9 @@ def _own_reviews(state: AppState, space: ConceptSpace) -> None:
             st.button("Use the bundled ones", on_click=_close, args=(state,), key="guard_bundled")
 
 
-def _open(state: AppState, space: ConceptSpace) -> None:
+def _open(state: AppState, space: ConceptSpace, key: str) -> None:
     state.touched, state.guard_refused = True, None
-    file = st.session_state[FILE]
+    file = st.session_state[key]
     if file is None:
         return
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,58 +13,40 @@ from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
 from sparsecbm_core.figures import breakdown
 from ui.examples import Example
-from ui.ledger_choice import LedgerChoice
-from ui.live import OVERRIDE, Attempt, Request, Settings
-from ui.mask_choice import MaskChoice
-from ui.steps import History, Step
+from ui.live import OVERRIDE, Request
+from ui.of_model import OfModel
+from ui.steps import Step
 
 if TYPE_CHECKING:
-    from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.intervene.dose import DoseResponse
+    from ui.loader import ModelCard
 
 KEY = "app_state"
-PARAMETERS = ("example", "concept", "method")
 
 
 @dataclass
-class AppState:
+class AppState(OfModel):
     """One visitor's session. Widgets show it and change it in callbacks; nothing else is kept.
 
-    ``own_text`` is the last text that was not an example, ``shown_text`` what the text field was last
-    given. ``saved`` is an explanation opened from a file, shown in place of a new one. ``concept`` None
-    stands for the one, of those mentioned, that moves the label most. ``overrides`` are concept → state set
-    by hand, ``past`` what they were before each change, newest last. ``history`` holds the corrections of
-    the model itself, which stay when the text changes; ``settings`` say how to correct. ``request`` is a
-    correction asked for and not yet begun, ``attempt`` one that was not taken over: not reached, refused, or
-    waiting for a yes, ``dose`` the last dose-response and of what it is. ``guard_reviews`` are a visitor's
-    own, in place of the bundled ones, ``guard_refused`` says why they were not taken. ``not_kept`` says why
-    the ledger did not take a correction, ``notice`` why a text, ``refused`` why a file was not taken.
-    ``address`` is what the address last showed, ``page`` the page last run; ``touched`` is set while a run
-    answers a widget, ``followed`` while it follows the address.
+    ``card`` is the model that is looked at, ``model`` its name in the address, which is there if there are
+    ``several``. ``picked`` is one chosen and not yet taken up, ``unknown`` a name in the address that no
+    model has. ``left`` holds what belongs to other models, by their identity, and ``turn`` counts changes
+    of model. ``own_text`` is the last text that was not an example, ``shown_text`` what the text field was
+    last given. ``notice`` says why a text, ``refused`` why a file was not taken. ``address`` is what the
+    address last showed, ``page`` the page last run; ``touched`` is set while a run answers a widget,
+    ``followed`` while it follows the address.
     """
 
-    text: str = ""
-    example: str | None = None
+    card: ModelCard | None = None
+    model: str | None = None
+    several: bool = False
+    picked: str | None = None
+    unknown: str | None = None
+    left: dict[str, OfModel] = field(default_factory=dict)
+    turn: int = 0
     own_text: str | None = None
     shown_text: str | None = None
-    saved: Explanation | None = None
-    concept: str | None = None
     method: str = DEFAULT_METHOD
     relative: bool = True
-    against: str | None = None
-    split: str | None = None
-    overrides: dict[str, str] = field(default_factory=dict)
-    past: list[dict[str, str]] = field(default_factory=list)
-    history: History = field(default_factory=History)
-    settings: Settings = field(default_factory=Settings)
-    request: Request | None = None
-    attempt: Attempt | None = None
-    masks: MaskChoice = field(default_factory=MaskChoice)
-    corrections: LedgerChoice = field(default_factory=LedgerChoice)
-    dose: tuple[object, DoseResponse] | None = None
-    guard_reviews: ReviewDataset | None = None
-    guard_refused: str | None = None
-    not_kept: str | None = None
     notice: str | None = None
     refused: str | None = None
     address: dict[str, str] = field(default_factory=dict)
@@ -72,6 +54,49 @@ class AppState:
     started: bool = False
     touched: bool = False
     followed: bool = False
+
+    def pick(self, name: str) -> None:
+        """Choose another model, which the page takes up when it runs."""
+        self.touched, self.picked, self.unknown = True, name, None
+
+    def switch(self, name: str, card: ModelCard, known: Callable[[], Mapping[str, Example]]) -> None:
+        """Go on with a model: with what was done to it before, and not with what was done to another.
+
+        A text of one's own stays. An example stays if it is among the texts ``known`` to go with this model;
+        otherwise what was last read with this model takes its place, at first the opening example.
+        """
+        before, self.model, self.card = self.card, name, card
+        if before is None or before.identity == card.identity:
+            return
+        text, example = self.text, self.example
+        self.request = None  # whoever leaves has called it off
+        self.left[before.identity] = self.put_aside()
+        self.take_up(self.left.pop(card.identity, OfModel()))
+        self.turn += 1
+        self.notice = self.refused = None
+        if self.started:
+            self._go_on_with(text, example, known())
+
+    def _go_on_with(self, text: str, example: str | None, known: Mapping[str, Example]) -> None:
+        """Choose the text after a change of model: ``text`` was shown with the other one."""
+        same = next((item for item in known.values() if item.text == text), None)
+        if example is None:
+            shown: tuple[str, str | None] = text, None
+        elif same is not None:
+            shown = text, same.id
+        elif self.text:
+            shown = self.text, self.example
+        else:
+            first = next(iter(known.values()), None)
+            shown = (self.own_text or "", None) if first is None else (first.text, first.id)
+        if shown != (self.text, self.example):
+            self.show_text(*shown)
+        elif self.example is None:
+            self.own_text = self.text
+
+    def keyed(self, key: str) -> str:
+        """A widget's key that is another after a change of model, so that it begins anew."""
+        return f"{key}-{self.turn}" if self.turn else key
 
     def show_text(self, text: str, example: str | None = None) -> None:
         """Explain another text: what was set by hand belonged to the old one."""
@@ -116,6 +141,8 @@ class AppState:
     def override(self, concept: str, state: str | None) -> None:
         """Set a concept by hand, also to the model's own state; None lets the model decide again."""
         self.touched = True
+        if not self._has(concept):
+            return
         changed = {name: value for name, value in self.overrides.items() if name != concept}
         if state is not None:
             changed[concept] = state
@@ -142,7 +169,8 @@ class AppState:
         does not show the new rule yet.
         """
         self.touched, self.attempt, self.not_kept = True, None, None
-        self.request = None if wanted is None else Request(self.text, concept, wanted)
+        asked = wanted is not None and self._has(concept)
+        self.request = Request(self.text, concept, str(wanted)) if asked else None
         self._without_correcting()
 
     def set(self, **settings: Any) -> None:
@@ -161,13 +189,23 @@ class AppState:
     def take_over(self, step: Step) -> None:
         """Go on with the model as a correction leaves it."""
         self.touched, self.attempt, self.request = True, None, None
-        self.concept = step.patch.concept
-        self.history.add(step)
+        if self._own(step):
+            self.concept = step.patch.concept
+            self.history.add(step)
 
     def use(self, steps: Sequence[Step]) -> None:
         """Add corrections that were kept to those of this session."""
         self.touched, self.attempt = True, None
-        self.history.add(*steps)
+        self.history.add(*filter(self._own, steps))
+
+    def _own(self, step: Step) -> bool:
+        """Whether a correction is of the model that is looked at: a click may come from a page that still
+        shows another. Older folders do not say what their model is."""
+        return self.card is None or self.card.fingerprint in (None, step.patch.model)
+
+    def _has(self, concept: str) -> bool:
+        """Whether the model has the concept: see above."""
+        return self.card is None or concept in self.card.space.concepts
 
     def leave(self) -> None:
         """Not to take over what was tried."""
@@ -196,7 +234,8 @@ class AppState:
     def parameters(self) -> dict[str, str]:
         """What the address shows: names only, never the review."""
         method = None if self.method == DEFAULT_METHOD else self.method
-        values = {"example": self.example, "concept": self.concept, "method": method}
+        model = self.model if self.several else None
+        values = {"model": model, "example": self.example, "concept": self.concept, "method": method}
         return {name: value for name, value in values.items() if value is not None}
 
     def apply(
@@ -230,39 +269,3 @@ def current() -> AppState:
         st.session_state[KEY] = AppState()
     state: AppState = st.session_state[KEY]
     return state
-
-
-def read_address(
-    state: AppState,
-    page: str,
-    examples: Mapping[str, Example],
-    concepts: tuple[str, ...],
-    methods: Mapping[str, object],
-) -> None:
-    """Follow the address where it was opened, or changed by going back.
-
-    Coming from another page the address is empty and the state stays as it was. A run that answers
-    a widget may still bring the address from before the last change: it is not followed then.
-    """
-    given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
-    went_back = state.started and state.page == page and given != state.address and not state.touched
-    if not state.started or went_back or (given and state.page != page):
-        state.apply(given, examples, concepts, methods)
-    if went_back:
-        state.address = given
-    state.page, state.touched, state.followed = page, False, went_back
-
-
-def write_address(state: AppState) -> None:
-    """Show the state in the address, leaving parameters of others alone.
-
-    One message for all of it, or the browser's history would get an entry for each parameter. Whoever
-    went back stays at the address they went to, or they could never leave.
-    """
-    if state.followed:
-        return
-    wanted = state.parameters()
-    if {name: st.query_params[name] for name in PARAMETERS if name in st.query_params} != wanted:
-        others = {name: st.query_params.get_all(name) for name in st.query_params if name not in PARAMETERS}
-        st.query_params.from_dict({**others, **wanted})
-    state.address = wanted

@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from ui import ledger_list, ledger_page, parts
+from ui import ledger_list, ledger_page, parts, picker
+from ui.address import MODEL, read_model, write_address
 from ui.state import current
 
 state = current()
-state.page = "corrections"
+models = parts.models()
+card = read_model(state, "corrections", models)
 if state.corrections.leave:
     state.corrections.leave = False
     st.switch_page(ledger_list.EXPLAIN_PAGE)
-info = parts.model_card()
-parts.title("Corrections", info)
-ledger_page.show(state, info)
+write_address(state, MODEL)
+picker.title("Corrections", state, models, card)
+ledger_page.show(state, card, models)

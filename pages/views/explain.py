@@ -21,30 +21,30 @@ from ui import (
     memory,
     override,
     parts,
+    picker,
     rerun,
     review_form,
     saved,
 )
+from ui.address import read_address, write_address
 from ui.examples import examples_for
 from ui.guard import Guard
 from ui.model_now import holding, model_now
 from ui.pathway import WAITING
-from ui.state import current, read_address, write_address
+from ui.state import current
 
 state = current()
-card = parts.model_card()
+models = parts.models()
+card = read_address(state, "explain", models, METHODS)
 examples = examples_for(card.space.concepts)
-on_guard = guard_reviews.bundled(card.space)
-known_texts = {**examples, **({} if on_guard is None else guard_reviews.examples(on_guard))}
-read_address(state, "explain", known_texts, card.space.concepts, METHODS)
 
-parts.title("Why this label?", card)
+picker.title("Why this label?", state, models, card)
 in_use = st.empty()
 offer = st.empty()
 said = st.container(key="said")
 left, right = st.columns([1.05, 1], gap="medium")
 with left:
-    count = review_form.show(state, examples, known_texts)
+    count = review_form.show(state, examples, guard_reviews.known_texts(card.space))
 with right:
     box = st.container(border=True, height="stretch", key="answer")
 write_address(state)
@@ -102,7 +102,7 @@ way, correction, weights = (st.container() for _ in range(3))
 with way:
     place = how.show(state, model, explanation, space, concept)
 if model is not None:
-    guard = Guard(card.folder, state.guard_reviews or on_guard)
+    guard = Guard(card.folder, state.guard_reviews or guard_reviews.bundled(card.space))
     with correction:
         if by_hand:
             override.show(state, explanation, space, result)

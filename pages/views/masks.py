@@ -4,18 +4,17 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import loader, mask_page, parts
-from ui.examples import examples_for
-from ui.state import current, read_address, write_address
+from ui import loader, mask_page, parts, picker
+from ui.address import read_address, write_address
+from ui.state import current
 from ui.text import plain
 
 state = current()
-card = parts.model_card()
-space = card.space
-read_address(state, "masks", examples_for(space.concepts), space.concepts, METHODS)
+models = parts.models()
+card = read_address(state, "masks", models, METHODS)
 write_address(state)
 
-parts.title("Masks", card)
+picker.title("Masks", state, models, card)
 with st.spinner("Loading the model…"):
     try:
         base = loader.model(card)

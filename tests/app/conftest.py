@@ -103,10 +103,11 @@ def ledger(ledger_file: Path) -> Iterator[Ledger]:
 def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path, guard_file: Path, ledger_file: Path) -> Start:
     """Starts the app as a new visitor sees it: ``start(concept="food")`` opens ``/?concept=food``."""
 
-    def begin(folder: Path = model_folder, page: str | None = None, **parameters: str) -> AppTest:
+    def begin(folder: Path | str = model_folder, page: str | None = None, **parameters: str) -> AppTest:
         monkeypatch.setenv("SPARSECBM_MODEL", str(folder))
         monkeypatch.setenv("SPARSECBM_LEDGER", str(ledger_file))
-        monkeypatch.setattr("ui.guard_reviews.FILE", guard_file)
+        monkeypatch.setattr("ui.guard_reviews.FOLDER", guard_file.parent)
+        monkeypatch.setattr("ui.models.MODELS", model_folder.parent / "none")
         monkeypatch.chdir(ROOT)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         for name, value in parameters.items():
