@@ -147,7 +147,10 @@ def test_6_training_reads_no_other_split(backbone, tmp_path):
 
 
 def test_11_a_checkpoint_holds_no_pickle(tmp_path, tiny_model):
-    """11: whole models are pickled."""
+    """11: whole models are pickled.
+
+    A checkpoint: its tokenizer is written by another library, which the source does not show.
+    """
     tiny_model.save_pretrained(tmp_path / "model")
     files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt", ".md"}
@@ -159,7 +162,10 @@ def test_11_a_checkpoint_holds_no_pickle(tmp_path, tiny_model):
 
 
 def test_11_a_stopped_run_holds_no_pickle(backbone, tmp_path):
-    """11: whole models are pickled."""
+    """11: whole models are pickled.
+
+    A stopped run: an optimizer's state is what is pickled most often, by whatever name.
+    """
 
     def stop(done, total, message):
         if "sparse epoch" in message:
@@ -174,7 +180,10 @@ def test_11_a_stopped_run_holds_no_pickle(backbone, tmp_path):
 
 
 def test_11_the_source_neither_writes_nor_reads_pickles():
-    """11: whole models are pickled."""
+    """11: whole models are pickled.
+
+    The source: files that no test writes, and pickles of others, which would run code when read.
+    """
     unsafe = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
     for path in Path(sparsecbm_core.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

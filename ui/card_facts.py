@@ -11,7 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import precise_percent
 from ui import loader, masks, parts
-from ui.card_doubts import Doubt, doubts
+from ui.card_doubt import Doubt
+from ui.card_doubts import doubts
 from ui.known import DATA, ENCODERS, Source, encoder_name
 from ui.loader import ModelCard
 from ui.measures import GUARD, Report, number, of_another_model, reports, split_title

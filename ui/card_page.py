@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import overlap_figure
 from ui import card_evaluation, card_facts, card_metrics, card_sections, masks
-from ui.card_doubts import Doubt, doubts
+from ui.card_doubt import Doubt
+from ui.card_doubts import doubts
 from ui.card_exhibits import Exhibit, Section
-from ui.exports import ASSETS
 from ui.known import Source
 from ui.loader import ModelCard
 from ui.measures import Report, measured_on, reports, split_title
-from ui.report import POLICY, STYLE
+from ui.offline import chart, details, page
 from ui.table import table_html
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from sparsecbm_core.evaluate.trust.results import ModelReport
     from sparsecbm_core.explain.subnetworks import SubnetworkStats
 
@@ -45,15 +43,8 @@ def card_html(
     body += ["<h2>When not to trust it</h2>", *_limits(info, deep)]
     if info.training:
         rows = card_facts.setting_rows(info)
-        body += ["<h2>How it was trained</h2>", _details("All settings", table_html(rows, "All settings"))]
-    css = (ASSETS / "parts.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Model card: {escape(info.title)}</title><style>{css}{STYLE}</style>{_library()}</head>"
-        f'<body class="stApp"><main>{"".join(body)}</main></body></html>\n'
-    )
+        body += ["<h2>How it was trained</h2>", details("All settings", table_html(rows, "All settings"))]
+    return page(f"Model card: {info.title}", body)
 
 
 def _facts(info: ModelCard, fingerprint: str) -> str:
@@ -110,11 +101,11 @@ def _section(section: Section, level: int = 2) -> str:
 def _exhibit(exhibit: Exhibit) -> str:
     head = f"<h3>{escape(exhibit.title)}</h3>" if exhibit.title else ""
     note = f'<p class="sc-note">{escape(exhibit.about)}</p>' if exhibit.about else ""
-    chart = ""
+    picture = ""
     if exhibit.figure is not None:
-        chart = f'<div role="img" aria-label="{escape(exhibit.alt)}">{_chart(exhibit.figure)}</div>'
+        picture = f'<div role="img" aria-label="{escape(exhibit.alt)}">{chart(exhibit.figure)}</div>'
     table = table_html(exhibit.rows, exhibit.alt, exhibit.percents)
-    return f"{head}{note}{chart}{_details(exhibit.what, table)}"
+    return f"{head}{note}{picture}{details(exhibit.what, table)}"
 
 
 def _limits(info: ModelCard, deep: ModelReport | None) -> list[str]:
@@ -132,20 +123,3 @@ def _limits(info: ModelCard, deep: ModelReport | None) -> list[str]:
 def _list(lines: Sequence[Doubt]) -> str:
     items = "".join(f"<li><strong>{escape(line.about)}</strong> {escape(line.text)}</li>" for line in lines)
     return f"<ul>{items}</ul>"
-
-
-def _library() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return f"<script>{get_plotlyjs()}</script>"
-
-
-def _chart(figure: go.Figure) -> str:
-    figure.update_layout(template="none")
-    config = {"displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": True}
-    height = f"{int(figure.layout.height or 300)}px"
-    return str(figure.to_html(config, full_html=False, include_plotlyjs=False, default_height=height))
-
-
-def _details(title: str, body: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{body}</details>"

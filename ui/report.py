@@ -25,29 +25,16 @@ from sparsecbm_core.figures import (
 )
 from ui import corrected, side_effects
 from ui.answer import answer_html
-from ui.exports import ASSETS
 from ui.glossary import terms_html
+from ui.offline import chart, details, page
 from ui.override import result_html
 from ui.review import has_sign, is_cut, legend_html, review_html
 from ui.table import table_html
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
     from sparsecbm_core.intervene.oracle import OracleResult
     from ui.steps import Step
-
-# Nothing may be fetched, whatever a review holds.
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 2.5rem auto; max-width: 60rem; padding: 0 1.5rem; color: #111318; background: #ffffff;
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 2rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
-h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; } details { margin: .75rem 0; }
-.review { max-height: none; } @media print { details { display: none; } h2, h3 { break-after: avoid; } }
-"""
 
 
 def report_html(
@@ -81,7 +68,7 @@ def report_html(
         parts += [
             "<h2>With a concept set by hand</h2>",
             result_html(result, explanation, space),
-            _chart(before_after_figure(result, space)),
+            chart(before_after_figure(result, space)),
         ]
     if step is not None and step.done is not None:
         parts += ["<h2>The correction</h2>", corrected.result_html(step.done, space)]
@@ -94,27 +81,7 @@ def report_html(
     if stats is not None and images:
         parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
     parts += ["<h2>In plain words</h2>", terms_html(space)]
-    css = (ASSETS / "parts.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Why this label? {escape(title)}</title><style>{css}{STYLE}</style>{_library()}</head>"
-        f'<body class="stApp"><main>{"".join(parts)}</main></body></html>\n'
-    )
-
-
-def _library() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return f"<script>{get_plotlyjs()}</script>"
-
-
-def _chart(figure: go.Figure) -> str:
-    figure.update_layout(template="none")
-    config = {"displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": True}
-    height = f"{int(figure.layout.height or 300)}px"
-    return str(figure.to_html(config, full_html=False, include_plotlyjs=False, default_height=height))
+    return page(f"Why this label? {title}", parts)
 
 
 def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str:
@@ -128,8 +95,8 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
     words = [{"word": token.text, "score": score_text(token.score, signed)} for token in item.tokens]
     return (
         f"<h3>{escape(head)}</h3>{review_html(explanation, concept, signed)}{note}"
-        + _details("The score of every word", table_html(words, f"Words for {space.title(concept)}"))
-        + _details(
+        + details("The score of every word", table_html(words, f"Words for {space.title(concept)}"))
+        + details(
             "The probability of every state",
             table_html(
                 [{"state": space.title(name), "probability": p} for name, p in item.probabilities.items()],
@@ -143,13 +110,13 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
 def _labels(explanation: Explanation, space: ConceptSpace) -> str:
     shares = [explanation.probabilities[label] for label in space.labels]
     colors = [FOR if label == explanation.label else NEUTRAL for label in space.labels]
-    return _chart(share_bars([space.title(label) for label in space.labels], shares, colors))
+    return chart(share_bars([space.title(label) for label in space.labels], shares, colors))
 
 
 def _sum(explanation: Explanation, space: ConceptSpace) -> str:
     view = breakdown(explanation, space)
     exact = table_html(view.rows(), "How the score adds up")
-    return _chart(contribution_figure(view)) + _details("The exact numbers", exact)
+    return chart(contribution_figure(view)) + details("The exact numbers", exact)
 
 
 def _subnetworks(
@@ -160,11 +127,7 @@ def _subnetworks(
     for concept, own in stats.concepts.items():
         used = f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)})"
         parts.append(f"<h3>{escape(space.title(concept))}</h3><p class='sc-note'>{used}</p>")
-        parts.append(_chart(density_figure(images[concept], top)))
+        parts.append(chart(density_figure(images[concept], top)))
     if stats.overlaps:
-        parts += ["<h3>Overlap between concepts</h3>", _chart(overlap_figure(stats, space))]
+        parts += ["<h3>Overlap between concepts</h3>", chart(overlap_figure(stats, space))]
     return parts
-
-
-def _details(title: str, body: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{body}</details>"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import correction_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
-from sparsecbm_core.experiments.lab import describe_model
+from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 from sparsecbm_core.experiments.summary import number
 
@@ -56,8 +56,6 @@ class Options:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One for each way, rule and seed."""
-    from sparsecbm_core.concepts import ConceptSpace
-    from sparsecbm_core.files import read_json
     from sparsecbm_core.intervene.rules import RULES
 
     for what, given, known in (("rule", options.rules, RULES), ("way", options.ways, WAYS)):
@@ -72,7 +70,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
         if value < least:
             raise InputError(f"--{name} must be at least {least}, got {value}")
     model = describe_model(options.model)
-    space = ConceptSpace.from_dict(read_json(options.model / "config.json")["space"])
+    space = model_space(options.model)
     settings = {
         **model,
         "measured": lab.about(options.split, space),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import correction_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
-from sparsecbm_core.experiments.lab import describe_model
+from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class Options:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One part: the cases are picked among all reviews."""
-    from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.data.table import load_csv
-    from sparsecbm_core.files import read_json
     from sparsecbm_core.intervene.rules import RULES
 
     if options.rule not in RULES:
@@ -53,7 +51,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
     if not options.file.is_file():
         raise InputError(f"there is no file {options.file}; name one with --file")
     model = describe_model(options.model)
-    space = ConceptSpace.from_dict(read_json(options.model / "config.json")["space"])
+    space = model_space(options.model)
     reviews = load_csv(
         options.file,
         text_column="text",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.experiments.estimate import correction_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
-from sparsecbm_core.experiments.lab import describe_model
+from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 from sparsecbm_core.experiments.summary import number
 
@@ -44,16 +44,14 @@ class Options:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One rule and seed each, single corrections and chain together."""
-    from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.errors import InputError, one_of
     from sparsecbm_core.evaluate.interventions import ALL_RULES
-    from sparsecbm_core.files import read_json
 
     for rule in options.rules:
         if rule not in ALL_RULES:
             raise InputError(one_of(rule, ALL_RULES, "rule"))
     model = describe_model(options.model)
-    space = ConceptSpace.from_dict(read_json(options.model / "config.json")["space"])
+    space = model_space(options.model)
     settings = {
         **model,
         "measured": lab.about(options.split, space),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import TrainSettings
 from sparsecbm_core.data.open import default_splits, open_dataset
 from sparsecbm_core.errors import CheckpointError
@@ -16,7 +17,6 @@ from sparsecbm_core.experiments.identity import differences, flat, is_default
 from sparsecbm_core.files import read_json
 
 if TYPE_CHECKING:
-    from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.data.types import ReviewDataset
     from sparsecbm_core.experiments.experiment import Report
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -168,3 +168,8 @@ def describe_model(folder: Path) -> dict[str, Any]:
     """A checkpoint by name and fingerprint, without loading it."""
     config = read_json(Path(folder) / "config.json")
     return {"model": Path(folder).name, "fingerprint": config.get("fingerprint")}
+
+
+def model_space(folder: Path) -> ConceptSpace:
+    """What a checkpoint speaks of, without loading it."""
+    return ConceptSpace.from_dict(read_json(Path(folder) / "config.json")["space"])

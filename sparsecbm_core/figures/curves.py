@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, safe
 from sparsecbm_core.figures.numbers import precise_percent
+from sparsecbm_core.figures.panels import DASHES, Place, axis_title, panel_grid, series_look
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-PANEL_HEIGHT, GAP = 330, 0.11
 LEAST_SPAN = 0.02  # of a share, up and down: a single review must not look like a landslide
-_PALETTE, _DASHES = (FOR, AGAINST, NEUTRAL), ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "triangle-down")
+_PALETTE = (FOR, AGAINST, NEUTRAL)
 
 
 @dataclass(frozen=True)
@@ -54,32 +53,21 @@ def curves_figure(panels: Sequence[Panel], x_title: str, y_title: str, log_x: bo
     Lines differ in colour, dash and mark, levels in their dash. Raises `InputError` without a point to draw,
     and for a dose that has no logarithm.
     """
-    from plotly.subplots import make_subplots
-
     names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
     doses = sorted({x for panel in panels for curve in panel.curves for x in curve.x})
     if not doses:
         raise InputError("there is no point to draw")
     if log_x and doses[0] <= 0:
         raise InputError(f"doses on a log scale must be positive, got {doses[0]}")
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        subplot_titles=[safe(panel.title) for panel in panels],
-        horizontal_spacing=GAP,
-        vertical_spacing=GAP * 1.6 if rows > 1 else 0,
-    )
+    figure, places = panel_grid([panel.title for panel in panels])
     levels = list(dict.fromkeys(level.name for panel in panels for level in panel.levels))
     shown: set[str] = set()
-    for number, panel in enumerate(panels):
-        place = {"row": number // columns + 1, "col": number % columns + 1}
+    for panel, place in zip(panels, places, strict=True):
         for curve in panel.curves:
             _add_curve(figure, curve, names.index(curve.name), curve.name not in shown, place)
             shown.add(curve.name)
         for level in panel.levels:
-            style = {"color": INK, "dash": _DASHES[2 + levels.index(level.name) % 4], "width": 1.5}
+            style = {"color": INK, "dash": DASHES[2 + levels.index(level.name) % 4], "width": 1.5}
             figure.add_scatter(
                 x=[doses[0], doses[-1]],
                 y=[level.y, level.y],
@@ -92,22 +80,14 @@ def curves_figure(panels: Sequence[Panel], x_title: str, y_title: str, log_x: bo
                 **place,
             )
             shown.add(level.name)
-    plain(figure, 0, legend=True)
-    figure.update_layout(height=PANEL_HEIGHT * rows + 70, margin={"l": 8, "r": 16, "t": 84, "b": 8})
-    figure.update_layout(legend={"y": 1, "yref": "container", "yanchor": "top"})
-    title: dict[str, Any] = {"font": {"size": 13, "color": INK}}
-    figure.update_xaxes(title={"text": safe(x_title), **title}, **_ticks(doses, log_x))
-    for number, panel in enumerate(panels):
+    figure.update_xaxes(title=axis_title(x_title), **_ticks(doses, log_x))
+    for panel, place in zip(panels, places, strict=True):
         low, high = _range(panel)
-        place = {"row": number // columns + 1, "col": number % columns + 1}
-        figure.update_yaxes(
-            title={"text": safe(y_title), **title}, range=[low, high], tickformat=".0%", **place
-        )
+        figure.update_yaxes(title=axis_title(y_title), range=[low, high], tickformat=".0%", **place)
     return figure
 
 
-def _add_curve(figure: go.Figure, curve: Curve, index: int, legend: bool, place: dict[str, int]) -> None:
-    color = _PALETTE[index % len(_PALETTE)]
+def _add_curve(figure: go.Figure, curve: Curve, index: int, legend: bool, place: Place) -> None:
     errors = None
     if any(value is not None for value in curve.std):
         errors = {
@@ -125,13 +105,9 @@ def _add_curve(figure: go.Figure, curve: Curve, index: int, legend: bool, place:
         text=[safe(text) for text in curve.texts] or None,
         textposition="top center",
         textfont={"size": 11, "color": INK},
-        name=safe(curve.name),
-        legendgroup=curve.name,
-        showlegend=legend,
-        line={"color": color, "dash": _DASHES[index % len(_DASHES)], "width": 2},
-        marker={"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 8, "color": color},
         customdata=[[text, precise_percent(y)] for text, y in zip(texts, curve.y, strict=True)],
         hovertemplate="%{customdata[0]}: %{customdata[1]}<extra>" + safe(curve.name) + "</extra>",
+        **series_look(curve.name, index, _PALETTE, legend, 8),
         **place,
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
 from sparsecbm_core.figures.numbers import precise_percent
+from sparsecbm_core.figures.panels import axis_title, interval_bars
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -57,7 +58,7 @@ def intervals_figure(
             name=safe(one.name),
             x=list(one.values),
             y=y,
-            error_x=_bars(one),
+            error_x=interval_bars(one.values, one.lows, one.highs, 4, 1.5),
             mode="markers",
             marker={"symbol": symbol, "size": 8, "color": color},
             hoverinfo="skip",
@@ -83,35 +84,12 @@ def intervals_figure(
         tickvals=ticks,
         ticktext=[write(tick) for tick in ticks],
         tickangle=0,
-        title={"text": safe(x_title), "font": {"size": 13, "color": INK}},
+        title=axis_title(x_title),
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=list(map(safe, rows)), range=[len(rows) - 0.5, -0.5]
     )
     return figure
-
-
-def _bars(one: Ranged) -> dict[str, Any] | None:
-    """Error bars from the mark to both ends; none where the ends are not known."""
-    ends = list(zip(one.values, _padded(one.lows, one), _padded(one.highs, one), strict=True))
-    sides = [
-        (0.0, 0.0) if value is None or low is None or high is None else (high - value, value - low)
-        for value, low, high in ends
-    ]
-    if not any(up or down for up, down in sides):
-        return None
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [up for up, _ in sides],
-        "arrayminus": [down for _, down in sides],
-        "width": 4,
-        "thickness": 1.5,
-    }
-
-
-def _padded(ends: Sequence[float | None], one: Ranged) -> list[float | None]:
-    return list(ends) or [None] * len(one.values)
 
 
 def _pairs(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.figures.curves import GAP, PANEL_HEIGHT
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, safe
+from sparsecbm_core.figures.panels import Place, axis_title, interval_bars, panel_grid, series_look
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 # unit → how its axis and its points are written
 FORMATS = {"share": ".1%", "count": ",.0f", "number": ".3~f"}
 _COLORS = (FOR, AGAINST, NEUTRAL, INK)
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "triangle-down")
 AIR = 0.08  # of the span, on every side
 
 
@@ -53,28 +51,14 @@ class Plot:
 
 def plots_figure(plots: Sequence[Plot], log_x: bool = False) -> go.Figure:
     """Plots two a row. Series differ in colour, dash and mark. `InputError` without a point to draw."""
-    from plotly.subplots import make_subplots
-
     if not any(series.x for plot in plots for series in plot.series):
         raise InputError("there is no point to draw")
     names = list(dict.fromkeys(series.name for plot in plots for series in plot.series))
-    columns = min(2, len(plots))
-    rows = -(-len(plots) // columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        subplot_titles=[safe(plot.title) for plot in plots],
-        horizontal_spacing=GAP,
-        vertical_spacing=2 * GAP * 1.6 / rows if rows > 1 else 0,
-    )
-    plain(figure, 0, legend=True)
-    figure.update_layout(height=PANEL_HEIGHT * rows + 70, margin={"l": 8, "r": 16, "t": 84, "b": 8})
-    figure.update_layout(legend={"y": 1, "yref": "container", "yanchor": "top"})
+    figure, places = panel_grid([plot.title for plot in plots])
     shown: set[str] = set()
-    for number, plot in enumerate(plots):
+    for plot, place in zip(plots, places, strict=True):
         if plot.unit not in FORMATS:
             raise InputError(one_of(plot.unit, FORMATS, "unit"))
-        place = {"row": number // columns + 1, "col": number % columns + 1}
         for series in plot.series:
             _add(figure, plot, series, names.index(series.name), series.name not in shown, place)
             shown.add(series.name)
@@ -82,46 +66,28 @@ def plots_figure(plots: Sequence[Plot], log_x: bool = False) -> go.Figure:
     return figure
 
 
-def _add(
-    figure: go.Figure, plot: Plot, series: Series, index: int, legend: bool, place: dict[str, int]
-) -> None:
-    color, errors = _COLORS[index % len(_COLORS)], None
-    if series.low and series.high:
-        ends = zip(series.y, series.low, series.high, strict=True)
-        sides = [(0.0, 0.0) if low is None or high is None else (high - y, y - low) for y, low, high in ends]
-        errors = {
-            "type": "data",
-            "symmetric": False,
-            "array": [up for up, _ in sides],
-            "arrayminus": [down for _, down in sides],
-            "width": 3,
-            "thickness": 1.2,
-        }
+def _add(figure: go.Figure, plot: Plot, series: Series, index: int, legend: bool, place: Place) -> None:
     texts = list(series.texts) or [f"{x:g}" for x in series.x]
     figure.add_scatter(
         x=list(series.x),
         y=list(series.y),
-        error_y=errors,
+        error_y=interval_bars(series.y, series.low, series.high),
         mode="lines+markers" if series.joined else "markers",
-        name=safe(series.name),
-        legendgroup=series.name,
-        showlegend=legend,
-        line={"color": color, "dash": _DASHES[index % len(_DASHES)], "width": 2},
-        marker={"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 7, "color": color},
         customdata=[safe(text) for text in texts],
         hovertemplate=f"%{{customdata}}: %{{y:{FORMATS[plot.unit]}}}<extra>{safe(series.name)}</extra>",
+        cliponaxis=False,
+        **series_look(series.name, index, _COLORS, legend, 7),
         **place,
     )
 
 
-def _axes(figure: go.Figure, plot: Plot, log_x: bool, place: dict[str, int]) -> None:
-    title: dict[str, Any] = {"font": {"size": 13, "color": INK}}
+def _axes(figure: go.Figure, plot: Plot, log_x: bool, place: Place) -> None:
     xs = sorted({x for series in plot.series for x in series.x})
     ys = [y for series in plot.series for y in (*series.y, *series.low, *series.high) if y is not None]
     if log_x:
         ticks = {"type": "log", "tickvals": xs, "ticktext": [f"{x:g}" for x in xs], "tickangle": 0}
         figure.update_xaxes(**ticks, **place)
-    figure.update_xaxes(title={"text": safe(plot.x_title), **title}, **place)
+    figure.update_xaxes(title=axis_title(plot.x_title), **place)
     # A difference of next to nothing must not look like a landslide.
     least = {"share": 0.02, "count": 1.0, "number": 0.02}[plot.unit]
     low, high = min(ys, default=0.0), max(ys, default=1.0)
@@ -132,8 +98,6 @@ def _axes(figure: go.Figure, plot: Plot, log_x: bool, place: dict[str, int]) -> 
     if plot.unit == "share" and high <= 1.0:
         top = min(top, 1.0 + least / 4)  # no share is more than the whole
     tick = {"share": ".0%", "count": "~s", "number": "~g"}[plot.unit]
-    figure.update_yaxes(
-        title={"text": safe(plot.y_title), **title}, range=[low - air, top], tickformat=tick, **place
-    )
+    figure.update_yaxes(title=axis_title(plot.y_title), range=[low - air, top], tickformat=tick, **place)
     if plot.zero and xs:
         figure.add_shape(line((xs[0], 0.0), (xs[-1], 0.0), "dot"), **place)

@@ -21,7 +21,8 @@ from sparsecbm_core.evaluate.trust.results import (
 from tests.reports import PAIR, chain, curve, made_report, measured, near, rule, scaled, words
 from ui.card_calibration import by_chance, merged, sure_and_right
 from ui.card_deep import subnetwork_words, verdict, word_words
-from ui.card_doubts import Limits, doubts, not_measured
+from ui.card_doubt import Limits
+from ui.card_doubts import doubts, not_measured
 from ui.card_hand import hand_words
 from ui.card_results import leakage_words
 
