@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
 from ui import card_evaluation, card_exhibits, card_facts, card_metrics, card_sections, parts
-from ui.exports import ASSETS, json_text
+from ui.exports import json_text
 from ui.loader import ModelCard
 from ui.measures import Report, measured_on, reports, split_title
 from ui.state import AppState
@@ -24,7 +24,6 @@ SPLIT = "split_choice"
 
 def show(state: AppState, info: ModelCard) -> None:
     space, found = info.space, reports(info.metrics)
-    st.html(ASSETS / "card.css")
     parts.lead(card_facts.about(info))
     facts = st.empty()
     evaluation = card_evaluation.of(info)

@@ -13,7 +13,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
 from ui import corrected, dose, loader, memory, parts, rerun, settings, side_effects, undo
-from ui.live import Attempt, Request, perform
+from ui.live import Attempt, Request, harm, perform
 from ui.model_now import holding, model_now
 from ui.state import AppState
 from ui.text import plain
@@ -129,6 +129,10 @@ def _carry_out(
             return
         with place.container():
             st.html(corrected.result_html(attempt.done, space))
+            parts.caption(
+                f"This way breaks {harm(attempt)} other readings. A gentler one is looked for, and replaces "
+                "it if it breaks fewer."
+            )
             bar = st.progress(0.3)
         with effects.container():
             side_effects.show_summary(attempt.step, space)
