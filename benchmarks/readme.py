@@ -146,7 +146,7 @@ def live() -> str:
         ),
         (
             f"memory of a further visitor with {len(first)} corrections, mean of {len(later)}",
-            f"{found['mb_per_further_visitor']:.0f} MB",
+            f"{found['mb_per_further_visitor']:.0f} MB".replace("-", "−"),
             "≤ 5 MB",
         ),
         (
