@@ -67,11 +67,11 @@ def erasure_drops(
         for place, share in enumerate(shares)
         if removed_words(share, total) < total
     ]
-    rows = [[list(ids)] * concepts, [_without(ids, words, range(total), pad_id)] * concepts]
+    rows = [[list(ids)] * concepts, [without_words(ids, words, range(total), pad_id)] * concepts]
     for ranking, kind, place in tasks:
         cut = removed_words(shares[place], total)
         chosen = rankings[ranking, :, :cut] if kind == COMPREHENSIVENESS else rankings[ranking, :, cut:]
-        rows.append([_without(ids, words, chosen[k], pad_id) for k in range(concepts)])
+        rows.append([without_words(ids, words, chosen[k], pad_id) for k in range(concepts)])
     values = state_values(_read(network, weights, rows, pad_id), states).numpy()  # (N, K, 2)
     full, blank = values[0], values[1]
     drops[:, :, COMPREHENSIVENESS] = (full - blank)[:, None]  # where all words go; the other is 0 there
@@ -80,14 +80,25 @@ def erasure_drops(
     return drops
 
 
-def _without(
+def without_words(
     ids: Sequence[int],
     words: Sequence[Sequence[int]],
     dropped: Sequence[int] | np.ndarray | range,
     pad_id: int,
 ) -> list[int]:
+    """The tokens that stay when the ``dropped`` words go; one padding token where none does."""
     gone = {position for word in dropped for position in words[word]}
     return [token for position, token in enumerate(ids) if position not in gone] or [pad_id]
+
+
+def padded(
+    texts: Sequence[Sequence[int]], pad_id: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask (N, T) of N texts, padded on the right to the longest."""
+    width = max(map(len, texts))
+    ids = torch.tensor([[*text, *[pad_id] * (width - len(text))] for text in texts], device=device)
+    lengths = torch.tensor([len(text) for text in texts], device=device)
+    return ids, (torch.arange(width, device=device) < lengths[:, None]).long()
 
 
 def _read(
@@ -100,12 +111,9 @@ def _read(
     found: list[torch.Tensor] = [torch.empty(0)] * len(rows)
     start = 0
     while start < len(order):
-        width = longest[order[start]]
-        chunk = order[start : start + max(1, ROW_TOKENS // (concepts * width))]
+        chunk = order[start : start + max(1, ROW_TOKENS // (concepts * longest[order[start]]))]
         texts = [text for row in chunk for text in rows[row]]  # concept fastest
-        ids = torch.tensor([text + [pad_id] * (width - len(text)) for text in texts], device=device)
-        lengths = torch.tensor([len(text) for text in texts], device=device)
-        mask = (torch.arange(width, device=device) < lengths[:, None]).long()
+        ids, mask = padded(texts, pad_id, device)
         with torch.inference_mode():
             logits = network.row_logits(network.embed(ids), mask, weights).unflatten(0, (-1, concepts))
         for row, values in zip(chunk, logits.float().cpu(), strict=True):

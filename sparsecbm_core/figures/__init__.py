@@ -1,6 +1,6 @@
 """Results as plotly figures: pure functions that read what a result holds and never run a model."""
 
-from sparsecbm_core.figures.bars import paired_bars, share_bars
+from sparsecbm_core.figures.bars import grouped_bars, paired_bars, share_bars
 from sparsecbm_core.figures.case_study import case_study_html
 from sparsecbm_core.figures.chain import chain_figure
 from sparsecbm_core.figures.contributions import (
@@ -55,6 +55,7 @@ __all__ = [
     "density_top",
     "dose_figure",
     "dots_figure",
+    "grouped_bars",
     "intervals_figure",
     "matrix_figure",
     "millions",

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsecbm_core.figures.look import FOR, INK, NEUTRAL, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
 from sparsecbm_core.figures.numbers import percent, precise_percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+_LOOKS = ((FOR, ""), (AGAINST, "/"), (NEUTRAL, ""), (INK, "x"))
 
 
 def paired_bars(
@@ -45,6 +47,50 @@ def paired_bars(
     figure.update_yaxes(
         tickvals=positions, ticktext=list(map(safe, titles)), range=[len(positions) - 0.5, -0.5]
     )
+    return figure
+
+
+def grouped_bars(
+    titles: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], level: float | None = None
+) -> go.Figure:
+    """Up to four shares per title, each with its number, on a scale from 0 to 1; series are (name, values).
+
+    Series differ in colour and hatching. ``level`` is drawn as a dotted line across all of them.
+    """
+    import plotly.graph_objects as go
+
+    positions, step = np.arange(len(titles)), 0.84 / len(series)
+    figure = go.Figure()
+    for number, (name, values) in enumerate(series):
+        color, hatch = _LOOKS[number]
+        figure.add_bar(
+            orientation="h",
+            name=safe(name),
+            y=positions + step * (number - (len(series) - 1) / 2),
+            x=list(values),
+            width=0.86 * step,
+            marker={
+                "color": color,
+                "pattern": {
+                    "shape": hatch,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255, 255, 255, 0.6)",
+                    "size": 7,
+                    "solidity": 0.22,
+                },
+            },
+            text=[percent(value) for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            textfont={"size": 12, "color": INK},
+            hoverinfo="skip",
+        )
+    plain(figure, len(titles), legend=True)
+    figure.update_layout(height=27 * len(series) * len(titles) + 60, legend_traceorder="normal")
+    if level is not None:
+        figure.add_shape(line((level, -0.5), (level, len(titles) - 0.5), dash="dot"))
+    figure.update_xaxes(visible=False, range=[0, 1])
+    figure.update_yaxes(tickvals=positions, ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5])
     return figure
 
 
