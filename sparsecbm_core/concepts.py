@@ -17,17 +17,19 @@ class ConceptSpace:
     """K concepts with C states each, and Y labels; names in the order of the model's heads.
 
     ``titles`` maps any name to what a person reads ("unknown" → "Not mentioned",
-    "4" → "4 stars"); a name without a title is its own title.
+    "4" → "4 stars"); a name without a title is its own title. A label may be called as a state is:
+    ``label_titles`` are for labels alone and go before.
 
-    >>> space = ConceptSpace(("food",), ("Negative", "Positive"), ("bad", "good"))
-    >>> space.concept_index("food"), space.title("food")
-    (0, 'food')
+    >>> space = ConceptSpace(("food",), ("no", "yes"), ("no", "yes"), {}, {"yes": "Liked it"})
+    >>> space.concept_index("food"), space.title("yes"), space.label_title("yes")
+    (0, 'yes', 'Liked it')
     """
 
     concepts: tuple[str, ...]
     states: tuple[str, ...]
     labels: tuple[str, ...]
     titles: Mapping[str, str] = field(default_factory=dict)
+    label_titles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind, names, least in (
@@ -67,15 +69,22 @@ class ConceptSpace:
         return _index(self.labels, name, "label")
 
     def title(self, name: str) -> str:
+        """What a person reads for a concept or a state."""
         return self.titles.get(name, name)
 
+    def label_title(self, name: str) -> str:
+        """What a person reads for a label."""
+        return self.label_titles.get(name, self.title(name))
+
     def to_dict(self) -> dict[str, Any]:
-        return {
+        """As JSON; titles of labels only where there are any, as in files of earlier versions."""
+        values = {
             "concepts": list(self.concepts),
             "states": list(self.states),
             "labels": list(self.labels),
             "titles": dict(self.titles),
         }
+        return {**values, "label_titles": dict(self.label_titles)} if self.label_titles else values
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ConceptSpace:
@@ -85,6 +94,7 @@ class ConceptSpace:
                 tuple(data["states"]),
                 tuple(data["labels"]),
                 dict(data.get("titles", {})),
+                dict(data.get("label_titles", {})),
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"concept space lacks {error}; needs concepts, states, labels") from error
@@ -131,4 +141,10 @@ def imdb_space(concepts: tuple[str, ...] = IMDB_PAPER_CONCEPTS) -> ConceptSpace:
         if name not in IMDB_ALL_CONCEPTS:
             raise SettingsError(one_of(name, IMDB_ALL_CONCEPTS, "IMDB-C concept"))
     titles = {name: name.capitalize() for name in concepts}
-    return ConceptSpace(concepts, DEFAULT_STATES, (NEGATIVE, POSITIVE), {**titles, UNKNOWN: "Not mentioned"})
+    return ConceptSpace(
+        concepts,
+        DEFAULT_STATES,
+        (NEGATIVE, POSITIVE),
+        {**titles, UNKNOWN: "Not mentioned"},
+        {NEGATIVE: "Negative review", POSITIVE: "Positive review"},
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
@@ -35,15 +35,17 @@ def accuracy(found: Accuracy, examples: int, space: ConceptSpace, limits: Limits
             f"{precise_percent(label.low)} to {precise_percent(label.high)}.",
         )
     if _is_no_better(found.label):
-        yield Doubt("The label: no better than one answer for all.", f"{_against(found.label, space)}.")
+        yield Doubt(
+            "The label: no better than one answer for all.", f"{_against(found.label, space.label_title)}."
+        )
     poor = sorted(
-        (score.accuracy.value - score.majority, f"{space.title(name)}: {_against(score, space)}")
+        (score.accuracy.value - score.majority, f"{space.title(name)}: {_against(score, space.title)}")
         for name in space.concepts
         if _is_no_better(score := found.concepts[name])
     )
     if poor:
         yield Doubt("Concepts read no better than by one answer for all.", f"{first(poor)}.")
-    rows = [(title, space.title(name), tally) for title, name, tally in tallies(found, space)]
+    rows = tallies(found, space)
     missed = sorted(
         (tally.found, f"{title}, {name}: {tally.right:,} of {tally.gold:,} ({percent(tally.found)})")
         for title, name, tally in rows
@@ -66,8 +68,8 @@ def _is_no_better(score: Score) -> bool:
     return low <= score.majority
 
 
-def _against(score: Score, space: ConceptSpace) -> str:
-    best = space.title(max(score.classes, key=lambda name: score.classes[name].gold))
+def _against(score: Score, title: Callable[[str], str]) -> str:
+    best = title(max(score.classes, key=lambda name: score.classes[name].gold))
     return (
         f"right in {precise_percent(score.accuracy.value)}{ends(score.accuracy)}, always saying “{best}” in "
         f"{precise_percent(score.majority)}"

@@ -107,24 +107,24 @@ def class_rows(found: Accuracy, space: ConceptSpace) -> list[dict[str, Any]]:
     return [
         {
             "of": title,
-            "answer": space.title(name),
+            "answer": answer,
             "marked_by_people": tally.gold,
             "said_by_the_model": tally.predicted,
             "both": tally.right,
             "found": tally.found,
             "true": tally.true,
         }
-        for title, name, tally in tallies(found, space)
+        for title, answer, tally in tallies(found, space)
     ]
 
 
 def tallies(found: Accuracy, space: ConceptSpace) -> list[tuple[str, str, Tally]]:
-    """Of the label and of each concept by its title: every class with its tally."""
+    """Of the label and of each concept by its title: every class by its title, with its tally."""
     scored = [
-        ("Label", found.label),
-        *((space.title(name), score) for name, score in _concepts(found, space)),
+        ("Label", space.label_title, found.label),
+        *((space.title(name), space.title, score) for name, score in _concepts(found, space)),
     ]
-    return [(title, name, tally) for title, score in scored for name, tally in score.classes.items()]
+    return [(of, title(name), tally) for of, title, score in scored for name, tally in score.classes.items()]
 
 
 def _concepts(found: Accuracy, space: ConceptSpace) -> Sequence[tuple[str, Score]]:

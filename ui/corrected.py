@@ -130,7 +130,7 @@ def _elsewhere(state: AppState, step: Step, space: ConceptSpace) -> None:
 
 def verdict(done: Intervention, space: ConceptSpace) -> str:
     title, wanted = space.title(done.concept), space.title(done.state)
-    label = space.title(done.after.label)
+    label = space.label_title(done.after.label)
     if done.after.label != done.before.label:
         effect = f"and the label becomes {label}"
     else:
@@ -146,8 +146,8 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     """Before, corrected, and overridden only, side by side."""
     wanted = escape(space.title(done.state))
 
-    def sure(name: str, share: float) -> str:
-        return f'{escape(space.title(name))}, <span class="sc-nowrap">{percent(share)}</span>'
+    def sure(title: str, share: float) -> str:
+        return f'{escape(title)}, <span class="sc-nowrap">{percent(share)}</span>'
 
     before, after, by_hand = done.before, done.after, done.oracle
     again = "right" if done.again else "wrong again"
@@ -156,15 +156,15 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     rows = [
         (
             escape(space.title(done.concept)),
-            sure(before.state, before.states[before.state]),
-            sure(after.state, after.states[after.state]),
+            sure(space.title(before.state), before.states[before.state]),
+            sure(space.title(after.state), after.states[after.state]),
             f"{wanted}, set by hand",
         ),
         (
             "Label",
-            sure(before.label, before.labels[before.label]),
-            sure(after.label, after.labels[after.label]),
-            sure(by_hand.label, by_hand.labels[by_hand.label]),
+            sure(space.label_title(before.label), before.labels[before.label]),
+            sure(space.label_title(after.label), after.labels[after.label]),
+            sure(space.label_title(by_hand.label), by_hand.labels[by_hand.label]),
         ),
         ("The same review again", "", f"<strong>{again}</strong>", "wrong again"),
         (

@@ -116,9 +116,10 @@ def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: 
             if signed
             else f"Words: the higher, the more they move whether {title} is {state}. "
         )
+    label = space.label_title(explanation.label)
     return (
-        f"{words}Concepts: blue and + speak for {space.title(explanation.label)}, dashed red and − against "
-        "it. Thicker lines count more."
+        f"{words}Concepts: blue and + speak for {label}, dashed red and − against it. Thicker lines count "
+        "more."
     )
 
 
@@ -149,7 +150,7 @@ def _pathway_table(explanation: Explanation, space: ConceptSpace) -> None:
     shown = [
         {
             "of": "Label" if row["part"] == "label" else space.title(row["name"]),
-            "state": space.title(row["value"]),
+            "state": (space.label_title if row["part"] == "label" else space.title)(row["value"]),
             "probability": row["probability"],
         }
         for row in rows
@@ -165,17 +166,17 @@ def _pathway_table(explanation: Explanation, space: ConceptSpace) -> None:
 
 
 def _sum(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    label = space.title(explanation.label)
+    label = space.label_title(explanation.label)
     others = [name for name in space.labels if name != explanation.label]
     against = state.against if state.against in others else None
-    parts.section(f"Why {label}" + ("" if against is None else f" and not {space.title(against)}"))
+    parts.section(f"Why {label}" + ("" if against is None else f" and not {space.label_title(against)}"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.session_state[AGAINST] = against
         st.selectbox(
             "Compare with",
             others,
             index=None,
-            format_func=space.title,
+            format_func=space.label_title,
             placeholder="another label",
             key=AGAINST,
             on_change=parts.take_over,
@@ -198,7 +199,7 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             "mentioned counts.",
         )
     view = breakdown(explanation, space, against=against, relative=state.relative)
-    target = label if against is None else f"{label} rather than {space.title(against)}"
+    target = label if against is None else f"{label} rather than {space.label_title(against)}"
     parts.caption(
         f"{view.base_title} {view.base_text}, then one step for each concept, up to {view.total_text}. "
         f"A step to the right speaks for {target}, a hatched step to the left against it."

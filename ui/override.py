@@ -57,7 +57,7 @@ def show(state: AppState, explanation: Explanation, space: ConceptSpace, result:
             before_after_figure(result, space),
             [
                 {
-                    "label": space.title(label),
+                    "label": space.label_title(label),
                     "model": result.probabilities[label],
                     "with_your_change": result.probabilities_after[label],
                 }
@@ -96,14 +96,14 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
 
 def verdict(result: OracleResult, space: ConceptSpace) -> str:
     if result.label_after != result.label:
-        return f"The label becomes {space.title(result.label_after)}."
-    return f"The label stays {space.title(result.label)}."
+        return f"The label becomes {space.label_title(result.label_after)}."
+    return f"The label stays {space.label_title(result.label)}."
 
 
 def result_html(result: OracleResult, explanation: Explanation, space: ConceptSpace) -> str:
     """Before and after, side by side."""
-    before = _sure(space.title(result.label), result.probabilities[result.label])
-    after = _sure(space.title(result.label_after), result.probabilities_after[result.label_after])
+    before = _sure(space.label_title(result.label), result.probabilities[result.label])
+    after = _sure(space.label_title(result.label_after), result.probabilities_after[result.label_after])
     rows = [_cells("Label", before, after)]
     for concept, state in result.states.items():
         item = explanation.concepts[concept]

@@ -97,7 +97,7 @@ def pathway_data(
             for name in space.concepts
         ],
         "base": {"title": parts.base_title, "value": parts.base, "text": parts.base_text},
-        "labels": _shares(space, space.labels, explanation.probabilities, explanation.label),
+        "labels": _shares(space.labels, space.label_title, explanation.probabilities, explanation.label),
         "score": f"score {parts.total_text}",
     }
 
@@ -118,12 +118,12 @@ def words_note(explanation: Explanation, item: ConceptExplanation, unscored: str
 
 
 def _shares(
-    space: ConceptSpace, names: Sequence[str], shares: Mapping[str, float], found: str
+    names: Sequence[str], title: Callable[[str], str], shares: Mapping[str, float], found: str
 ) -> list[dict[str, Any]]:
     """A bar for each state or label; the one that was found is on."""
     return [
         {
-            "title": space.title(name),
+            "title": title(name),
             "share": shares[name],
             "text": percent(shares[name]),
             "on": name == found,
@@ -144,7 +144,7 @@ def _concept(
         "name": part.name,
         "title": part.title,
         "state": f"{space.title(item.state)} · {percent(item.probabilities[item.state])}",
-        "states": _shares(space, space.states, item.probabilities, item.state),
+        "states": _shares(space.states, space.title, item.probabilities, item.state),
         "value": part.value,
         "text": part.text,
         "side": part.side,

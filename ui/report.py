@@ -61,7 +61,7 @@ def report_html(
         *(_concept(explanation, name, space) for name in space.concepts),
         "<h2>How likely each label is</h2>",
         _labels(explanation, space),
-        f"<h2>Why {escape(space.title(explanation.label))}</h2>",
+        f"<h2>Why {escape(space.label_title(explanation.label))}</h2>",
         _sum(explanation, space),
     ]
     if result is not None:
@@ -110,7 +110,7 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
 def _labels(explanation: Explanation, space: ConceptSpace) -> str:
     shares = [explanation.probabilities[label] for label in space.labels]
     colors = [FOR if label == explanation.label else NEUTRAL for label in space.labels]
-    return chart(share_bars([space.title(label) for label in space.labels], shares, colors))
+    return chart(share_bars([space.label_title(label) for label in space.labels], shares, colors))
 
 
 def _sum(explanation: Explanation, space: ConceptSpace) -> str:

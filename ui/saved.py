@@ -71,7 +71,7 @@ def space_of(explanation: Explanation, loaded: ConceptSpace) -> ConceptSpace:
     own = own_space(explanation)
     if _names(own) == _names(loaded):
         return loaded
-    return ConceptSpace(own.concepts, own.states, own.labels, loaded.titles)
+    return ConceptSpace(own.concepts, own.states, own.labels, loaded.titles, loaded.label_titles)
 
 
 def origin(explanation: Explanation, fingerprint: str) -> str:

@@ -32,7 +32,7 @@ def answer(explanation: Explanation, space: ConceptSpace) -> list[Piece]:
     """Label, how sure, and which concepts decided it: strongest first, at most two a side."""
     parts = breakdown(explanation, space).parts
     head = [
-        Piece(space.title(explanation.label), "label"),
+        Piece(space.label_title(explanation.label), "label"),
         Piece(f" ({percent(explanation.probabilities[explanation.label])}): ", "sure"),
     ]
     return [*head, *_reasons(explanation, space, parts), Piece(".")]
@@ -117,7 +117,7 @@ def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
     count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "concept"
     return (
         f"What an average review gets ({parts.base_text}) and the {count} add up to the score of "
-        f"{space.title(explanation.label)}: {parts.total_text}."
+        f"{space.label_title(explanation.label)}: {parts.total_text}."
     )
 
 
@@ -127,7 +127,7 @@ def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
     (_, first), (label, second) = ranked[:2]
     if first - second >= CLOSE:
         return None
-    return f"A close call: {space.title(label)} has {percent(second)}."
+    return f"A close call: {space.label_title(label)} has {percent(second)}."
 
 
 def shades(explanation: Explanation, space: ConceptSpace) -> str | None:

@@ -127,7 +127,7 @@ def _cells(tally: Tally) -> str:
 
 def _change(state: AppState, change: Change, text: str | None, space: ConceptSpace, number: int) -> None:
     what = "Label" if change.target == "label" else space.title(change.target)
-    was, now, gold = (space.title(value) for value in (change.before, change.after, change.gold))
+    was, now, gold = _answers(change, space)
     left, right = st.columns([0.16, 0.84], vertical_alignment="center")
     if text is not None:
         left.button(
@@ -144,14 +144,18 @@ def _change(state: AppState, change: Change, text: str | None, space: ConceptSpa
     )
 
 
+def _answers(change: Change, space: ConceptSpace) -> tuple[str, str, str]:
+    """What was said before, what is said now, and what is right."""
+    title = space.label_title if change.target == "label" else space.title
+    return title(change.before), title(change.after), title(change.gold)
+
+
 def change_rows(report: GuardReport, texts: Mapping[str, str], space: ConceptSpace) -> list[dict[str, Any]]:
     return [
         {
             "review": change.review,
             "of": "Label" if change.target == "label" else space.title(change.target),
-            "before": space.title(change.before),
-            "now": space.title(change.after),
-            "right": space.title(change.gold),
+            **dict(zip(("before", "now", "right"), _answers(change, space), strict=True)),
             "kind": change.kind,
             "text": texts.get(change.review, ""),
         }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
 from sparsecbm_core.figures.numbers import percent
+
+Titles = Callable[[str], str]
 
 _STYLE = f"""<style>
 .case {{ border-top: 1px solid {NEUTRAL}; padding: 1rem 0; }}
@@ -24,20 +26,28 @@ _STYLE = f"""<style>
 </style>"""
 
 
-def case_study_html(cases: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def case_study_html(
+    cases: Sequence[Mapping[str, Any]],
+    titles: Mapping[str, str],
+    label_titles: Mapping[str, str] | None = None,
+) -> str:
     """Each case before, by hand and after: the label, the concept's state, its words, the weights changed.
 
     Darker words matter more for the concept, by the size of its gradient. Labels that a reader would not
-    give are hatched. ``titles`` are what a person reads in place of a name.
+    give are hatched. ``titles`` are what a person reads in place of a name, ``label_titles`` in place of a
+    label's that is called as a state is.
     """
 
     def title(name: str) -> str:
         return escape(titles.get(name, name))
 
-    return _STYLE + "".join(_case(case, title) for case in cases)
+    def label(name: str) -> str:
+        return escape((label_titles or {}).get(name, titles.get(name, name)))
+
+    return _STYLE + "".join(_case(case, title, label) for case in cases)
 
 
-def _case(case: Mapping[str, Any], title: Any) -> str:
+def _case(case: Mapping[str, Any], title: Titles, label: Titles) -> str:
     concept, gold = case["concept"], case["gold_label"]
     before, after = case["before"], case["after"]
     head = f"{title(concept)} is {title(case['state'])}, read as {title(before['states'][concept])}"
@@ -53,8 +63,8 @@ def _case(case: Mapping[str, Any], title: Any) -> str:
             text = "<p>The model stays as it is: the same review is read wrong again the next time.</p>"
         columns.append(
             f"<div><h3>{name}</h3><p>{title(concept)}: <b>{title(state)}</b>"
-            f"{_share(said, concept)}.<br>Label: <b>{title(said['label'])}</b>; "
-            f"a reader gives {title(gold)}.</p>{_labels(said['labels'], gold, title)}{text}</div>"
+            f"{_share(said, concept)}.<br>Label: <b>{label(said['label'])}</b>; "
+            f"a reader gives {label(gold)}.</p>{_labels(said['labels'], gold, label)}{text}</div>"
         )
     flips = (
         f"{case['dropped']:,} weights dropped and {case['grown']:,} grown, of {case['prunable_weights']:,}: "
@@ -70,7 +80,7 @@ def _share(said: Mapping[str, Any], concept: str) -> str:
     return f" ({percent(said['probabilities'][concept])})" if "probabilities" in said else ""
 
 
-def _labels(shares: Mapping[str, float], gold: str, title: Any) -> str:
+def _labels(shares: Mapping[str, float], gold: str, title: Titles) -> str:
     rows = []
     for label, share in shares.items():
         kind = "bar" if label == gold else "bar wrong"

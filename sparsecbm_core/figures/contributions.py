@@ -88,13 +88,15 @@ def breakdown(
         for name, number in zip(values, shown, strict=True)
     ]
     parts.sort(key=lambda part: -abs(part.value))
-    title = space.title(label)
+    title = space.label_title(label)
     return Breakdown(
         base_title="Average review" if relative else "Fixed start",
         base=base,
         base_text=signed(base_shown),
         parts=tuple(parts),
-        total_title=f"Score of {title}" if against is None else f"{title} ahead of {space.title(against)}",
+        total_title=f"Score of {title}"
+        if against is None
+        else f"{title} ahead of {space.label_title(against)}",
         total=total,
         total_text=signed(total_shown),
     )
@@ -168,7 +170,7 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
 def before_after_figure(result: OracleResult, space: ConceptSpace) -> go.Figure:
     """Label probabilities of the model, and with the concepts set by hand."""
     return paired_bars(
-        [space.title(label) for label in space.labels],
+        [space.label_title(label) for label in space.labels],
         ("Model", [result.probabilities[label] for label in space.labels]),
         ("With your change", [result.probabilities_after[label] for label in space.labels]),
         colors=(NEUTRAL, FOR),

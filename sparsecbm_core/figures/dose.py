@@ -40,7 +40,7 @@ def dose_figure(result: DoseResponse, space: ConceptSpace) -> go.Figure:
             "circle",
         ),
         (
-            f"{space.title(label)}, as before",
+            f"{space.label_title(label)}, as before",
             [point.reading.labels[label] for point in result.points],
             AGAINST,
             "dash",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +56,13 @@ class Prompt:
                 "the review speaks of it. Then choose the label of the review as a whole.",
                 "",
                 "Concepts:",
-                *self._listed(space.concepts),
+                *_listed(space.concepts, space.title),
                 "",
                 "States, the same for every concept:",
-                *self._listed(space.states),
+                *_listed(space.states, space.title),
                 "",
                 "Labels of a review:",
-                *self._listed(space.labels),
+                *_listed(space.labels, space.label_title),
                 "",
                 "Answer with one JSON object and nothing before or after it. It has exactly the keys shown "
                 "here; every value is one of the states or labels above, spelled as above, as text in double "
@@ -82,14 +82,6 @@ class Prompt:
         """Hash of everything but the review (16 hex digits)."""
         return hashlib.sha256(json.dumps(self.messages("")).encode()).hexdigest()[:16]
 
-    def _listed(self, names: Iterable[str]) -> list[str]:
-        """A line for each name, with what it means where the title says more."""
-        titles = {name: self.space.title(name) for name in names}
-        return [
-            f"- {_json(name)}" + ("" if title.casefold() == name.casefold() else f": {title}")
-            for name, title in titles.items()
-        ]
-
 
 def label_key(space: ConceptSpace) -> str:
     """The key of the label in an answer: "label", unless a concept has that name."""
@@ -97,6 +89,15 @@ def label_key(space: ConceptSpace) -> str:
     while key in space.concepts:
         key = f"review {key}"
     return key
+
+
+def _listed(names: Iterable[str], title: Callable[[str], str]) -> list[str]:
+    """A line for each name, with what it means where the title says more."""
+    said = ((name, title(name)) for name in names)
+    return [
+        f"- {_json(name)}" + ("" if meaning.casefold() == name.casefold() else f": {meaning}")
+        for name, meaning in said
+    ]
 
 
 def _turn(role: str, content: str) -> Message:
