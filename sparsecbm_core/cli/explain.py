@@ -34,14 +34,18 @@ def explain(
 
     texts = _texts(text, file)
     loaded = ConceptModel.from_pretrained(model, device)
+    count, done = len(texts), 0
     with progress_bar("explaining") as report:
+
+        def on_share(share: float) -> None:  # a long review takes minutes by itself
+            report(round(100 * (done + share)), 100 * count, f"review {done + 1} of {count}")
+
+        def on_progress(number: int, _: int) -> None:
+            nonlocal done
+            done = number
+
         results = explain_many(
-            loaded,
-            texts,
-            method,
-            steps=steps,
-            pieces=pieces,
-            on_progress=lambda done, total: report(done, total, f"review {done} of {total}"),
+            loaded, texts, method, steps=steps, pieces=pieces, on_progress=on_progress, on_share=on_share
         )
         reviews = [result.to_dict() for result in results]
     emit(output, reviews[0] if text is not None else {"schema_version": SCHEMA_VERSION, "reviews": reviews})

@@ -74,6 +74,11 @@ class Explanation:
         """Plain JSON types, keys as in this class; concepts in the model's order."""
         return asdict(self)
 
+    @property
+    def unscored(self) -> tuple[str, ...]:
+        """The concepts whose words have no scores (yet)."""
+        return tuple(name for name, item in self.concepts.items() if not item.tokens)
+
     def contrast(self, label: str, other: str) -> dict[str, float]:
         """Why ``label`` and not ``other``: per concept, and "base", the difference of contributions.
 

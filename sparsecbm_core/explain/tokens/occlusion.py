@@ -9,7 +9,7 @@ import torch
 from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 # Rows × tokens read at once, without a graph.
-ROW_TOKENS = 2048
+ROW_TOKENS = 1024
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
@@ -19,12 +19,13 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
     size = max(1, ROW_TOKENS // (concepts * tokens))
     ids = inputs.input_ids.tolist()
     with torch.no_grad():
-        for start in range(0, len(inputs.groups), size):
-            chunk = inputs.groups[start : start + size]
-            batch, mask = _without_words(ids, chunk, inputs.pad_id)
-            device = inputs.input_ids.device
-            output = inputs.network(batch.to(device), mask.to(device), inputs.weights)
-            without[start : start + size] = inputs.leads(output.concept_logits).cpu().double()
+        # Texts of one length need no padding.
+        order = sorted(range(len(inputs.groups)), key=lambda word: len(inputs.groups[word]))
+        for start in range(0, len(order), size):
+            chunk = order[start : start + size]
+            batch, mask = _without_words(ids, [inputs.groups[word] for word in chunk], inputs.pad_id)
+            logits = inputs.batch_logits(batch, mask)  # (n, K, C)
+            without[chunk] = inputs.leads(logits).cpu().double()
         full = inputs.selected(inputs.leads(inputs.logits)).cpu().double()  # (K,)
         states = inputs.states.cpu().expand(len(inputs.groups), -1)[..., None]  # (G, K, 1)
         return (full - without.gather(2, states).squeeze(2)).T.contiguous(), None  # (K, G)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,7 +26,9 @@ class TokenMethod:
 
     ``signed`` scores say for or against the explained state, measured by its lead over the other ones
     (`TokenInputs.leads`); unsigned ones only how much.
-    ``uses_graph`` methods differentiate the very pass that gave the prediction.
+    ``uses_graph`` methods differentiate the very pass that gave the prediction, others that are not
+    ``only_reads`` passes of their own. ``passes`` says how often the text is read anew for each concept, of
+    the steps and of the number of words.
     """
 
     name: str
@@ -35,6 +37,8 @@ class TokenMethod:
     signed: bool
     uses_graph: bool
     module: str
+    passes: Callable[[int, int], int]
+    only_reads: bool = False
 
     def score(self, inputs: TokenInputs) -> tuple[torch.Tensor, tuple[float, ...] | None]:
         """Scores (K, G) of the G words of every concept, and K convergence deltas if it has any."""
@@ -53,6 +57,7 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
                 signed=True,
                 uses_graph=False,
                 module="integrated_gradients",
+                passes=lambda steps, words: steps + 1,
             ),
             TokenMethod(
                 "gradient",
@@ -61,6 +66,7 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
                 signed=False,
                 uses_graph=True,
                 module="gradient_norm",
+                passes=lambda steps, words: 0,
             ),
             TokenMethod(
                 "input_x_gradient",
@@ -69,6 +75,7 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
                 signed=True,
                 uses_graph=True,
                 module="input_x_gradient",
+                passes=lambda steps, words: 0,
             ),
             TokenMethod(
                 "occlusion",
@@ -77,6 +84,8 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(
                 signed=True,
                 uses_graph=False,
                 module="occlusion",
+                passes=lambda steps, words: words,
+                only_reads=True,
             ),
         )
     }

@@ -1,0 +1,173 @@
+"""A text read by its subnetworks, and its words scored: all concepts at once while that is little, else one
+after the other, so that memory and the wait for the first one do not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from sparsecbm_core.data.batches import Encoded, without_surrogates
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.explain.results import TokenScore
+from sparsecbm_core.explain.tokens.inputs import TokenInputs
+from sparsecbm_core.explain.tokens.registry import TokenMethod
+from sparsecbm_core.explain.words import Word, words_of
+from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.subnetworks import EffectiveWeights
+
+Scored = tuple[tuple[TokenScore, ...], float | None]
+Share = Callable[[float], None]
+
+# Rows × tokens that are read together. What a gradient needs of them is kept: 1,024 are some 300 MB of a
+# small encoder.
+ROW_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A text cut into tokens and words, and the subnetworks to read it with."""
+
+    model: ConceptModel
+    text: str
+    encoded: Encoded
+    words: tuple[Word, ...]
+    weights: EffectiveWeights | None
+
+
+def prepare(model: ConceptModel, text: str, weights: EffectiveWeights | None, pieces: bool) -> Prepared:
+    """`InputError` where there is nothing to read."""
+    _ = model.cbm
+    text = clean(text)
+    encoded = model.encode([text])[0]
+    words = words_of(text, encoded, pieces)
+    if not words:
+        raise InputError(f"nothing in the text {text!r:.80} can be read by the model's tokenizer")
+    with _gradients(False):
+        weights = model.weights if weights is None else weights
+    return Prepared(model, text, encoded, words, weights)
+
+
+def clean(text: str) -> str:
+    """The text fit for a tokenizer and a JSON file; `InputError` where there is none."""
+    if not isinstance(text, str):
+        raise InputError(f"the text to explain must be text, got {type(text).__name__}")
+    if not text.strip():
+        raise InputError("the text is empty; give at least one word to explain")
+    return without_surrogates(text)
+
+
+def read_and_score(
+    prepared: Prepared,
+    method: TokenMethod | None,
+    steps: int,
+    states: Mapping[str, str],
+    concepts: Sequence[str] | None = None,
+    on_share: Share = lambda share: None,
+) -> tuple[torch.Tensor, dict[str, Scored]]:
+    """Logits (N, C) of N ``concepts`` (default: all), and their words scored by ``method``, if there is one.
+
+    ``states`` names the state that is scored where it is not the predicted one. ``on_share`` gets the share
+    of the work that is done, after each part of it.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps must be a whole number of at least 1, got {steps!r}")
+    space = prepared.model.space
+    given = {space.concept_index(name): space.state_index(state) for name, state in states.items()}
+    chosen = [space.concept_index(name) for name in (space.concepts if concepts is None else concepts)]
+    rows, done = len(chosen) * (1 + (method.passes(steps, len(prepared.words)) if method else 0)), 0
+
+    def on_rows(count: int) -> None:
+        nonlocal done
+        done += count
+        on_share(min(1.0, done / rows))
+
+    graph = method is not None and method.uses_graph
+    shared = method is not None and _shared(prepared.weights, method)
+    together = shared or _fit(len(chosen), len(prepared.encoded.ids))
+    together = together and chosen == list(range(space.num_concepts))
+    logits, scored = [], {}
+    for group in [tuple(chosen)] if together else [(concept,) for concept in chosen]:
+        inputs = _read(prepared, group, given, graph, steps, on_rows)
+        logits.append(inputs.logits.detach())
+        if method is not None:
+            # What reads the text again and again does so with one subnetwork at a time.
+            for part in (inputs,) if graph or shared else inputs.each():
+                scored.update(_score(prepared, part, method))
+    return torch.cat(logits), scored
+
+
+def at_once(model: ConceptModel, tokens: int, method: TokenMethod) -> bool:
+    """Whether the words of all concepts are scored in hardly more time than those of one."""
+    fit = method.uses_graph and _fit(model.space.num_concepts, tokens)
+    return fit or _shared(model.weights, method)
+
+
+def _fit(concepts: int, tokens: int) -> bool:
+    return concepts * tokens <= ROW_TOKENS
+
+
+def _shared(weights: EffectiveWeights | None, method: TokenMethod) -> bool:
+    """Without subnetworks a reading serves all concepts."""
+    return weights is None and method.only_reads
+
+
+def _read(
+    prepared: Prepared,
+    concepts: tuple[int, ...],
+    given: Mapping[int, int],
+    graph: bool,
+    steps: int,
+    on_rows: Callable[[int], None],
+) -> TokenInputs:
+    model, weights = prepared.model, prepared.weights
+    if weights is not None and len(concepts) < model.space.num_concepts:
+        weights = weights.only(model.space.concepts[concepts[0]])
+    with _gradients(graph):
+        ids = torch.tensor([prepared.encoded.ids], device=model.device)  # (1, T)
+        embeds = model.cbm.embed(ids).detach().repeat(len(concepts), 1, 1)  # (N, T, E)
+        mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=model.device)
+        logits = model.cbm.row_logits(embeds.requires_grad_(graph), mask, weights, concepts)
+        states = logits.detach().argmax(-1)
+    for row, concept in enumerate(concepts):
+        if concept in given:
+            states[row] = given[concept]
+    on_rows(len(concepts))
+    return TokenInputs(
+        network=model.cbm,
+        weights=weights,
+        concepts=concepts,
+        input_ids=ids[0],
+        embeds=embeds,
+        logits=logits,
+        states=states,
+        groups=[word.tokens for word in prepared.words],
+        pad_id=int(model.tokenizer.pad_token_id),
+        steps=steps,
+        on_rows=on_rows,
+    )
+
+
+def _score(prepared: Prepared, inputs: TokenInputs, method: TokenMethod) -> dict[str, Scored]:
+    text, names = prepared.text, prepared.model.space.concepts
+    with _gradients(True):
+        scores, deltas = method.score(inputs)
+    return {
+        names[concept]: (
+            tuple(
+                TokenScore(text[word.start : word.end], word.start, word.end, value)
+                for word, value in zip(prepared.words, scores[row].tolist(), strict=True)
+            ),
+            None if deltas is None else deltas[row],
+        )
+        for row, concept in enumerate(inputs.concepts)
+    }
+
+
+@contextmanager
+def _gradients(enabled: bool) -> Iterator[None]:
+    """Autograd as asked for, whatever mode the caller is in."""
+    with torch.inference_mode(False), torch.set_grad_enabled(enabled):
+        yield
