@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models" / "cebab-minilm"
 FILES = CONFIG, WEIGHTS, MASKS = "config.json", "model.safetensors", "masks.safetensors"
+DENSE = "dense"  # where a model's folder may hold the dense one that it was cut from
 TILE_CELLS, IMAGE_CELLS = (2, 6), (12, 12)
 # Steps of integrated gradients. Against 96 steps the scores of the example reviews are off by at most 3 % of
 # the strongest word's, less than a colour shows, and take three quarters of the time of the usual 32.
@@ -115,6 +116,39 @@ def model(info: ModelCard) -> ConceptModel:
 # Room for two models, and for what takes the place of their files while the old ones are still in use.
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _load(folder: str, stamp: tuple[int, ...]) -> ConceptModel:
+    return _loaded(folder)
+
+
+def dense(info: ModelCard) -> ConceptModel | None:
+    """The dense model that a sparse one was cut from, out of the folder ``dense`` inside its own; None where
+    there is none.
+
+    `CheckpointError` in one line where it is damaged, no dense concept bottleneck, or of other concepts.
+    """
+    folder = info.folder / DENSE
+    if not folder.is_dir():
+        return None
+    own = card(folder)
+    if own.kind != "cbm":
+        raise CheckpointError(f"{folder} holds a model of kind {own.kind!r}; it must be a dense one, 'cbm'")
+    if _names(own.space) != _names(info.space):
+        raise CheckpointError(
+            f"{folder} is a model of other concepts, states or labels: {', '.join(own.space.concepts)}"
+        )
+    return _load_dense(str(folder), own.stamp)
+
+
+def _names(space: ConceptSpace) -> tuple[tuple[str, ...], ...]:
+    return space.concepts, space.states, space.labels
+
+
+# Beside the models, and not in place of one that people read with.
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _load_dense(folder: str, stamp: tuple[int, ...]) -> ConceptModel:
+    return _loaded(folder)
+
+
+def _loaded(folder: str) -> ConceptModel:
     import torch
 
     from sparsecbm_core.models.concept_model import ConceptModel
