@@ -14,6 +14,7 @@ st.set_page_config(page_title="SparseCBM Explorer", page_icon=ASSETS / "icon.svg
 page = st.navigation(
     [
         st.Page("pages/views/explain.py", title="Explain", default=True),
+        st.Page("pages/views/three_views.py", title="Three views"),
         st.Page("pages/views/masks.py", title="Masks"),
         st.Page("pages/views/corrections.py", title="Corrections"),
         st.Page("pages/views/model_card.py", title="Model card"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparsecbm_core.concepts import NEGATIVE, POSITIVE, UNKNOWN, ConceptSpace
@@ -51,8 +51,10 @@ def terms(space: ConceptSpace) -> list[tuple[str, str]]:
     ]
 
 
-def terms_html(space: ConceptSpace) -> str:
-    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in terms(space))
+def terms_html(space: ConceptSpace, first: Sequence[tuple[str, str]] = ()) -> str:
+    """All of them; a page's own come ``first``."""
+    listed = (*first, *terms(space))
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in listed)
     return f'<dl class="sc-terms">{rows}</dl>'
 
 

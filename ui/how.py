@@ -66,7 +66,7 @@ def show(
         )
     signed = has_sign(explanation.method)
     unscored = WAITING if state.saved is None else UNSCORED
-    place = _words(explanation, concept, space, signed, unscored)
+    place = words(explanation, concept, space, signed, unscored)
     data = pathway_data(
         explanation,
         space,
@@ -80,15 +80,16 @@ def show(
     pathway(data, state.choose_concept)
     parts.caption(_signs(explanation, concept, space, signed))
     with st.container():  # there even while no words are scored, so that what follows keeps its place
-        _word_table(explanation, concept, space)
-    _pathway_table(explanation, space)
+        word_table(explanation, concept, space)
+    probabilities(explanation, space)
     _sum(state, explanation, concept, space)
     return place
 
 
-def _words(
+def words(
     explanation: Explanation, concept: str, space: ConceptSpace, signed: bool, unscored: str
 ) -> DeltaGenerator:
+    """The review with the words that matter for a concept; returns the place of its legend."""
     item = explanation.concepts[concept]
     place = st.empty()
     st.html(review_html(explanation, concept, signed))
@@ -123,7 +124,8 @@ def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: 
     )
 
 
-def _word_table(explanation: Explanation, concept: str, space: ConceptSpace) -> None:
+def word_table(explanation: Explanation, concept: str, space: ConceptSpace) -> None:
+    """The score of every word for a concept; nothing where none is scored."""
     tokens = explanation.concepts[concept].tokens
     rows = [
         {"word": token.text, "score": token.score, "from": token.start, "to": token.end} for token in tokens
@@ -145,7 +147,8 @@ def _word_table(explanation: Explanation, concept: str, space: ConceptSpace) -> 
         )
 
 
-def _pathway_table(explanation: Explanation, space: ConceptSpace) -> None:
+def probabilities(explanation: Explanation, space: ConceptSpace, name: str = "pathway") -> None:
+    """A table of how likely every state of every concept and every label is."""
     rows = pathway_rows(explanation, space)
     shown = [
         {
@@ -157,7 +160,7 @@ def _pathway_table(explanation: Explanation, space: ConceptSpace) -> None:
     ]
     parts.table(
         shown,
-        "pathway",
+        name,
         "Probabilities of all states and labels",
         "The probabilities of all states and labels",
         percents=["probability"],

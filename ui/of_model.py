@@ -26,8 +26,9 @@ class OfModel:
     newest last. ``history`` holds the corrections of the model itself, which stay when the text changes;
     ``settings`` say how to correct. ``request`` is a correction asked for and not yet begun, ``attempt`` one
     that was not taken over: not reached, refused, or waiting for a yes, ``dose`` the last dose-response and
-    of what it is. ``guard_reviews`` are a visitor's own, in place of the bundled ones, ``guard_refused`` says
-    why they were not taken, ``not_kept`` why the ledger did not take a correction.
+    of what it is. ``layer`` is the one whose attention is shown, 0 stands for all of them. ``guard_reviews``
+    are a visitor's own, in place of the bundled ones, ``guard_refused`` says why they were not taken,
+    ``not_kept`` why the ledger did not take a correction.
     """
 
     text: str = ""
@@ -42,6 +43,7 @@ class OfModel:
     settings: Settings = field(default_factory=Settings)
     request: Request | None = None
     attempt: Attempt | None = None
+    layer: int = 0
     masks: MaskChoice = field(default_factory=MaskChoice)
     corrections: LedgerChoice = field(default_factory=LedgerChoice)
     dose: tuple[object, DoseResponse] | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from html import escape
 
 from sparsecbm_core.concepts import UNKNOWN
-from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.explain.results import Explanation, TokenScore, Truncation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import score_text
 
@@ -29,9 +30,29 @@ def side(score: float, signed_words: bool) -> str:
 
 def review_html(explanation: Explanation, concept: str, signed_words: bool) -> str:
     """The text as safe HTML: words for the state underlined, words against it dashed, unread text grey."""
-    text, item = explanation.text, explanation.concepts[concept]
-    read_to = explanation.truncated.kept_chars if is_cut(explanation) else len(text)
-    tokens = () if item.state == UNKNOWN else item.tokens
+    item = explanation.concepts[concept]
+    return words_html(
+        explanation.text,
+        () if item.state == UNKNOWN else item.tokens,
+        explanation.truncated,
+        lambda score: score_text(score, signed_words),
+        signed_words,
+    )
+
+
+def words_html(
+    text: str,
+    tokens: Sequence[TokenScore],
+    truncated: Truncation,
+    number: Callable[[float], str],
+    signed_words: bool = False,
+    name: str = "The review",
+) -> str:
+    """The text as safe HTML, words coloured by their share of the highest score, unread text grey.
+
+    ``number`` writes the score that a word shows when it is pointed at, ``name`` is read out for a long text.
+    """
+    read_to = truncated.kept_chars if truncated.total > truncated.kept else len(text)
     most = max((abs(token.score) for token in tokens), default=0.0)
     floor = FLOOR if signed_words else FLOOR_UNSIGNED
     parts, done = [], 0
@@ -39,18 +60,18 @@ def review_html(explanation: Explanation, concept: str, signed_words: bool) -> s
         strength = abs(token.score) / most if most else 0.0
         if strength < floor or token.start < done:
             continue
-        kind, number = side(token.score, signed_words), score_text(token.score, signed_words)
+        kind = side(token.score, signed_words)
         parts.append(escape(text[done : token.start]))
         parts.append(
-            f'<span class="sc-word sc-{kind}" style="--strength: {strength:.2f}" title="{number}">'
-            f"{escape(text[token.start : token.end])}</span>"
+            f'<span class="sc-word sc-{kind}" style="--strength: {strength:.2f}" '
+            f'title="{escape(number(token.score))}">{escape(text[token.start : token.end])}</span>'
         )
         done = token.end
     parts.append(escape(text[done : max(done, read_to)]))
     if read_to < len(text):
         parts.append(f'<span class="sc-unread">{escape(text[max(done, read_to) :])}</span>')
     body = "".join(parts).replace("\x00", "\N{SYMBOL FOR NULL}")
-    scroll = ' tabindex="0" role="region" aria-label="The review"' if len(text) > LONG else ""
+    scroll = f' tabindex="0" role="region" aria-label="{escape(name)}"' if len(text) > LONG else ""
     return f'<div class="review" dir="auto"{scroll}>{body}</div>'
 
 

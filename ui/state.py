@@ -131,6 +131,9 @@ class AppState(OfModel):
     def compare_with(self, label: str | None) -> None:
         self.touched, self.against = True, label
 
+    def choose_layer(self, layer: int) -> None:
+        self.touched, self.layer = True, layer
+
     def choose_split(self, name: str) -> None:
         self.touched, self.split = True, name
 

@@ -19,6 +19,7 @@ from tests.tiny import make_tiny
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAIN, MASKS = "pages/views/explain.py", "pages/views/masks.py"
 CORRECTIONS, CARD = "pages/views/corrections.py", "pages/views/model_card.py"
+THREE_VIEWS = "pages/views/three_views.py"
 FIRST, SECOND = json.loads((ROOT / "assets/reviews/examples.json").read_text(encoding="utf-8"))["examples"][
     :2
 ]

@@ -22,6 +22,7 @@ from tests.app.conftest import (
     MASKS,
     ROOT,
     SECOND,
+    THREE_VIEWS,
     Start,
     chart,
     explain,
@@ -33,7 +34,13 @@ from tests.app.conftest import (
 )
 from tests.tiny import make_tiny
 
-TITLES = {EXPLAIN: "Why this label?", MASKS: "Masks", CORRECTIONS: "Corrections", CARD: "Model card"}
+TITLES = {
+    EXPLAIN: "Why this label?",
+    THREE_VIEWS: "Three views",
+    MASKS: "Masks",
+    CORRECTIONS: "Corrections",
+    CARD: "Model card",
+}
 
 
 @pytest.mark.parametrize("page", TITLES)

@@ -22,6 +22,7 @@ from tests.app.conftest import (
     MASKS,
     ROOT,
     SECOND,
+    THREE_VIEWS,
     Start,
     explain,
     html,
@@ -36,7 +37,7 @@ MENU, FOOD, FOOD_TITLE = "model_choice", "tiny", "Restaurants (MiniLM)"
 FILM, FILM_TOO = json.loads((ROOT / "assets/reviews/examples-films.json").read_text(encoding="utf-8"))[
     "examples"
 ][:2]
-PAGES = (EXPLAIN, MASKS, CORRECTIONS, CARD)
+PAGES = (EXPLAIN, THREE_VIEWS, MASKS, CORRECTIONS, CARD)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ from tests.browser.harness import ROOT, axe, settle, visit
 
 BUNDLED = ROOT / "assets" / "models" / "cebab-minilm"
 # The Corrections page is looked at with corrections in it, in tests of its own.
-PAGES = ["/", "/masks", "/model_card"]
+PAGES = ["/", "/three_views", "/masks", "/model_card"]
 TITLES = {
     "/": "Why this label?",
+    "/three_views": "Three views",
     "/masks": "Masks",
     "/model_card": "Model card",
 }

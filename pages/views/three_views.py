@@ -1,0 +1,32 @@
+"""Three views: attention, plain concept bottleneck and sparse pathway of one review, side by side."""
+
+import streamlit as st
+
+from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.explain.tokens.registry import METHODS
+from ui import loader, parts, picker, views_page
+from ui.address import read_address, write_address
+from ui.state import current
+from ui.text import plain
+
+state = current()
+models = parts.models()
+card = read_address(state, "three_views", models, METHODS)
+write_address(state)
+
+picker.title("Three views", state, models, card)
+parts.lead(views_page.LEAD)
+in_use = st.empty()
+said = st.container(key="said")
+if not state.text.strip():
+    views_page.hint(views_page.EMPTY, said)
+    st.stop()
+with st.spinner("Loading the model…"):
+    try:
+        base = loader.model(card)
+    except SparseCBMError as error:
+        parts.model_problem(error)
+try:
+    views_page.show(state, card, base, in_use, said)
+except SparseCBMError as error:
+    st.error(plain(f"The three views cannot be shown: {error}"))
