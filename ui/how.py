@@ -93,7 +93,7 @@ def words(
     item = explanation.concepts[concept]
     place = st.empty()
     st.html(review_html(explanation, concept, signed))
-    if explanation.method is None:
+    if not item.tokens:
         place.html(f'<p class="sc-legend">{unscored}</p>')
     elif item.state == UNKNOWN:
         note = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,24 +181,55 @@ def read(model: ConceptModel, text: str) -> Explanation:
     return found
 
 
-def known_words(model: ConceptModel, text: str, method: str) -> Explanation | None:
-    """The explanation with its words, if it was made before; nothing is computed."""
-    return _recent().get((model.fingerprint, text, method))
+def known_words(model: ConceptModel, text: str, method: str, whole: bool = True) -> Explanation | None:
+    """The explanation with its words, if it was made before; nothing is computed.
+
+    With ``whole`` only where those of every concept were scored.
+    """
+    found = _recent().get((model.fingerprint, text, method))
+    return None if found is None or (whole and found.unscored) else found
 
 
 def read_words(
-    model: ConceptModel, text: str, method: str, on_progress: Callable[[float], None] = lambda share: None
+    model: ConceptModel,
+    text: str,
+    method: str,
+    on_progress: Callable[[float], None] = lambda share: None,
+    concept: str | None = None,
 ) -> Explanation:
-    """The explanation with every word scored by ``method``; ``on_progress`` gets the share done."""
-    found = known_words(model, text, method)
-    if found is None:
-        from sparsecbm_core.explain import with_tokens
-        from ui.progress import watched
+    """The explanation with every word scored by ``method``; ``on_progress`` gets the share done.
 
-        weights = watched(model, text, method, STEPS, on_progress)
-        found = with_tokens(model, read(model, text), method, weights=weights, steps=STEPS)
-        _recent().put((model.fingerprint, text, method), found, len(text))
+    With ``concept`` the words of that one are scored, and those of others only where that takes no longer.
+    What was scored is kept, also where the rest is broken off.
+    """
+    found = known_words(model, text, method, whole=False) or read(model, text)
+    wanted = [name for name in found.unscored if concept in (None, name)]
+    if not wanted:
+        return found
+    from sparsecbm_core.explain import with_tokens
+    from sparsecbm_core.explain.scoring import at_once
+    from sparsecbm_core.explain.tokens.registry import token_method
+
+    together = at_once(model, found.truncated.kept, token_method(method))
+    parts = [None] if together else [[name] for name in wanted]
+    for done, names in enumerate(parts):
+
+        def on_share(share: float, done: int = done) -> None:
+            on_progress((done + share) / len(parts))
+
+        scored = with_tokens(model, found, method, steps=STEPS, concepts=names, on_share=on_share)
+        found = _keep(model, text, method, scored)
     return found
+
+
+def _keep(model: ConceptModel, text: str, method: str, scored: Explanation) -> Explanation:
+    """Together with the words of other concepts that another visitor may have had scored meanwhile."""
+    known = known_words(model, text, method, whole=False)
+    if known is not None:
+        new = {name: item for name, item in scored.concepts.items() if item.tokens}
+        scored = replace(known, concepts={**known.concepts, **new})
+    _recent().put((model.fingerprint, text, method), scored, len(text))
+    return scored
 
 
 @st.cache_resource(show_spinner=False)

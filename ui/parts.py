@@ -115,18 +115,27 @@ def table(
 
 
 def download(
-    label: str, data: Callable[[], str | bytes], name: str, kind: str = CSV, disabled: bool = False
+    label: str,
+    data: Callable[[], str | bytes],
+    name: str,
+    kind: str = CSV,
+    disabled: bool = False,
+    waiting: bool = False,
 ) -> None:
-    """A button that saves a file, made only when it is pressed."""
+    """A button that saves a file, made only when it is pressed.
+
+    ``waiting`` for what goes into the file, the button is another one, which cannot be pressed: the real one
+    can take its place on the same page.
+    """
     st.download_button(
         plain(label),
         data,
         name,
         kind,
-        key=f"download-{name}",
+        key=f"waiting-{name}" if waiting else f"download-{name}",
         on_click="ignore",
         icon=":material/download:",
-        disabled=disabled,
+        disabled=disabled or waiting,
     )
 
 

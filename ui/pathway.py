@@ -75,7 +75,7 @@ def pathway_data(
             "choose": "Choose a concept",
         },
         "selected": selected,
-        "note": words_note(explanation, item, unscored),
+        "note": words_note(item, unscored),
         "words": [
             {
                 "title": token.text[:WORD_LENGTH],
@@ -108,9 +108,9 @@ def _strongest(item: ConceptExplanation) -> list[TokenScore]:
     return sorted(words or item.tokens, key=lambda token: -abs(token.score))[:WORDS]
 
 
-def words_note(explanation: Explanation, item: ConceptExplanation, unscored: str) -> str | None:
+def words_note(item: ConceptExplanation, unscored: str) -> str | None:
     """Why no words are listed, or None."""
-    if explanation.method is None:
+    if not item.tokens:
         return unscored
     if item.state == UNKNOWN:
         return "Not mentioned, so no single word says much."

@@ -70,7 +70,7 @@ with box, st.spinner("Loading the model…"):
         loaded = model_now(base, held)
     except SparseCBMError as error:
         parts.model_problem(error)
-    known = state.saved or loader.known_words(loaded, state.text, state.method)
+    known = state.saved or loader.known_words(loaded, state.text, state.method, whole=False)
     if known is None:
         try:
             explanation = loader.read(loaded, state.text)
@@ -115,15 +115,20 @@ if model is not None:
         masks.show(model, concept)
 title = card.title if model is not None else explanation.model
 own_step = step if step is not None and not by_hand and step.text == explanation.text else None
-downloads.show(state, title, model, explanation, space, result, own_step)
+missing = () if state.saved else explanation.unscored
+files = downloads.show(state, title, model, explanation, space, result, own_step, waiting=bool(missing))
 chain.offer(state, offer, base.fingerprint)
 
-if known is None:
+# The words of the concept that is looked at first, those of the others while a person reads.
+if concept in missing:
     bar = place.progress(0.0, WAITING)
 
     def show_progress(share: float) -> None:
         bar.progress(share, WAITING)
 
-    loader.read_words(loaded, state.text, state.method, show_progress)
+    loader.read_words(loaded, state.text, state.method, show_progress, concept)
     memory.give_back()
     rerun.page()
+if missing:
+    files.fill(loader.read_words(loaded, state.text, state.method, files.show_progress))
+    memory.give_back()

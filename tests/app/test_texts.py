@@ -54,38 +54,49 @@ def test_a_text_over_the_limit_is_refused_in_words_and_stays_in_the_field(start:
 
 
 @pytest.fixture
-def shares(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the page is told of the progress, run by run."""
-    seen: list[float] = []
+def shares(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, float]]:
+    """What the page is told of the progress, run by run, and of which concept; None for all the others."""
+    seen: list[tuple[str | None, float]] = []
     read_words = loader.read_words
 
     def watched(
-        model: ConceptModel, text: str, method: str, on_progress: Callable[[float], None]
+        model: ConceptModel,
+        text: str,
+        method: str,
+        on_progress: Callable[[float], None],
+        concept: str | None = None,
     ) -> Explanation:
         def note(share: float) -> None:
-            seen.append(share)
+            seen.append((concept, share))
             on_progress(share)
 
-        return read_words(model, text, method, note)
+        return read_words(model, text, method, note, concept)
 
     monkeypatch.setattr(loader, "read_words", watched)
     return seen
 
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
-def test_scoring_tells_how_far_it_is(start: Start, shares: list[float], method: str) -> None:
+def test_scoring_tells_how_far_it_is(
+    start: Start, shares: list[tuple[str | None, float]], method: str
+) -> None:
     text = f"{method} found the soup cold. " * 12
-    app = start(method=method)
+    app = start(method=method, concept="noise")
     shares.clear()  # of the opening example, where no other test has asked for it before
     explain(app, text)
     assert not app.exception
-    assert len(shares) >= 3
-    assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1.0)
-    assert shares[0] < 0.5
+    parts = [name for name, _ in shares]
+    others = parts.index(None)
+    assert set(parts[:others]) == {"noise"}
+    assert set(parts[others:]) == {None}
+    for told in ([share for _, share in shares[:others]], [share for _, share in shares[others:]]):
+        assert len(told) >= 3
+        assert told == sorted(told)
+        assert told[-1] == pytest.approx(1.0)
+        assert told[0] < 0.5
 
 
-def test_what_is_known_is_shown_at_once(start: Start, shares: list[float]) -> None:
+def test_what_is_known_is_shown_at_once(start: Start, shares: list[tuple[str | None, float]]) -> None:
     first = explain(start(), "A text that nobody has asked for yet.")
     assert shares
     shares.clear()
