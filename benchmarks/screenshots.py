@@ -3,7 +3,8 @@
     python benchmarks/screenshots.py --output assets/screenshots
 
 Starts the app on the bundled model (or the one that SPARSECBM_MODEL names) and saves PNG files of at most
-300 KB: the Explain page and a correction in light and dark, the masks, the corrections, the model card.
+300 KB: the Explain page and a correction in light and dark, the three views, the masks, the corrections, the
+model card.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def shots(example: str | None) -> list[Shot]:
         Shot("explain-dark", explain, "dark", end="Is a concept wrong?"),
         Shot("correction-light", explain, "light", "Is a concept wrong?", "Which weights", correct),
         Shot("correction-dark", explain, "dark", "Is a concept wrong?", "Which weights", correct),
+        Shot("three-views-light", f"/three_views?example={example}" if example else "/three_views", "light"),
         Shot("masks-light", explain, "light", prepare=correct_and_go("Masks")),
         Shot("corrections-light", explain, "light", prepare=correct_and_go("Corrections")),
         Shot("model-card-light", "/model_card", "light", end="How it was trained"),
