@@ -72,7 +72,12 @@ def shots(example: str | None) -> list[Shot]:
         Shot("explain-dark", explain, "dark", end="Is a concept wrong?"),
         Shot("correction-light", explain, "light", "Is a concept wrong?", "Which weights", correct),
         Shot("correction-dark", explain, "dark", "Is a concept wrong?", "Which weights", correct),
-        Shot("three-views-light", f"/three_views?example={example}" if example else "/three_views", "light"),
+        Shot(
+            "three-views-light",
+            f"/three_views?example={example}" if example else "/three_views",
+            "light",
+            end="Put to the test",
+        ),
         Shot("masks-light", explain, "light", prepare=correct_and_go("Masks")),
         Shot("corrections-light", explain, "light", prepare=correct_and_go("Corrections")),
         Shot("model-card-light", "/model_card", "light", end="How it was trained"),

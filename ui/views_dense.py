@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,16 @@ def beside(card: ModelCard, base: ConceptModel) -> Companion:
         return Companion(None, f"The dense model beside this one cannot be used. {error}.")
     if model is None:
         return Companion(None, MISSING, f"cp -r runs/dense/model {_short(card.folder / loader.DENSE)}")
-    return Companion(model, note=note(base.training, model.fingerprint))
+    return Companion(model, note=note(base.training, model.fingerprint, model.training))
 
 
-def note(training: dict[str, Any] | Any, fingerprint: str) -> str | None:
-    """What to say where the dense model is not known to be the one that the subnetworks were cut from."""
+def note(
+    training: Mapping[str, Any], fingerprint: str, dense_training: Mapping[str, Any] | None = None
+) -> str | None:
+    """What to say where the dense model is not known to be the one that the subnetworks were cut from.
+
+    ``training`` is what the sparse model says of its own, ``dense_training`` what the dense one says.
+    """
     start = training.get("init")
     named = start.get("fingerprint") if isinstance(start, dict) else None
     if named is None:
@@ -50,12 +56,23 @@ def note(training: dict[str, Any] | Any, fingerprint: str) -> str | None:
             "The sparse model does not say which dense model it was cut from; the one shown here may be "
             "another."
         )
-    if named != fingerprint:
+    if named == fingerprint:
+        return None
+    if _same_run(start, dense_training or {}):
         return (
-            f"The dense model shown here ({fingerprint}) is another one than the subnetworks were cut from "
-            f"({named})."
+            f"The dense model shown here ({fingerprint}) was trained on the same reviews with the same "
+            f"settings as the one that the subnetworks were cut from ({named}), in another run."
         )
-    return None
+    return (
+        f"The dense model shown here ({fingerprint}) is another one than the subnetworks were cut from "
+        f"({named})."
+    )
+
+
+def _same_run(start: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:
+    """Whether two runs were given the same, as far as their records say."""
+    keys = ("data", "train_split", "train_examples", "dev_split", "settings")
+    return "settings" in start and all(start.get(key) == dense.get(key) for key in keys)
 
 
 def _short(path: Path) -> str:

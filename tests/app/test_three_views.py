@@ -246,6 +246,11 @@ def test_what_is_said_of_where_the_dense_model_is_from() -> None:
     assert "(b) is another one than the subnetworks were cut from (a)" in str(
         note({"init": {"fingerprint": "a"}}, "b")
     )
+    run = {"data": "CEBaB", "settings": {"seed": 0}}
+    again = str(note({"init": {**run, "fingerprint": "a"}}, "b", run))
+    assert "with the same settings as the one that the subnetworks were cut from (a), in another run" in again
+    for other in ({**run, "settings": {"seed": 1}}, {**run, "data": "IMDB-C"}, {}):
+        assert "is another one" in str(note({"init": {**run, "fingerprint": "a"}}, "b", other))
     for training in ({}, {"init": None}, {"init": {}}):
         assert "does not say which dense model" in str(note(training, "a"))
 
