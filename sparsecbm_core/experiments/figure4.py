@@ -225,7 +225,8 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
 def page(results: Mapping[str, Any]) -> str:
     from sparsecbm_core.figures import case_study_html
 
-    return case_study_html(results.get("cases", ()), results["space"].get("titles", {}))
+    space = results["space"]
+    return case_study_html(results.get("cases", ()), space.get("titles", {}), space.get("label_titles"))
 
 
 EXPERIMENT = Experiment(
