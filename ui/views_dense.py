@@ -49,7 +49,7 @@ def note(
 
     ``training`` is what the sparse model says of its own, ``dense_training`` what the dense one says.
     """
-    start = training.get("init")
+    start = training.get("init") or {}
     named = start.get("fingerprint") if isinstance(start, dict) else None
     if named is None:
         return (
