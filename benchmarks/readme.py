@@ -142,7 +142,8 @@ def live() -> str:
             "≤ 2 s",
         ),
         (
-            f"… of {len(long)} corrections, most of them of a review of 2,784 characters",
+            f"… of {len(long)} corrections in a row, five of them of reviews of 2,780 characters, with "
+            "other work beside it",
             f"{many['median_seconds']:.1f} ({many['slowest_seconds']:.1f}) s",
             "",
         ),
