@@ -114,7 +114,7 @@ def test_a_cold_deep_link_opens_that_page(fresh_server: StartServer, page: Page,
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_text("Page not found")).to_have_count(0)
     for name in ("Explain", "Model card"):
-        expect(page.get_by_role("link", name=name)).to_be_visible()
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     if "concept" in path:
         assert "concept=noise" in page.url
         assert selected(page).lower() == "noise"
