@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sparsecbm_core.ledger import Ledger
+from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import make_tiny
+from ui import loader
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAIN, MASKS = "pages/views/explain.py", "pages/views/masks.py"
@@ -74,6 +78,27 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
+def dense() -> ConceptModel:
+    return make_tiny("bert", density=None)
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sparse model, and in its folder the dense one that it was cut from."""
+    folder = tmp_path_factory.mktemp("models") / "pair"
+    origin = {"fingerprint": dense().fingerprint}
+    replace(make_tiny("bert"), training={**TRAINING, "init": origin}).save_pretrained(folder)
+    dense().save_pretrained(folder / "dense")
+    return folder
+
+
+@pytest.fixture
+def copy(pair: Path, tmp_path: Path) -> Path:
+    """The same, to be spoiled."""
+    return Path(shutil.copytree(pair, tmp_path / "pair"))
+
+
 @pytest.fixture(scope="session")
 def guard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dozen labelled reviews for the tiny model, which knows four labels."""
@@ -117,6 +142,23 @@ def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path, guard_file: Path,
         return app.switch_page(page).run() if page else app
 
     return begin
+
+
+def around_words(
+    monkeypatch: pytest.MonkeyPatch,
+    heard: Callable[[Callable[[float], None], str | None], Callable[[float], None]],
+) -> Callable[[], None]:
+    """Listen where the app has words scored: ``heard`` gets what is told of the progress, and the concept
+    (None for all that are left), and returns what is told instead. Call what comes back to stop listening."""
+    read_words = loader.read_words
+
+    def listening(
+        model: Any, text: str, method: str, on_progress: Callable[[float], None], concept: str | None = None
+    ) -> Any:
+        return read_words(model, text, method, heard(on_progress, concept), concept)
+
+    monkeypatch.setattr(loader, "read_words", listening)
+    return lambda: monkeypatch.setattr(loader, "read_words", read_words)
 
 
 def html(app: AppTest, mark: str) -> str:

@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.models.concept_model import ConceptModel
-from tests.app.conftest import Start, explain, html, sentence, shown_review
-from ui import loader
+from tests.app.conftest import Start, around_words, explain, html, sentence, shown_review
 from ui.review_form import LONGEST
 
 
@@ -57,22 +54,15 @@ def test_a_text_over_the_limit_is_refused_in_words_and_stays_in_the_field(start:
 def shares(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, float]]:
     """What the page is told of the progress, run by run, and of which concept; None for all the others."""
     seen: list[tuple[str | None, float]] = []
-    read_words = loader.read_words
 
-    def watched(
-        model: ConceptModel,
-        text: str,
-        method: str,
-        on_progress: Callable[[float], None],
-        concept: str | None = None,
-    ) -> Explanation:
+    def heard(on_progress: Callable[[float], None], concept: str | None) -> Callable[[float], None]:
         def note(share: float) -> None:
             seen.append((concept, share))
             on_progress(share)
 
-        return read_words(model, text, method, note, concept)
+        return note
 
-    monkeypatch.setattr(loader, "read_words", watched)
+    around_words(monkeypatch, heard)
     return seen
 
 

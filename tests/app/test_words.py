@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.explain import with_tokens
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.models.concept_model import ConceptModel
-from tests.app.conftest import Start, explain, html, pathway
+from tests.app.conftest import Start, around_words, explain, html, pathway
 from ui import loader
 from ui.pathway import WAITING
 
@@ -31,10 +32,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What is scored: text and concepts, in order."""
     seen: Asked = []
 
-    def watched(model: ConceptModel, explanation: Explanation, method: str, **options: object) -> Explanation:
-        names = options["concepts"]
-        seen.append((explanation.text, explanation.unscored if names is None else tuple(names)))  # type: ignore[arg-type]
-        return with_tokens(model, explanation, method, **options)  # type: ignore[arg-type]
+    def watched(
+        model: ConceptModel,
+        explanation: Explanation,
+        method: str,
+        *,
+        concepts: Sequence[str] | None,
+        **options: Any,
+    ) -> Explanation:
+        seen.append((explanation.text, explanation.unscored if concepts is None else tuple(concepts)))
+        return with_tokens(model, explanation, method, concepts=concepts, **options)
 
     monkeypatch.setattr("sparsecbm_core.explain.with_tokens", watched)
     return seen
@@ -43,22 +50,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 @pytest.fixture
 def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """The page as it is before the other concepts are scored; to be called when that is over."""
-    read_words = loader.read_words
 
-    def stopped(
-        model: ConceptModel,
-        text: str,
-        method: str,
-        on_progress: Callable[[float], None],
-        concept: str | None = None,
-    ) -> Explanation:
+    def stopped(on_progress: Callable[[float], None], concept: str | None) -> Callable[[float], None]:
         if concept is None:
             on_progress(0.25)
             st.stop()
-        return read_words(model, text, method, on_progress, concept)
+        return on_progress
 
-    monkeypatch.setattr(loader, "read_words", stopped)
-    return lambda: monkeypatch.setattr(loader, "read_words", read_words)
+    return around_words(monkeypatch, stopped)
 
 
 def buttons(app: AppTest) -> dict[str, bool]:
