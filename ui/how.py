@@ -12,13 +12,12 @@ from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import breakdown, contribution_figure
-from ui import loader, parts
+from ui import loader, memory, parts, rerun
 from ui.exports import pathway_rows
 from ui.glossary import method_help, terms_html
 from ui.pathway import UNSCORED, WAITING, pathway, pathway_data
-from ui.review import has_sign, is_cut, legend_html, review_html
+from ui.review import has_sign, legend_html, review_html
 from ui.state import AppState
-from ui.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -41,17 +40,7 @@ def show(
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.session_state[CONCEPT] = concept
-        st.segmented_control(
-            "Concept",
-            space.concepts,
-            format_func=lambda name: plain(space.title(name)),
-            key=CONCEPT,
-            required=True,
-            wrap=True,
-            on_change=parts.take_over,
-            args=(CONCEPT, state.choose_concept),
-        )
+        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
         st.session_state[METHOD] = state.method
         st.selectbox(
             "Find the words by",
@@ -86,6 +75,18 @@ def show(
     return place
 
 
+def find_words(place: DeltaGenerator, model: ConceptModel, state: AppState, concept: str) -> None:
+    """Score the words of a concept, with the progress in ``place``; then draw the page with them."""
+    bar = place.progress(0.0, WAITING)
+
+    def show_progress(share: float) -> None:
+        bar.progress(share, WAITING)
+
+    loader.read_words(model, state.text, state.method, show_progress, concept)
+    memory.give_back()
+    rerun.page()
+
+
 def words(
     explanation: Explanation, concept: str, space: ConceptSpace, signed: bool, unscored: str
 ) -> DeltaGenerator:
@@ -102,7 +103,7 @@ def words(
         )
         place.html(f'<p class="sc-note">{escape(note)}</p>')
     else:
-        place.html(legend_html(space.title(item.state), signed, is_cut(explanation)))
+        place.html(legend_html(space.title(item.state), signed, explanation.truncated.cut))
     return place
 
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from sparsecbm_core.concepts import ConceptSpace
 from ui import mask_page_matrix, mask_page_overlap, mask_page_overview, parts
 from ui.mask_choice import PAIR, VIEWS, views
 from ui.mask_page_view import chosen_concept, corrected_now, differs, view_now
 from ui.model_now import holding
 from ui.state import AppState
-from ui.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -49,17 +47,7 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
     there = views(corrected, len(space.concepts) > 1)
     shown = state.masks.shown(there)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.session_state[CONCEPT] = concept
-        st.segmented_control(
-            "Concept",
-            space.concepts,
-            format_func=_title(space),
-            key=CONCEPT,
-            required=True,
-            wrap=True,
-            on_change=parts.take_over,
-            args=(CONCEPT, state.choose_concept),
-        )
+        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
         if len(there) > 1:
             st.session_state[VIEW] = shown
             st.segmented_control(
@@ -95,10 +83,6 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
             f"Left out: {len(steps) - len(held)} of {len(steps)} corrections, which hold for similar reviews "
             "only and not for the one on the Explain page."
         )
-
-
-def _title(space: ConceptSpace) -> Callable[[str], str]:
-    return lambda name: plain(space.title(name))
 
 
 def _touching(state: AppState, choose: Callable[[str], None]) -> Callable[[str], None]:

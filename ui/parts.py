@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
+from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
+from ui import loader
 from ui.exports import csv_bytes
 from ui.models import VARIABLE, Offer, offered
 from ui.table import table_html
@@ -17,6 +19,8 @@ from ui.text import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from sparsecbm_core.models.concept_model import ConceptModel
 
 CSV, JSON, HTML = "text/csv", "application/json", "text/html"
 Rows = Sequence[Mapping[str, Any]]
@@ -144,12 +148,36 @@ def take_over(key: str, setter: Callable[[Any], None]) -> None:
     setter(st.session_state[key])
 
 
+def concept_choice(key: str, space: ConceptSpace, concept: str, choose: Callable[[str], None]) -> None:
+    """The concepts side by side, ``concept`` chosen; ``choose`` gets another one."""
+    st.session_state[key] = concept
+    st.segmented_control(
+        "Concept",
+        space.concepts,
+        format_func=lambda name: plain(space.title(name)),
+        key=key,
+        required=True,
+        wrap=True,
+        on_change=take_over,
+        args=(key, choose),
+    )
+
+
 def models() -> Offer:
     """The models to choose from; where there is none, one clear message and nothing else."""
     offer = offered()
     if not offer.cards:
         model_problem(CheckpointError("; ".join(offer.problems)))
     return offer
+
+
+def load(card: loader.ModelCard) -> ConceptModel:
+    """The model; where it cannot be loaded, one clear message and nothing else."""
+    with st.spinner("Loading the model…"):
+        try:
+            return loader.model(card)
+        except SparseCBMError as error:
+            model_problem(error)
 
 
 def model_problem(error: SparseCBMError) -> NoReturn:

@@ -28,7 +28,7 @@ from ui.answer import answer_html
 from ui.glossary import terms_html
 from ui.offline import chart, details, page
 from ui.override import result_html
-from ui.review import has_sign, is_cut, legend_html, review_html
+from ui.review import has_sign, legend_html, review_html
 from ui.table import table_html
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
     head = f"{space.title(concept)}: {state}, {percent(item.probabilities[item.state])}"
     note = ""
     if item.tokens and item.state != UNKNOWN:
-        note = legend_html(state, signed, is_cut(explanation))
+        note = legend_html(state, signed, explanation.truncated.cut)
     words = [{"word": token.text, "score": score_text(token.score, signed)} for token in item.tokens]
     return (
         f"<h3>{escape(head)}</h3>{review_html(explanation, concept, signed)}{note}"

@@ -14,6 +14,7 @@ from sparsecbm_core.figures import score_text
 # Scores without a sign are never near zero, so more of them is background.
 FLOOR, FLOOR_UNSIGNED = 0.08, 0.35
 LONG = 1200
+UNREAD = '<span class="sc-unread">grey words</span> were not read'
 
 
 def has_sign(method: str | None) -> bool:
@@ -52,7 +53,7 @@ def words_html(
 
     ``number`` writes the score that a word shows when it is pointed at, ``name`` is read out for a long text.
     """
-    read_to = truncated.kept_chars if truncated.total > truncated.kept else len(text)
+    read_to = truncated.kept_chars if truncated.cut else len(text)
     most = max((abs(token.score) for token in tokens), default=0.0)
     floor = FLOOR if signed_words else FLOOR_UNSIGNED
     parts, done = [], 0
@@ -75,15 +76,10 @@ def words_html(
     return f'<div class="review" dir="auto"{scroll}>{body}</div>'
 
 
-def is_cut(explanation: Explanation) -> bool:
-    """Whether the model did not read the end of the text."""
-    return explanation.truncated.total > explanation.truncated.kept
-
-
 def words_read(explanation: Explanation) -> str:
     """How many words there are, and how many the model read."""
     total = len(explanation.text.split())
-    if not is_cut(explanation):
+    if not explanation.truncated.cut:
         return f"{total:,} word{'s' if total != 1 else ''}, all read"
     kept = len(explanation.text[: explanation.truncated.kept_chars].split())
     return f"first {kept:,} of {total:,} words read"
@@ -102,5 +98,5 @@ def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
             f'<span class="sc-word sc-neutral">word</span> moves “{state}”, in one direction or the other'
         ]
     if cut:
-        items.append('<span class="sc-unread">grey words</span> were not read')
+        items.append(UNREAD)
     return '<p class="sc-legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.explain.results import Explanation, Truncation
+from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import precise_percent, share_bars
 from ui import parts, views_frame
-from ui.review import words_html
+from ui.review import UNREAD, words_html
 from ui.state import AppState
 from ui.views_data import ALL_LAYERS, layer_key, layer_of
 from ui.views_dense import Companion
@@ -51,7 +51,7 @@ def show(
     received = layer_of(looks, layer)
     st.html(
         '<p class="sc-legend"><span><span class="sc-word sc-neutral">word</span> is looked at; '
-        f"the stronger, the more</span>{_unread(looks.truncated)}</p>"
+        f"the stronger, the more</span>{f'<span>{UNREAD}</span>' if looks.truncated.cut else ''}</p>"
     )
     st.html(
         words_html(
@@ -83,12 +83,6 @@ def sums(received: Received) -> str:
         f"word. “{top.text[:40]}” gets most of the rest, {precise_percent(top.score)}; if all words got the "
         f"same, each would get {precise_percent(received.even)}."
     )
-
-
-def _unread(truncated: Truncation) -> str:
-    if truncated.total <= truncated.kept:
-        return ""
-    return '<span><span class="sc-unread">grey words</span> were not read</span>'
 
 
 def _most(looks: Attention, layer: int) -> None:

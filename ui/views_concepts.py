@@ -17,7 +17,6 @@ from ui.pathway import WAITING, used_caption
 from ui.review import has_sign
 from ui.sentence import state_title
 from ui.state import AppState
-from ui.text import plain
 from ui.views_dense import Companion
 
 if TYPE_CHECKING:
@@ -115,18 +114,3 @@ def differences(first: Explanation, second: Explanation, space: ConceptSpace) ->
     if not found:
         return None
     return f"The plain bottleneck and the sparse one disagree: {'; '.join(found)}."
-
-
-def choice(state: AppState, space: ConceptSpace, concept: str, key: str) -> None:
-    """The concept that the views are about, as on the Explain page."""
-    st.session_state[key] = concept
-    st.segmented_control(
-        "Concept",
-        space.concepts,
-        format_func=lambda name: plain(space.title(name)),
-        key=key,
-        required=True,
-        wrap=True,
-        on_change=parts.take_over,
-        args=(key, state.choose_concept),
-    )

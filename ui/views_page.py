@@ -14,10 +14,9 @@ from ui import (
     announce,
     answer,
     chain,
+    how,
     loader,
-    memory,
     parts,
-    rerun,
     views_attention,
     views_concepts,
     views_data,
@@ -29,7 +28,6 @@ from ui.exports import json_text
 from ui.glossary import terms_html
 from ui.loader import ModelCard
 from ui.model_now import holding, model_now
-from ui.pathway import WAITING
 from ui.state import AppState
 
 if TYPE_CHECKING:
@@ -97,7 +95,7 @@ def show(
         found = views_test.show(model, explanation, looks, concept, layer, model is not base)
     _download(explanation, plain_view, looks, found, waits)
     if waits and place is not None:
-        _find_words(state, model, concept, place)
+        how.find_words(place, model, state, concept)
 
 
 def hint(text: str, said: DeltaGenerator) -> None:
@@ -117,7 +115,7 @@ def _card(view: views_frame.View) -> DeltaGenerator:
 
 def _choices(state: AppState, space: ConceptSpace, concept: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        views_concepts.choice(state, space, concept, CONCEPT)
+        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
         st.page_link(EXPLAIN_PAGE, label="Choose another review", icon=":material/edit:")
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space, views_frame.TERMS))
@@ -173,15 +171,3 @@ def _download(
     parts.download(
         "All of it (JSON)", lambda: json_text(data()), "three-views.json", parts.JSON, waiting=waits
     )
-
-
-def _find_words(state: AppState, model: ConceptModel, concept: str, place: DeltaGenerator) -> None:
-    """Score the words of the chosen concept, then draw the page with them."""
-    bar = place.progress(0.0, WAITING)
-
-    def show_progress(share: float) -> None:
-        bar.progress(share, WAITING)
-
-    loader.read_words(model, state.text, state.method, show_progress, concept)
-    memory.give_back()
-    rerun.page()

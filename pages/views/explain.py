@@ -22,7 +22,6 @@ from ui import (
     override,
     parts,
     picker,
-    rerun,
     review_form,
     saved,
 )
@@ -30,7 +29,6 @@ from ui.address import read_address, write_address
 from ui.examples import examples_for
 from ui.guard import Guard
 from ui.model_now import holding, model_now
-from ui.pathway import WAITING
 from ui.state import current
 
 state = current()
@@ -121,14 +119,7 @@ chain.offer(state, offer, base.fingerprint)
 
 # The words of the concept that is looked at first, those of the others while a person reads.
 if concept in missing:
-    bar = place.progress(0.0, WAITING)
-
-    def show_progress(share: float) -> None:
-        bar.progress(share, WAITING)
-
-    loader.read_words(loaded, state.text, state.method, show_progress, concept)
-    memory.give_back()
-    rerun.page()
+    how.find_words(place, loaded, state, concept)
 if missing:
     files.fill(loader.read_words(loaded, state.text, state.method, files.show_progress))
     memory.give_back()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import loader, mask_page, parts, picker
+from ui import mask_page, parts, picker
 from ui.address import read_address, write_address
 from ui.state import current
 from ui.text import plain
@@ -15,11 +15,7 @@ card = read_address(state, "masks", models, METHODS)
 write_address(state)
 
 picker.title("Masks", state, models, card)
-with st.spinner("Loading the model…"):
-    try:
-        base = loader.model(card)
-    except SparseCBMError as error:
-        parts.model_problem(error)
+base = parts.load(card)
 try:
     mask_page.show(state, base)
 except SparseCBMError as error:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import loader, parts, picker, views_page
+from ui import parts, picker, views_page
 from ui.address import read_address, write_address
 from ui.state import current
 from ui.text import plain
@@ -21,11 +21,7 @@ said = st.container(key="said")
 if not state.text.strip():
     views_page.hint(views_page.EMPTY, said)
     st.stop()
-with st.spinner("Loading the model…"):
-    try:
-        base = loader.model(card)
-    except SparseCBMError as error:
-        parts.model_problem(error)
+base = parts.load(card)
 try:
     views_page.show(state, card, base, in_use, said)
 except SparseCBMError as error:

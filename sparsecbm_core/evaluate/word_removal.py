@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparsecbm_core.data.batches import without_surrogates
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.erasure import PROBABILITY, ROW_TOKENS, padded, state_values, without_words
 from sparsecbm_core.explain.results import TokenScore
-from sparsecbm_core.explain.words import words_of
+from sparsecbm_core.explain.scoring import words_in
 from sparsecbm_core.models.concept_model import ConceptModel
-from sparsecbm_core.models.subnetworks import active
 
 SCHEMA_VERSION = 1
 COUNTS, DRAWS = (1, 3, 5), 20
@@ -84,9 +82,7 @@ def word_removal(
         raise InputError(f"counts of words must be at least 1, got {list(counts)}")
     if draws < 1:
         raise InputError(f"draws must be at least 1, got {draws}")
-    text = without_surrogates(text)
-    encoded = model.encode([text])[0]
-    words = words_of(text, encoded)
+    text, encoded, words = words_in(model, text)
     if len(words) < 2:
         raise InputError(f"only a text of two words or more has one to spare, got {text!r:.80}")
     spans = [(word.start, word.end) for word in words]
@@ -150,9 +146,8 @@ def _read(
     while done < len(order):
         chunk = order[done : done + max(1, ROW_TOKENS // len(texts[order[done]]))]
         ids, mask = padded([texts[position] for position in chunk], pad_id, model.device)
-        with torch.inference_mode(), active(weights):
-            pooled = network.pooled(network.embed(ids), mask)  # (n, E)
-            logits[chunk] = (pooled @ network.projector[k].T + network.projector_bias[k]).float().cpu()
+        with torch.inference_mode():
+            logits[chunk] = network.row_logits(network.embed(ids), mask, weights, (k,)).float().cpu()
         done += len(chunk)
         on_progress(done, len(order))
     return logits

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from sparsecbm_core.data.batches import Encoded, without_surrogates
+from sparsecbm_core.data.batches import Encoded
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import TokenScore, Truncation
-from sparsecbm_core.explain.words import Word, words_of
+from sparsecbm_core.explain.scoring import word_scores, words_in
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import active
 
@@ -77,19 +77,13 @@ def attention(model: ConceptModel, text: str) -> Attention:
             "this model reads with a subnetwork for each concept, so it has no single attention to show; "
             "give the dense model that it was cut from"
         )
-    if not isinstance(text, str) or not text.strip():
-        raise InputError(f"attention needs a text with at least one word, got {text!r:.80}")
-    text = without_surrogates(text)
-    encoded = model.encode([text])[0]
-    words = words_of(text, encoded)
-    if not words:
-        raise InputError(f"nothing in the text {text!r:.80} can be read by the model's tokenizer")
+    text, encoded, words = words_in(model, text)
     matrices, heads = _matrices(model, encoded)
     groups = [word.tokens for word in words]
 
     def received(matrix: torch.Tensor) -> Received:
         to_words, framing = merged(matrix.mean(0), groups)
-        return Received(_scored(text, words, to_words), framing)
+        return Received(word_scores(text, words, to_words), framing)
 
     return Attention(
         text=text,
@@ -140,10 +134,3 @@ def _matrices(model: ConceptModel, encoded: Encoded) -> tuple[torch.Tensor, int]
         raise InputError(f"{type(network.encoder).__name__} does not tell its attention")
     stacked = torch.stack([layer[0].double().mean(0) for layer in layers]).cpu()
     return stacked, int(layers[0].shape[1])
-
-
-def _scored(text: str, words: Sequence[Word], shares: Sequence[float]) -> tuple[TokenScore, ...]:
-    return tuple(
-        TokenScore(text[word.start : word.end], word.start, word.end, share)
-        for word, share in zip(words, shares, strict=True)
-    )

@@ -48,6 +48,11 @@ class Truncation:
     total: int
     kept_chars: int
 
+    @property
+    def cut(self) -> bool:
+        """Whether the end of the text was not read."""
+        return self.total > self.kept
+
 
 @dataclass(frozen=True)
 class Explanation:

@@ -40,14 +40,28 @@ class Prepared:
 def prepare(model: ConceptModel, text: str, weights: EffectiveWeights | None, pieces: bool) -> Prepared:
     """`InputError` where there is nothing to read."""
     _ = model.cbm
+    text, encoded, words = words_in(model, text, pieces)
+    with _gradients(False):
+        weights = model.weights if weights is None else weights
+    return Prepared(model, text, encoded, words, weights)
+
+
+def words_in(model: ConceptModel, text: str, pieces: bool = False) -> tuple[str, Encoded, tuple[Word, ...]]:
+    """The text as it is read, its tokens and its words; `InputError` where there are none."""
     text = clean(text)
     encoded = model.encode([text])[0]
     words = words_of(text, encoded, pieces)
     if not words:
         raise InputError(f"nothing in the text {text!r:.80} can be read by the model's tokenizer")
-    with _gradients(False):
-        weights = model.weights if weights is None else weights
-    return Prepared(model, text, encoded, words, weights)
+    return text, encoded, words
+
+
+def word_scores(text: str, words: Sequence[Word], values: Sequence[float]) -> tuple[TokenScore, ...]:
+    """Each word with its value."""
+    return tuple(
+        TokenScore(text[word.start : word.end], word.start, word.end, value)
+        for word, value in zip(words, values, strict=True)
+    )
 
 
 def clean(text: str) -> str:
@@ -151,15 +165,12 @@ def _read(
 
 
 def _score(prepared: Prepared, inputs: TokenInputs, method: TokenMethod) -> dict[str, Scored]:
-    text, names = prepared.text, prepared.model.space.concepts
+    names = prepared.model.space.concepts
     with _gradients(True):
         scores, deltas = method.score(inputs)
     return {
         names[concept]: (
-            tuple(
-                TokenScore(text[word.start : word.end], word.start, word.end, value)
-                for word, value in zip(prepared.words, scores[row].tolist(), strict=True)
-            ),
+            word_scores(prepared.text, prepared.words, scores[row].tolist()),
             None if deltas is None else deltas[row],
         )
         for row, concept in enumerate(inputs.concepts)

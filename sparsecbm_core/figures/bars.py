@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,19 +29,8 @@ def paired_bars(
     positions, write = np.arange(len(titles)), precise_percent if decimals else percent
     figure = go.Figure()
     for (name, values), color, shift in zip((first, second), colors, (-0.19, 0.19), strict=True):
-        figure.add_bar(
-            orientation="h",
-            name=name,
-            y=positions + shift,
-            x=list(values),
-            width=0.32,
-            marker_color=color,
-            text=[write(value) for value in values],
-            textposition="outside",
-            cliponaxis=False,
-            textfont={"size": 12, "color": INK},
-            hoverinfo="skip",
-        )
+        texts = [write(value) for value in values]
+        _add(figure, values, texts, y=positions + shift, name=name, width=0.32, marker={"color": color})
     plain(figure, len(positions), legend=True)
     figure.update_xaxes(visible=False, range=[0, max([0.01, *first[1], *second[1]])])
     figure.update_yaxes(
@@ -63,27 +52,21 @@ def grouped_bars(
     figure = go.Figure()
     for number, (name, values) in enumerate(series):
         color, hatch = _LOOKS[number]
-        figure.add_bar(
-            orientation="h",
-            name=safe(name),
+        pattern = {
+            "shape": hatch,
+            "fillmode": "overlay",
+            "fgcolor": "rgba(255, 255, 255, 0.6)",
+            "size": 7,
+            "solidity": 0.22,
+        }
+        _add(
+            figure,
+            values,
+            [percent(value) for value in values],
             y=positions + step * (number - (len(series) - 1) / 2),
-            x=list(values),
+            name=safe(name),
             width=0.86 * step,
-            marker={
-                "color": color,
-                "pattern": {
-                    "shape": hatch,
-                    "fillmode": "overlay",
-                    "fgcolor": "rgba(255, 255, 255, 0.6)",
-                    "size": 7,
-                    "solidity": 0.22,
-                },
-            },
-            text=[percent(value) for value in values],
-            textposition="outside",
-            cliponaxis=False,
-            textfont={"size": 12, "color": INK},
-            hoverinfo="skip",
+            marker={"color": color, "pattern": pattern},
         )
     plain(figure, len(titles), legend=True)
     figure.update_layout(height=27 * len(series) * len(titles) + 60, legend_traceorder="normal")
@@ -94,6 +77,22 @@ def grouped_bars(
     return figure
 
 
+def _add(
+    figure: go.Figure, values: Sequence[float], texts: Sequence[str], size: int = 12, **bar: Any
+) -> None:
+    """A series of bars, each with its text beside it."""
+    figure.add_bar(
+        orientation="h",
+        x=list(values),
+        text=list(texts),
+        textposition="outside",
+        cliponaxis=False,
+        textfont={"size": size, "color": INK},
+        hoverinfo="skip",
+        **bar,
+    )
+
+
 def share_bars(
     titles: Sequence[str], shares: Sequence[float], colors: Sequence[str] | None = None
 ) -> go.Figure:
@@ -101,20 +100,9 @@ def share_bars(
     import plotly.graph_objects as go
 
     positions = list(range(len(titles)))
-    figure = go.Figure(
-        go.Bar(
-            orientation="h",
-            y=positions,
-            x=list(shares),
-            width=0.5,
-            marker_color=list(colors) if colors else FOR,
-            text=[precise_percent(share) for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            textfont={"size": 13, "color": INK},
-            hoverinfo="skip",
-        )
-    )
+    figure = go.Figure()
+    marker = {"color": list(colors) if colors else FOR}
+    _add(figure, shares, list(map(precise_percent, shares)), 13, y=positions, width=0.5, marker=marker)
     plain(figure, len(titles))
     figure.update_xaxes(visible=False, range=[0, max([0.01, *shares])])
     figure.update_yaxes(tickvals=positions, ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5])
