@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
 VIEWPORT: Final[ViewportSize] = {"width": 1340, "height": 1590}
+WIDTHS = (1340, 768, 420, 320)
 # Without the background flags Chromium looks for Google's hosts at every start.
 CHROMIUM_FLAGS = (
     "--headless",
@@ -131,6 +132,27 @@ def visit(page: Page, url: str, timeout: float = 60) -> None:
     """Open an address and wait until the page is finished."""
     page.goto(url)
     settle(page, timeout)
+
+
+def open_all(page: Page) -> None:
+    """Open every expander. The page itself clicks: brought into view, each takes most of a second."""
+    page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach(item => item.click())")
+    settle(page)
+
+
+def too_wide(page: Page, width: int) -> list[str]:
+    """What sticks out of a window so many pixels wide; what can be scrolled by itself may."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(300)  # charts follow the window with a delay
+    settle(page)
+    found: list[str] = page.evaluate(
+        """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
+            .filter(node => node.getBoundingClientRect().right > width + 1)
+            .filter(node => !node.closest('.sc-scroll, svg'))
+            .map(node => node.outerHTML.slice(0, 120))""",
+        width,
+    )
+    return found
 
 
 def axe(page: Page) -> list[str]:

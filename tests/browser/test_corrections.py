@@ -14,7 +14,7 @@ from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.browser.conftest import starting
-from tests.browser.harness import VIEWPORT, axe, both_themes, settle, visit
+from tests.browser.harness import VIEWPORT, WIDTHS, axe, both_themes, settle, too_wide, visit
 from tests.browser.test_explain import BUNDLED, FOCUSED, app_env, tab_until
 from tests.ledger.made import patch_of, random_edit
 
@@ -188,17 +188,9 @@ def test_the_page_is_accessible_with_all_open(
     assert axe(page) == []
 
 
-@pytest.mark.parametrize("width", [1340, 768, 420, 320])
-def test_nothing_is_wider_than_the_page(site: str, page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 1000})
+def test_nothing_is_wider_than_the_page(site: str, page: Page) -> None:
     visit(page, site)
     press(page, "Use all 2 active")
     open_row(page, 1)
-    wide = page.evaluate(
-        """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
-            .filter(node => node.getBoundingClientRect().right > width + 1)
-            .filter(node => !node.closest('.sc-scroll, svg'))
-            .map(node => node.outerHTML.slice(0, 120))""",
-        width,
-    )
-    assert wide == []
+    for width in WIDTHS:
+        assert too_wide(page, width) == []

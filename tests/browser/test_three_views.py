@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.harness import axe, both_themes, settle, visit
+from tests.browser.harness import axe, both_themes, open_all, settle, visit
 from tests.browser.test_explain import FOCUSED, tab_to
 from tests.tiny import make_tiny
 
@@ -60,8 +60,7 @@ def test_layer_and_concept_are_chosen(fresh_server: StartServer, page: Page, pai
         assert shading(page) == layer
         expect(page.locator(".st-key-view_bottleneck .sc-chosen th")).to_have_text(name)
         expect(page.locator(".st-key-view_pathway")).to_contain_text(f"the subnetwork of {name}")
-    for expander in page.locator("details summary").all():
-        expander.click()
+    open_all(page)
     page.mouse.move(0, 0)
     settle(page)
     assert axe(page) == []
