@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
 from ui.card_changes import RULES
-from ui.card_deep import by_hand_effect, method_title, removal_by_concept, swap_drop, verdict
 from ui.card_doubt import Doubt, Limits, first
+from ui.card_effects import by_hand_effect
 from ui.card_exhibits import points_between, signed_points
+from ui.card_subnetworks import removal_by_concept, swap_drop
+from ui.card_words import method_title, verdict
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.trust.results import Interventions, ModelReport, Subnetworks, WordScores

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from sparsecbm_core.evaluate.trust.results import Estimate, Measured
+    from sparsecbm_core.figures import Ranged
 
 Row = Mapping[str, Any]
 
@@ -135,3 +136,15 @@ def points_between(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return text
     return f"{text}, {signed_points(estimate.low)} to {signed_points(estimate.high)}"
+
+
+def ranged(name: str, estimates: Sequence[Estimate | None]) -> Ranged:
+    """A series of estimates with their intervals, for a chart."""
+    from sparsecbm_core.figures import Ranged
+
+    return Ranged(
+        name,
+        [None if one is None else one.value for one in estimates],
+        [None if one is None else one.low for one in estimates],
+        [None if one is None else one.high for one in estimates],
+    )

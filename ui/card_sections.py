@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
-from ui import card_calibration, card_changes, card_deep, card_hand, card_metrics, card_results
+from ui import (
+    card_calibration,
+    card_changes,
+    card_effects,
+    card_hand,
+    card_metrics,
+    card_results,
+    card_subnetworks,
+    card_words,
+)
 from ui.card_evaluation import on_split, parts_of
 from ui.card_exhibits import Exhibit, Section
 from ui.measures import Report
@@ -19,9 +28,9 @@ def sections(report: ModelReport, space: ConceptSpace) -> list[Section]:
     found = (
         card_hand.corrections(report),
         card_calibration.calibration(report, space),
-        card_deep.subnetworks(report, space),
-        card_deep.words(report),
-        card_deep.effects(report),
+        card_subnetworks.subnetworks(report, space),
+        card_words.words(report),
+        card_effects.effects(report),
         card_changes.changes(report),
         _how(report),
     )

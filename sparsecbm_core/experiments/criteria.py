@@ -11,7 +11,7 @@ from sparsecbm_core.experiments import pruned
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.options import Choice, FromDense
 from sparsecbm_core.experiments.recipes import RECIPES
-from sparsecbm_core.experiments.summary import FIGURES, cell, over_seeds
+from sparsecbm_core.experiments.summary import FIGURES, over_seeds
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -45,19 +45,8 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
 
 
 def tables(results: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            row["backbone"].rsplit("/", 1)[-1],
-            row["split"],
-            row["criterion"].replace("_", "-"),
-            f"{row['sparsity']:g}",
-            *(cell(row[name]) for name in FIGURES if "paper" not in name),
-            cell(row["jaccard"], scale=1, digits=2),
-        ]
-        for row in results["rows"]
-    ]
-    header = ["backbone", "split", "score", "sparsity", "concept acc.", "macro-F1", "label acc.", "macro-F1"]
-    return [Table("Accuracy by score and sparsity (per cent)", [*header, "Jaccard"], rows)]
+    labels = {"score": "criterion", "sparsity": "sparsity"}
+    return [pruned.accuracies("Accuracy by score and sparsity (per cent)", results["rows"], labels)]
 
 
 def draw(results: Mapping[str, Any]) -> go.Figure | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.experiments.estimate import Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Labels, Part
+from sparsecbm_core.experiments.experiment import Labels, Part, Table
 from sparsecbm_core.experiments.lab import describe_model, title_of
 from sparsecbm_core.experiments.measure import Measure, measured_splits, run_of, scores, trained_part
 from sparsecbm_core.experiments.options import FromDense
 from sparsecbm_core.experiments.recipes import RECIPES, Recipe
-from sparsecbm_core.experiments.summary import mean_of, std_of
+from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, std_of
 
 if TYPE_CHECKING:
     from sparsecbm_core.experiments.lab import Lab
@@ -89,6 +89,26 @@ def _given_dense(lab: Lab, labels: Labels, init: Path, split: str) -> Part:
 def is_dense(row: Mapping[str, Any], name: str) -> bool:
     """Whether a row is a dense model's, by its first label."""
     return str(row[name]).startswith(DENSE)
+
+
+def accuracies(title: str, rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Table:
+    """Figures of every row behind its backbone, split and ``labels``: label by the heading of its column."""
+    header = ["backbone", "split", *labels, "concept acc.", "macro-F1", "label acc.", "macro-F1", "Jaccard"]
+    cells = [
+        [
+            row["backbone"].rsplit("/", 1)[-1],
+            row["split"],
+            *(_written(row[name]) for name in labels.values()),
+            *(cell(row[name]) for name in FIGURES if "paper" not in name),
+            cell(row["jaccard"], scale=1, digits=2),
+        ]
+        for row in rows
+    ]
+    return Table(title, header, cells)
+
+
+def _written(value: str | float) -> str:
+    return value.replace("_", "-") if isinstance(value, str) else f"{value:g}"
 
 
 def panels(

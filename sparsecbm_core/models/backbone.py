@@ -31,6 +31,7 @@ _ROLES = {
     "feed-forward out": r"(^|(?<!attention)\.)(output\.dense)$|^output\.dense$|ffn\.lin2$|fc2$",
 }
 ROLES = tuple(_ROLES)
+FEED_FORWARD = ("feed-forward in", "feed-forward out")
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 
 
@@ -85,9 +86,14 @@ def matrix_infos(encoder: nn.Module, masked: dict[str, MaskedLinear]) -> tuple[M
     infos = []
     for name, layer in masked.items():
         index, _, rest = name[len(prefix) + 1 :].partition(".")
-        role = next((role for role, pattern in _ROLES.items() if re.search(pattern, rest)), rest)
-        infos.append(MatrixInfo(name, int(index), role, (layer.out_features, layer.in_features)))
+        shape = (layer.out_features, layer.in_features)
+        infos.append(MatrixInfo(name, int(index), role_of(rest) or rest, shape))
     return tuple(infos)
+
+
+def role_of(name: str) -> str | None:
+    """What a matrix does in its layer, one of `ROLES`; None where its name does not tell."""
+    return next((role for role, pattern in _ROLES.items() if re.search(pattern, name)), None)
 
 
 def load_backbone(

@@ -82,6 +82,10 @@ class LineWeights:
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return y.reshape(*x.shape[:-1], out_features)
 
+    def rows_in_use(self) -> list[torch.Tensor] | None:
+        """For each concept the rows (n,) that are not all zero; None where one goes by columns."""
+        return [own.index for own in self.lines] if all(own.by_rows for own in self.lines) else None
+
     def of(self, k: int) -> torch.Tensor:
         """The matrix (O, I) of concept k."""
         return self.lines[k].dense()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +72,15 @@ class RowWeights(Protocol):
     def only(self, k: int) -> RowWeights: ...
 
 
+@runtime_checkable
+class ReadsByRows(Protocol):
+    """Row weights that may know of whole rows that are zero."""
+
+    def rows_in_use(self) -> Sequence[torch.Tensor] | None:
+        """For each concept the rows (n,) that are not all zero; None where this is not known."""
+        ...
+
+
 @dataclass(frozen=True)
 class EffectiveWeights:
     """M_k ⊙ θ for every masked matrix and all concepts, made once per mask set and shared."""
@@ -125,6 +134,11 @@ def active(weights: EffectiveWeights | None) -> Iterator[None]:
         yield
     finally:
         _ACTIVE.reset(token)
+
+
+def active_weights() -> EffectiveWeights | None:
+    """The weights that masked layers use where this is called; None for the dense ones."""
+    return _ACTIVE.get()
 
 
 class MaskedLinear(nn.Linear):

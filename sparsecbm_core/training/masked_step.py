@@ -11,7 +11,7 @@ import torch
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.subnetworks import EffectiveWeights, MaskedLinear, RowWeights
-from sparsecbm_core.training.unit_step import Units, UnitWeights, on_device, whole_units
+from sparsecbm_core.training.unit_step import Units, UnitWeights, narrow_names, on_device, whole_units
 
 
 class _MaskedMatmul(torch.autograd.Function):
@@ -68,8 +68,9 @@ class TrainableWeights:
 class WeightsUnderMasks:
     """The layers of a network under training and their masks; unpacked once per mask update.
 
-    Whole rows or columns are multiplied alone (`unit_step`); other masks, ``tensors`` (K, O, I) of 0 and 1,
-    are multiplied into the weights where these are used.
+    Whole rows or columns are multiplied alone (`unit_step`), and between ``narrow`` feed-forward matrices no
+    neurons of other concepts are kept; other masks, ``tensors`` (K, O, I) of 0 and 1, are multiplied into the
+    weights where these are used.
     """
 
     concepts: tuple[str, ...]
@@ -77,15 +78,19 @@ class WeightsUnderMasks:
     dtype: torch.dtype
     units: Mapping[str, Units] | None
     tensors: Mapping[str, torch.Tensor]
+    narrow: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, masks: MaskSet, layers: Mapping[str, MaskedLinear], dtype: torch.dtype) -> WeightsUnderMasks:
         """On the weights' device, multiplied in ``dtype``."""
         device = next(iter(layers.values())).weight.device
-        units, tensors = whole_units(masks), {}
+        units = whole_units(masks)
         if units is None:
             tensors = {name: masks.to_torch(name).to(device=device, dtype=dtype) for name in layers}
-        return cls(masks.concepts, layers, dtype, units and on_device(units, device), tensors)
+            return cls(masks.concepts, layers, dtype, None, tensors)
+        return cls(
+            masks.concepts, layers, dtype, on_device(units, device), {}, frozenset(narrow_names(units))
+        )
 
     def now(self) -> EffectiveWeights:
         """What one training step passes to the network: M_k ⊙ θ as θ is now, with gradients to it."""
@@ -93,7 +98,7 @@ class WeightsUnderMasks:
         for name, layer in self.layers.items():
             weight = layer.weight.to(self.dtype)
             if self.units is not None:
-                matrices[name] = UnitWeights(weight, self.units[name])
+                matrices[name] = UnitWeights(weight, self.units[name], name in self.narrow)
             else:
                 matrices[name] = TrainableWeights(weight, self.tensors[name])
         return EffectiveWeights(self.concepts, matrices)

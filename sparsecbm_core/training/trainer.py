@@ -17,6 +17,7 @@ from sparsecbm_core.config import HEAD_KINDS, TrainSettings
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import SettingsError, TrainingError
 from sparsecbm_core.evaluate.classification import accuracies
+from sparsecbm_core.models.attention import fused_when_long
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.masks import MaskSet
@@ -243,7 +244,7 @@ class Trainer:
         self, network: SparseCBM | StandardClassifier, batch: LabelledBatch, weights: EffectiveWeights | None
     ) -> JointLoss:
         gamma = self.settings.gamma
-        with self.autocast():
+        with self.autocast(), fused_when_long():
             if isinstance(network, StandardClassifier):
                 task = F.cross_entropy(network(batch.input_ids, batch.attention_mask).float(), batch.labels)
                 return JointLoss(task, torch.zeros_like(task), gamma)
@@ -269,7 +270,7 @@ class Trainer:
     def _dev_scores(self) -> dict[str, float]:
         if self.head_task is not None:
             return accuracies(self.head_task.predictions(), self.dev)
-        with self.autocast(), torch.no_grad():
+        with self.autocast(), torch.no_grad(), fused_when_long():
             predictions = self.as_model().predict(self.dev.texts, 64, self._effective())
         return accuracies(predictions, self.dev)
 

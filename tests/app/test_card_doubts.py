@@ -20,11 +20,12 @@ from sparsecbm_core.evaluate.trust.results import (
 )
 from tests.reports import PAIR, chain, curve, made_report, measured, near, rule, scaled, words
 from ui.card_calibration import by_chance, merged, sure_and_right
-from ui.card_deep import subnetwork_words, verdict, word_words
 from ui.card_doubt import Limits
 from ui.card_doubts import doubts, not_measured
 from ui.card_hand import hand_words
 from ui.card_results import leakage_words
+from ui.card_subnetworks import subnetwork_words
+from ui.card_words import verdict, word_words
 
 Change = Callable[[ModelReport], ModelReport]
 

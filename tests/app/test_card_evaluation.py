@@ -20,7 +20,7 @@ from tests.app.conftest import CARD, METRICS, TRAINING, Start, chart, html
 from tests.app.test_card import with_metrics
 from tests.reports import made_report
 from tests.tiny import SPACE, make_tiny
-from ui import card_changes, card_deep, card_hand, card_results
+from ui import card_changes, card_hand, card_results, card_subnetworks, card_words
 from ui.card_page import card_html
 from ui.card_sections import sections
 from ui.loader import ModelCard
@@ -235,7 +235,7 @@ def test_odd_names_are_text(start: Start, evaluated: Evaluated) -> None:
 def test_a_single_concept_has_no_other_to_swap_with() -> None:
     space = ConceptSpace(("plot",), ("no", "yes"), ("bad", "good"))
     report = made_report("a" * 16, space)
-    section = card_deep.subnetworks(report, space)
+    section = card_subnetworks.subnetworks(report, space)
     assert section is not None
     assert [exhibit.name for exhibit in section.exhibits] == ["swapped"]
     assert sections(report, space)
@@ -247,5 +247,5 @@ def test_parts_without_a_result_have_no_section() -> None:
     )
     assert card_results.leakage(report) is None
     assert card_hand.corrections(report) is None
-    assert card_deep.words(report) is None
+    assert card_words.words(report) is None
     assert card_changes.changes(report) is None
