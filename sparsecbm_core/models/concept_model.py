@@ -20,6 +20,9 @@ from sparsecbm_core.models.subnetworks import EffectiveWeights
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# Tokens of all concepts together in one batch: of 512 tokens and eight concepts 16 texts, in some 2 GB.
+READ_AT_ONCE = 65_536
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -101,10 +104,15 @@ class ConceptModel:
     def batches(
         self, encoded: Sequence[Encoded], batch_size: int
     ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-        """Indices with padded ids and mask, batches of similar length."""
-        for indices in length_buckets([len(item.ids) for item in encoded], batch_size, None):
-            tokens = collate([encoded[i] for i in indices], int(self.tokenizer.pad_token_id))
-            yield indices, tokens.input_ids.to(self.device), tokens.attention_mask.to(self.device)
+        """Indices with padded ids and mask, batches of similar length; fewer texts where these are long, so
+        that no more than `READ_AT_ONCE` tokens are read."""
+        lengths = [len(item.ids) for item in encoded]
+        for bucket in length_buckets(lengths, batch_size, None):
+            longest = max(lengths[i] for i in bucket)
+            size = max(1, READ_AT_ONCE // (self.space.num_concepts * longest))
+            for indices in (bucket[start : start + size] for start in range(0, len(bucket), size)):
+                tokens = collate([encoded[i] for i in indices], int(self.tokenizer.pad_token_id))
+                yield indices, tokens.input_ids.to(self.device), tokens.attention_mask.to(self.device)
 
     def predict(
         self,
