@@ -9,18 +9,22 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sparsecbm_core.concepts import IMDB_ALL_CONCEPTS
-from tests.app.films import FILMS, TITLE, both, save_films
+from tests.app.films import TITLE, both, save_films
 from tests.browser.harness import axe, both_themes, settle, visit
 from tests.browser.test_explain import BUNDLED, app_env
 
 __all__ = ["app_env"]
 StartServer = Callable[..., str]
+FILMS = "imdb-minilm"
 OPENING = {"restaurants": "The lamb was superb", "films": "The whole cast is superb"}
 
 
 @pytest.fixture
 def two_models(fresh_server: StartServer, app_env: dict[str, str], tmp_path: Path) -> str:
-    """The address of an app whose default is the model of restaurants, with a tiny one of films beside it."""
+    """The address of an app whose default is the model of restaurants, with one of films beside it: the app's
+    own, or a tiny one where it has none."""
+    if (BUNDLED.parent / FILMS / "config.json").is_file():
+        return fresh_server()
     restaurants = Path(app_env.get("SPARSECBM_MODEL", BUNDLED))
     return fresh_server(SPARSECBM_MODEL=both(restaurants, save_films(tmp_path / FILMS)))
 
