@@ -6,16 +6,13 @@ behaves as the published one does. Those about masks, 7 to 10, are in tests/prun
 
 from __future__ import annotations
 
-import ast
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score
 
-import sparsecbm_core
 from sparsecbm_core.evaluate.report import evaluate_model
 from sparsecbm_core.models.backbone import build_backbone
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -147,10 +144,8 @@ def test_6_training_reads_no_other_split(backbone, tmp_path):
 
 
 def test_11_a_checkpoint_holds_no_pickle(tmp_path, tiny_model):
-    """11: whole models are pickled.
-
-    A checkpoint: its tokenizer is written by another library, which the source does not show.
-    """
+    """11: whole models are pickled. Our own code cannot: the linter bans it (`banned-api` in pyproject.toml);
+    a checkpoint's tokenizer is written by another library."""
     tiny_model.save_pretrained(tmp_path / "model")
     files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt", ".md"}
@@ -159,51 +154,6 @@ def test_11_a_checkpoint_holds_no_pickle(tmp_path, tiny_model):
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix != ".safetensors":
             path.read_text(encoding="utf-8")
-
-
-def test_11_a_stopped_run_holds_no_pickle(backbone, tmp_path):
-    """11: whole models are pickled.
-
-    A stopped run: an optimizer's state is what is pickled most often, by whatever name.
-    """
-
-    def stop(done, total, message):
-        if "sparse epoch" in message:
-            raise InterruptedError
-
-    trainer = Trainer(
-        quick_settings(backbone), toy_reviews(16), toy_reviews(8), tmp_path, None, "cpu", 0.0, stop
-    )
-    with pytest.raises(InterruptedError):
-        trainer.run()
-    assert {path.suffix for path in tmp_path.iterdir()} <= {".jsonl", ".safetensors"}
-
-
-def test_11_the_source_neither_writes_nor_reads_pickles():
-    """11: whole models are pickled.
-
-    The source: files that no test writes, and pickles of others, which would run code when read.
-    """
-    unsafe = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
-    for path in Path(sparsecbm_core.__file__).parent.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        imported = {
-            name.name.split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Import)
-            for name in node.names
-        } | {
-            node.module.split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module
-        }
-        assert not imported & unsafe, path
-        calls = {
-            f"{node.value.id}.{node.attr}"
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        }
-        assert not calls & {"torch.load", "torch.save", "joblib.load", "joblib.dump", "pd.read_pickle"}, path
 
 
 @pytest.mark.parametrize("hidden", [8, 24, 48])
