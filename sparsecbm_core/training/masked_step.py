@@ -11,7 +11,14 @@ import torch
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.subnetworks import EffectiveWeights, MaskedLinear, RowWeights
-from sparsecbm_core.training.unit_step import Units, UnitWeights, narrow_names, on_device, whole_units
+from sparsecbm_core.training.unit_step import (
+    NarrowWeights,
+    Units,
+    UnitWeights,
+    narrow_names,
+    on_device,
+    whole_units,
+)
 
 
 class _MaskedMatmul(torch.autograd.Function):
@@ -98,7 +105,8 @@ class WeightsUnderMasks:
         for name, layer in self.layers.items():
             weight = layer.weight.to(self.dtype)
             if self.units is not None:
-                matrices[name] = UnitWeights(weight, self.units[name], name in self.narrow)
+                kind = NarrowWeights if name in self.narrow else UnitWeights
+                matrices[name] = kind(weight, self.units[name])
             else:
                 matrices[name] = TrainableWeights(weight, self.tensors[name])
         return EffectiveWeights(self.concepts, matrices)

@@ -43,73 +43,53 @@ def whole_units(masks: MaskSet) -> dict[str, Units] | None:
 
 
 class _UnitMatmul(torch.autograd.Function):
-    """y_k = x_k (M_k ⊙ W)ᵀ by the rows, or columns, that M_k keeps; dL/dW likewise.
-
-    ``narrow``: y has the features of these rows alone, or x those of these columns.
-    """
+    """y_k = x_k (M_k ⊙ W)ᵀ by the rows, or columns, that M_k keeps; dL/dW likewise."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, index: torch.Tensor, by_rows: bool, narrow: bool
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, index: torch.Tensor, by_rows: bool
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight, index)
-        ctx.by_rows, ctx.narrow = by_rows, narrow
-        if by_rows and narrow:
-            y = x.new_empty(*x.shape[:2], index.shape[1])  # (K, N, n)
-        else:
-            y = x.new_zeros(*x.shape[:2], weight.shape[0])  # (K, N, O)
+        ctx.by_rows = by_rows
+        y = x.new_zeros(*x.shape[:2], weight.shape[0])  # (K, N, O)
         for k, own in enumerate(index):
-            if not by_rows:
-                read = x[k] if narrow else x[k].index_select(1, own)
-                torch.mm(read, weight.index_select(1, own).T, out=y[k])
-            elif narrow:
-                torch.mm(x[k], weight[own].T, out=y[k])
-            else:
+            if by_rows:
                 y[k].index_copy_(1, own, x[k] @ weight[own].T)
+            else:
+                torch.mm(x[k].index_select(1, own), weight.index_select(1, own).T, out=y[k])
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
         x, weight, index = ctx.saved_tensors
-        whole = ctx.by_rows or ctx.narrow  # every feature of x has a gradient
-        grad_x = torch.empty_like(x) if whole else torch.zeros_like(x)
-        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
+        grad_x, grad_weight = torch.zeros_like(x), torch.zeros(weight.shape, dtype=torch.float32)
+        grad_weight = grad_weight.to(weight.device)
         for k, own in enumerate(index):
             if ctx.by_rows:
-                part = grad[k] if ctx.narrow else grad[k].index_select(1, own)  # (N, n)
+                part = grad[k].index_select(1, own)  # (N, n)
                 torch.mm(part, weight[own], out=grad_x[k])
                 grad_weight.index_add_(0, own, (part.T @ x[k]).float())
-                continue
-            read = x[k] if ctx.narrow else x[k].index_select(1, own)
-            to_read = grad[k] @ weight.index_select(1, own)
-            if ctx.narrow:
-                grad_x[k] = to_read
             else:
-                grad_x[k].index_copy_(1, own, to_read)
-            grad_weight.index_add_(1, own, (grad[k].T @ read).float())
-        return grad_x, grad_weight.to(weight.dtype), None, None, None
+                read = x[k].index_select(1, own)
+                grad_x[k].index_copy_(1, own, grad[k] @ weight.index_select(1, own))
+                grad_weight.index_add_(1, own, (grad[k].T @ read).float())
+        return grad_x, grad_weight.to(weight.dtype), None, None
 
 
 @dataclass(frozen=True)
 class UnitWeights:
-    """One matrix under training: θ as (O, I) with its graph, and the units of each concept.
-
-    A ``narrow`` matrix gives, or takes, the features of each concept's own units alone (see `narrow_names`).
-    """
+    """One matrix under training: θ as (O, I) with its graph, and the units of each concept."""
 
     weight: torch.Tensor
     units: Units
-    narrow: bool = False
 
     def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """As `ConceptWeights.linear`, with gradients to θ; a narrow one (K·N, …, I) → (K·N, …, n), or
-        (K·N, …, n) → (K·N, …, O)."""
-        index, by_rows = self.units.index, self.units.by_rows
-        rows = x.reshape(len(index), -1, x.shape[-1]).to(self.weight.dtype)  # (K, N·T, I)
-        y = _UnitMatmul.apply(rows, self.weight, index, by_rows, self.narrow)
+        """As `ConceptWeights.linear`, with gradients to θ."""
+        rows = x.reshape(len(self.units.index), -1, self.weight.shape[1]).to(self.weight.dtype)  # (K, N·T, I)
+        y = _UnitMatmul.apply(rows, self.weight, self.units.index, self.units.by_rows)
         if bias is not None:
-            y = y + (bias[index][:, None] if by_rows and self.narrow else bias).to(y.dtype)
-        return y.reshape(*x.shape[:-1], y.shape[-1])
+            y = y + bias.to(y.dtype)
+        return y.reshape(*x.shape[:-1], self.weight.shape[0])
 
     def rows_in_use(self) -> Sequence[torch.Tensor] | None:
         """For each concept the rows (n,) that are not all zero; None where it keeps columns."""
@@ -120,6 +100,23 @@ class UnitWeights:
 
     def only(self, k: int) -> UnitWeights:
         return replace(self, units=Units(self.units.index[k : k + 1], self.units.by_rows))
+
+
+@dataclass(frozen=True)
+class NarrowWeights(UnitWeights):
+    """One of two matrices with the same units between them (see `narrow_names`): it gives, by rows, or takes,
+    by columns, the features of each concept's own units alone."""
+
+    def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """(K·N, …, I) → (K·N, …, n) by rows, (K·N, …, n) → (K·N, …, O) by columns."""
+        index, by_rows = self.units.index, self.units.by_rows  # (K, n)
+        own = self.weight.index_select(int(not by_rows), index.flatten())
+        # (K·n, I) → (K, I, n), (O, K·n) → (K, n, O)
+        matrices = own.unflatten(0, index.shape).mT if by_rows else own.T.unflatten(0, index.shape)
+        y = torch.bmm(x.reshape(len(index), -1, x.shape[-1]).to(own.dtype), matrices)
+        if bias is not None:
+            y = y + (bias[index][:, None] if by_rows else bias).to(y.dtype)
+        return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
 def narrow_names(units: Mapping[str, Units]) -> set[str]:
