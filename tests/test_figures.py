@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +29,8 @@ from sparsecbm_core.figures import (
 )
 from sparsecbm_core.figures.numbers import adding_up
 from sparsecbm_core.intervene import OracleResult
+from sparsecbm_core.models.backbone import MatrixInfo
+from sparsecbm_core.models.masks import MaskSet
 from tests.app.made import SPACE, made
 from tests.tiny import make_tiny
 
@@ -153,7 +158,9 @@ def test_subnetwork_figures_show_the_counts() -> None:
     model = make_tiny("bert")
     assert model.masks is not None
     stats = subnetwork_stats(model.masks, model.cbm.matrices)
-    pair, chance = overlap_figure(stats, model.space).data
+    figure = overlap_figure(stats, model.space)
+    assert figure is not None
+    pair, chance = figure.data
     assert list(pair.x) == [overlap.jaccard for overlap in stats.overlaps]
     assert list(chance.x) == [overlap.chance_by_matrix for overlap in stats.overlaps]
     shared = shared_by_figure(stats)
@@ -161,6 +168,30 @@ def test_subnetwork_figures_show_the_counts() -> None:
     assert list(shared.layout.yaxis.ticktext) == ["no concept", "one concept", "2 concepts", "all 3 concepts"]
     image = density_image(model.masks, model.cbm.matrices, "food")
     assert density_figure(image).data[0].z.shape == image.values.shape
+
+
+def test_the_overlap_of_many_concepts_is_a_matrix_and_of_strangers_nothing() -> None:
+    names = ("a", "b", "c", "d", "e", "f")
+    space = ConceptSpace(names, SPACE.states, SPACE.labels)
+    infos = [MatrixInfo("m", 0, "query", (1, 8))]
+
+    def drawn(*kept: Sequence[int]) -> go.Figure | None:
+        bits = np.zeros((len(names), 1, 8), dtype=bool)
+        for k, own in enumerate(kept):
+            bits[k, 0, list(own)] = True
+        return overlap_figure(subnetwork_stats(MaskSet.from_bool(names, {"m": bits}), infos), space)
+
+    assert drawn([0], [1], [2], [3], [4], [5]) is None
+    figure = drawn([0, 1], [1, 2], [3], [4], [5], [0, 1])
+    assert figure is not None
+    texts = {(note.x, note.y): note.text for note in figure.layout.annotations}
+    assert len(texts) == 36
+    assert texts[0, 1] == texts[1, 0] == "33 %"
+    assert texts[0, 5] == texts[5, 0] == "100 %"
+    assert texts[2, 3] == "0 %"
+    assert {texts[k, k] for k in range(6)} == {""}
+    assert figure.data[0].z[0][5] == 255
+    assert figure.layout.xaxis.tickangle == -90
 
 
 def test_letters_can_be_read_in_a_picture_on_white() -> None:

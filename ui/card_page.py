@@ -7,7 +7,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.figures import overlap_figure
 from ui import card_evaluation, card_facts, card_metrics, card_sections, masks
 from ui.card_doubt import Doubt
 from ui.card_doubts import doubts
@@ -77,16 +76,8 @@ def _split(info: ModelCard, split: str, report: Report, deep: ModelReport | None
 
 def _overlap(stats: SubnetworkStats, space: ConceptSpace) -> str:
     """How much the subnetworks share."""
-    overlap = Exhibit(
-        "overlap",
-        "",
-        masks.CHANCE,
-        masks.overlap_rows(stats, space),
-        "Overlap of each pair of subnetworks, and by chance",
-        overlap_figure(stats, space),
-        percents=("overlap", "by_chance"),
-    )
-    return f"<h2>Overlap between concepts</h2>{_exhibit(overlap)}"
+    said = f"<p>{escape(masks.overlap_words(stats))} {escape(masks.CHANCE)}</p>"
+    return f"<h2>Overlap between concepts</h2>{said}{_exhibit(masks.overlap_exhibit(stats, space))}"
 
 
 def _section(section: Section, level: int = 2) -> str:

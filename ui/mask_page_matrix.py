@@ -57,13 +57,12 @@ def show(state: AppState, base: ConceptModel) -> None:
 
 
 def window_corner(choice: MaskChoice, view: View, matrix: str, size: int) -> tuple[int, int]:
-    """Where the window begins: where it was put, or else where most changed; never beyond the edge."""
-    from sparsecbm_core.explain.mask_windows import busiest_window
+    """Where the window begins: where it was put, or else where most changed, or of what did not change where
+    most is kept; never beyond the edge."""
+    from sparsecbm_core.explain.mask_windows import busiest_window, fullest_window
 
-    found = choice.corner
-    if found is None and view.kind == DIFFERENCE:
-        found = busiest_window(view.before, view.after, view.concept, matrix, size)
-    row, column = found or (0, 0)
+    find = busiest_window if view.kind == DIFFERENCE else fullest_window
+    row, column = choice.corner or find(view.before, view.after, view.concept, matrix, size)
     last_row, last_column = (max(0, length - size) for length in view.before.shapes[matrix])
     return min(max(0, row), last_row), min(max(0, column), last_column)
 

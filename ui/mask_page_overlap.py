@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.figures import overlap_figure, percent
 from ui import loader, masks, parts
+from ui.card_exhibits import show_exhibit
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import SubnetworkStats
@@ -18,21 +18,12 @@ def show(base: ConceptModel, now: ConceptModel) -> None:
     if before is None or after is None or not after.overlaps:
         return
     parts.section("Overlap between concepts", _summary(before, after), help=masks.CHANCE)
-    parts.chart(
-        overlap_figure(after, base.space),
-        masks.overlap_rows(after, base.space) if now is base else rows(before, after, base.space),
-        "overlap",
-        "Overlap of each pair of masks, and by chance",
-        percents=["overlap", "overlap_before", "overlap_now", "by_chance"],
-    )
+    changed = None if now is base else rows(before, after, base.space)
+    show_exhibit(masks.overlap_exhibit(after, base.space, changed))
 
 
 def _summary(before: SubnetworkStats, after: SubnetworkStats) -> str:
-    chance = sum(pair.chance_by_matrix for pair in after.overlaps) / len(after.overlaps)
-    text = (
-        f"{percent(after.mean_jaccard or 0.0)} on average. Random masks, as dense in every matrix: "
-        f"{percent(chance)}."
-    )
+    text = masks.overlap_words(after)
     if before is after:
         return text
     moved = max(abs(a.jaccard - b.jaccard) for a, b in zip(before.overlaps, after.overlaps, strict=True))

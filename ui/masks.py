@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -18,6 +19,7 @@ from sparsecbm_core.figures import (
     shared_title,
 )
 from ui import loader, parts
+from ui.card_exhibits import Exhibit, show_exhibit
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import ConceptSubnetwork, SubnetworkStats
@@ -83,21 +85,34 @@ def show(model: ConceptModel, concept: str) -> None:
 
 def overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
     """How alike each pair of subnetworks is, against chance."""
-    if not stats.overlaps:
-        return
-    mean = stats.mean_jaccard or 0.0
+    if stats.overlaps:
+        parts.subsection("Overlap between concepts", overlap_words(stats), help=CHANCE)
+        show_exhibit(overlap_exhibit(stats, space))
+
+
+def overlap_words(stats: SubnetworkStats) -> str:
+    """The mean over all pairs beside chance, in a sentence or two."""
     chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
-    parts.subsection(
-        "Overlap between concepts",
-        f"{percent(mean)} on average. Random subnetworks, as dense in every matrix: {percent(chance)}.",
-        help=CHANCE,
-    )
-    parts.chart(
-        overlap_figure(stats, space),
-        overlap_rows(stats, space),
+    if any(pair.both for pair in stats.overlaps):
+        return (
+            f"{percent(stats.mean_jaccard or 0.0)} on average. Random subnetworks, as dense in every matrix: "
+            f"{percent(chance)}."
+        )
+    return f"No two subnetworks share a weight. Random ones, as dense in every matrix: {percent(chance)}."
+
+
+def overlap_exhibit(
+    stats: SubnetworkStats, space: ConceptSpace, rows: Sequence[Mapping[str, Any]] | None = None
+) -> Exhibit:
+    """Every pair as a chart and as a table; ``rows`` of the table, if not the usual ones."""
+    return Exhibit(
         "overlap",
+        "",
+        "",
+        overlap_rows(stats, space) if rows is None else rows,
         "Overlap of each pair of subnetworks, and by chance",
-        percents=["overlap", "by_chance"],
+        overlap_figure(stats, space),
+        percents=("overlap", "overlap_before", "overlap_now", "by_chance"),
     )
 
 

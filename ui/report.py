@@ -26,6 +26,7 @@ from sparsecbm_core.figures import (
 from ui import corrected, side_effects
 from ui.answer import answer_html
 from ui.glossary import terms_html
+from ui.masks import overlap_words
 from ui.offline import chart, details, page
 from ui.override import result_html
 from ui.review import has_sign, legend_html, review_html
@@ -129,5 +130,8 @@ def _subnetworks(
         parts.append(f"<h3>{escape(space.title(concept))}</h3><p class='sc-note'>{used}</p>")
         parts.append(chart(density_figure(images[concept], top)))
     if stats.overlaps:
-        parts += ["<h3>Overlap between concepts</h3>", chart(overlap_figure(stats, space))]
+        parts += ["<h3>Overlap between concepts</h3>", f"<p>{escape(overlap_words(stats))}</p>"]
+        picture = overlap_figure(stats, space)
+        if picture is not None:
+            parts.append(chart(picture))
     return parts

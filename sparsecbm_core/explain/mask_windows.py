@@ -119,10 +119,20 @@ def pair_window(
 def busiest_window(before: MaskSet, after: MaskSet, concept: str, matrix: str, size: int) -> tuple[int, int]:
     """(top, left) of the window with most flips among those that tile the matrix; the first of equals."""
     comparable(before, after, concept)
+    return _fullest(before.concept_bool(matrix, concept) ^ after.concept_bool(matrix, concept), size)
+
+
+def fullest_window(before: MaskSet, after: MaskSet, concept: str, matrix: str, size: int) -> tuple[int, int]:
+    """The same for weights that either mask keeps: where there is something to see."""
+    comparable(before, after, concept)
+    return _fullest(before.concept_bool(matrix, concept) | after.concept_bool(matrix, concept), size)
+
+
+def _fullest(bits: np.ndarray, size: int) -> tuple[int, int]:
+    """(top, left) of the tile with most of the (O, I) ``bits``."""
     _check_size(size)
-    flipped = before.concept_bool(matrix, concept) ^ after.concept_bool(matrix, concept)  # (O, I)
-    rows, columns = (np.arange(0, length, size) for length in flipped.shape)
-    across = np.add.reduceat(flipped, columns, axis=1, dtype=np.int64)
+    rows, columns = (np.arange(0, length, size) for length in bits.shape)
+    across = np.add.reduceat(bits, columns, axis=1, dtype=np.int64)
     sums = np.add.reduceat(across, rows, axis=0)
     i, j = np.unravel_index(int(sums.argmax()), sums.shape)
     return int(rows[i]), int(columns[j])

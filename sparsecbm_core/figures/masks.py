@@ -10,7 +10,8 @@ import numpy as np
 
 from sparsecbm_core.figures.bars import paired_bars, share_bars
 from sparsecbm_core.figures.look import FOR, INK, NEUTRAL, line, plain, safe
-from sparsecbm_core.figures.numbers import shared_title
+from sparsecbm_core.figures.matrix import matrix_figure
+from sparsecbm_core.figures.numbers import percent, shared_title
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
 
+PAIRS_AS_BARS = 10  # more of them are a matrix
 DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
 
 
@@ -99,13 +101,31 @@ def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
     return figure
 
 
-def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
-    """How alike each pair of subnetworks is, beside what chance gives."""
+def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure | None:
+    """How alike each pair of subnetworks is: bars beside what chance gives, of many pairs a matrix without.
+
+    None where no two of them share a weight: there is nothing to draw.
+    """
+    if not any(pair.both for pair in stats.overlaps):
+        return None
+    if len(stats.overlaps) > PAIRS_AS_BARS:
+        return _overlap_matrix(stats, space)
     return paired_bars(
         [f"{space.title(pair.first)} and {space.title(pair.second)}" for pair in stats.overlaps],
         ("This pair", [pair.jaccard for pair in stats.overlaps]),
         ("By chance", [pair.chance_by_matrix for pair in stats.overlaps]),
     )
+
+
+def _overlap_matrix(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
+    names = list(stats.concepts)
+    values = np.zeros((len(names), len(names)))
+    texts = [[""] * len(names) for _ in names]  # nothing where a concept meets itself
+    for pair in stats.overlaps:
+        i, j = names.index(pair.first), names.index(pair.second)
+        values[i, j] = values[j, i] = pair.jaccard
+        texts[i][j] = texts[j][i] = percent(pair.jaccard)
+    return matrix_figure(values.tolist(), texts, list(map(space.title, names)), "shared with")
 
 
 def shared_by_figure(stats: SubnetworkStats) -> go.Figure:

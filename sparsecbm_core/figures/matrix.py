@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Pale enough for letters of either theme on top.
 SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 0.5)"))
 CELL = 46  # pixels a cell is high
+LEVEL = 5  # so many titles have room beside each other; more of them are turned
+LETTER = 8  # pixels, about, of a letter in a title that is turned
 
 
 def matrix_figure(
@@ -66,13 +68,17 @@ def matrix_figure(
         for k in range(size)
     ]
     plain(figure, size)
-    figure.update_layout(annotations=notes, shapes=frames, height=140 + CELL * size, margin_r=8, margin_t=64)
-    broken = [safe(name).replace(" ", "<br>") for name in titles]
+    turned = size > LEVEL
+    top = 48 + LETTER * max(map(len, titles)) if turned else 64
+    figure.update_layout(
+        annotations=notes, shapes=frames, height=76 + top + CELL * size, margin_r=8, margin_t=top
+    )
+    broken = [safe(name) if turned else safe(name).replace(" ", "<br>") for name in titles]
     figure.update_xaxes(
         tickvals=list(range(size)),
         ticktext=broken,
         side="top",
-        tickangle=0,
+        tickangle=-90 if turned else 0,
         range=[-0.5, size - 0.5],
         title={"text": safe(x_title), "font": {"size": 13, "color": INK}, "standoff": 14},
     )

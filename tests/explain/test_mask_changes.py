@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.mask_changes import block_changes, block_density, mask_changes
-from sparsecbm_core.explain.mask_windows import busiest_window, pair_window, window
+from sparsecbm_core.explain.mask_windows import busiest_window, fullest_window, pair_window, window
 from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
@@ -148,16 +148,16 @@ def test_windows_agree_with_the_whole_mask(shape: tuple[int, int], size: int, da
 
 
 @given(shapes, st.integers(1, 12), randoms)
-def test_the_busiest_window_has_most_flips(shape: tuple[int, int], size: int, random: Random) -> None:
+def test_a_window_opens_where_most_is_to_be_seen(shape: tuple[int, int], size: int, random: Random) -> None:
     before, after = drawn(random, shape, 0.1)
-    top, left = busiest_window(one(before), one(after), "x", "a", size)
-    flips = {
-        (i, j): int((before ^ after)[i : i + size, j : j + size].sum())
-        for i in range(0, shape[0], size)
-        for j in range(0, shape[1], size)
-    }
-    assert flips[top, left] == max(flips.values())
-    assert (top, left) == max(flips, key=lambda place: flips[place])  # the first of equals
+    for find, bits in ((busiest_window, before ^ after), (fullest_window, before | after)):
+        seen = {
+            (i, j): int(bits[i : i + size, j : j + size].sum())
+            for i in range(0, shape[0], size)
+            for j in range(0, shape[1], size)
+        }
+        first_of_equals = max(seen, key=lambda place: seen[place])
+        assert find(one(before), one(after), "x", "a", size) == first_of_equals
 
 
 @pytest.mark.parametrize("place", [(-1, 0, 2), (2, 0, 2), (0, 4, 2), (0, 0, 0), (0, 0, 97)])
@@ -191,6 +191,8 @@ def test_what_does_not_fit_is_refused(tiny_model: ConceptModel) -> None:
         block_changes(BEFORE, AFTER, "x", "c", 1, 1)
     with pytest.raises(InputError, match="1 to 96"):
         busiest_window(BEFORE, AFTER, "x", "a", 97)
+    with pytest.raises(InputError, match="1 to 96"):
+        fullest_window(BEFORE, AFTER, "x", "a", 97)
     with pytest.raises(InputError, match=r"no block \(2, 0\); rows 0 … 1, columns 0 … 0"):
         block_density(BEFORE, "x", "a", 2, 1).origin(2, 0)
 
