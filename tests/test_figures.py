@@ -173,13 +173,15 @@ def test_subnetwork_figures_show_the_counts() -> None:
 def test_the_overlap_of_many_concepts_is_a_matrix_and_of_strangers_nothing() -> None:
     names = ("a", "b", "c", "d", "e", "f")
     space = ConceptSpace(names, SPACE.states, SPACE.labels)
-    infos = [MatrixInfo("m", 0, "query", (1, 8))]
 
-    def drawn(*kept: Sequence[int]) -> go.Figure | None:
-        bits = np.zeros((len(names), 1, 8), dtype=bool)
+    def drawn(*kept: Sequence[int], of: int = 8) -> go.Figure | None:
+        bits = np.zeros((len(names), 1, of), dtype=bool)
         for k, own in enumerate(kept):
             bits[k, 0, list(own)] = True
-        return overlap_figure(subnetwork_stats(MaskSet.from_bool(names, {"m": bits}), infos), space)
+        stats = subnetwork_stats(
+            MaskSet.from_bool(names, {"m": bits}), [MatrixInfo("m", 0, "query", (1, of))]
+        )
+        return overlap_figure(stats, space)
 
     assert drawn([0], [1], [2], [3], [4], [5]) is None
     figure = drawn([0, 1], [1, 2], [3], [4], [5], [0, 1])
@@ -190,7 +192,11 @@ def test_the_overlap_of_many_concepts_is_a_matrix_and_of_strangers_nothing() -> 
     assert texts[0, 5] == texts[5, 0] == "100 %"
     assert texts[2, 3] == "0 %"
     assert {texts[k, k] for k in range(6)} == {""}
-    assert figure.data[0].z[0][5] == 255
+    assert (figure.data[0].z[0][5], figure.data[0].z[0][1], figure.data[0].z[2][3]) == (255, 85, 0)
+    # Each keeps 10 of 64, the first two share one: 1 of 19, where chance gives 1.5625 of 18.4375.
+    faint = drawn(range(10), range(9, 19), *(range(k, k + 10) for k in (19, 29, 39, 49)), of=64)
+    assert faint is not None
+    assert faint.data[0].z[0][1] == round(255 * (1 / 19) / (1.5625 / 18.4375))
     assert figure.layout.xaxis.tickangle == -90
 
 

@@ -102,7 +102,8 @@ def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
 
 
 def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure | None:
-    """How alike each pair of subnetworks is: bars beside what chance gives, of many pairs a matrix without.
+    """How alike each pair of subnetworks is, beside what chance gives: bars, or of many pairs a matrix whose
+    full shade is what chance gives, or the most there is where that is more.
 
     None where no two of them share a weight: there is nothing to draw.
     """
@@ -125,7 +126,9 @@ def _overlap_matrix(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
         i, j = names.index(pair.first), names.index(pair.second)
         values[i, j] = values[j, i] = pair.jaccard
         texts[i][j] = texts[j][i] = percent(pair.jaccard)
-    return matrix_figure(values.tolist(), texts, list(map(space.title, names)), "shared with")
+    chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
+    ends = (0.0, max(chance, float(values.max())))
+    return matrix_figure(values.tolist(), texts, list(map(space.title, names)), "shared with", ends)
 
 
 def shared_by_figure(stats: SubnetworkStats) -> go.Figure:
