@@ -155,7 +155,7 @@ def test_a_model_of_film_reviews_is_called_by_what_it_reads(data: str) -> None:
 
 def test_examples_and_guard_reviews_are_those_that_speak_of_the_model_s_concepts() -> None:
     films = imdb_space(IMDB_ALL_CONCEPTS)
-    assert next(iter(examples_for(films.concepts))) == "superb-cast"
+    assert next(iter(examples_for(films.concepts))) == "skip-it"
     assert next(iter(examples_for(CEBAB.concepts))) == "superb-lamb"
     assert not {item.text for item in examples_for(films.concepts).values()} & {
         item.text for item in examples_for(CEBAB.concepts).values()
