@@ -77,7 +77,7 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
             row["backbone"].rsplit("/", 1)[-1],
             row["split"],
             row["way"],
-            "–" if pruned.is_dense(row, "way") else f"{row['lambda']:g}",
+            _lambda(row) or "–",
             cell(row["jaccard"], scale=1, digits=3),
             cell(row["jaccard_chance"], scale=1, digits=3),
             *(cell(row[name]) for name in FIGURES if "paper" not in name),
@@ -95,8 +95,14 @@ def draw(results: Mapping[str, Any]) -> go.Figure | None:
     from sparsecbm_core.figures import curves_figure
 
     figures = (*pruned.ACCURACIES, ("Concept accuracy lost under the wrong mask", "wrong_mask_drop"))
-    panels = pruned.panels(results["rows"], "way", "jaccard", figures, mark="lambda")
+    panels = pruned.panels(results["rows"], "way", "jaccard", figures, mark=_lambda)
     return curves_figure(panels, "mean Jaccard overlap of two subnetworks", "share") if panels else None
+
+
+def _lambda(row: Mapping[str, Any]) -> str:
+    """A row's λ, empty for ways that have none."""
+    way = WAYS.get(row["way"])
+    return "" if way is None or "exclusivity" in way else f"{row['lambda']:g}"
 
 
 def _variant(name: str, recipe: Recipe, value: float) -> pruned.Variant:

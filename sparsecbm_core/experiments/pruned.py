@@ -116,12 +116,12 @@ def panels(
     key: str,
     x: str,
     figures: Sequence[tuple[str, str]] = ACCURACIES,
-    mark: str | None = None,
+    mark: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> list[Panel]:
     """A panel for each (title, figure): a curve for each value of the label ``key``, dense models as levels.
 
-    ``x`` is a label or a figure of the rows; ``mark`` a label that is written at each point. Empty where
-    nothing was pruned yet.
+    ``x`` is a label or a figure of the rows; ``mark`` gives what is written at a row's point. Empty
+    where nothing was pruned yet.
     """
     from sparsecbm_core.figures import Curve, Level, Panel
 
@@ -136,7 +136,7 @@ def panels(
 
     def curve(name: str, figure: str) -> Curve:
         known = sorted((row for row in sparse[name] if row[figure] and row[x] is not None), key=_dose(x))
-        texts = [] if mark is None else [f"{row[mark]:g}" for row in known]
+        texts = [] if mark is None else list(map(mark, known))
         means = [row[figure]["mean"] for row in known]
         return Curve(name, list(map(_dose(x), known)), means, [std_of(row, figure) for row in known], texts)
 
