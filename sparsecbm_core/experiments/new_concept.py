@@ -9,36 +9,32 @@ weights; and the same concept in a model that was trained on all of them from th
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import READ_COST, Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Labels, Part, Report
 from sparsecbm_core.experiments.measure import run_of, trained_part
+from sparsecbm_core.experiments.new_concept_results import START, draw, summary, tables
 from sparsecbm_core.experiments.options import Choice, Training
 from sparsecbm_core.experiments.recipes import RECIPES
 from sparsecbm_core.experiments.some_concepts import SomeConcepts, with_concepts
-from sparsecbm_core.experiments.summary import cell, spread
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import torch
 
     from sparsecbm_core.data.types import ReviewDataset
     from sparsecbm_core.experiments.lab import Lab, Run
-    from sparsecbm_core.figures import Curve
     from sparsecbm_core.models.concept_model import ConceptModel
 
-ALL, ANY, UNOWNED, START = "all", "any", "unowned", "from the start"
+ALL, ANY, UNOWNED = "all", "any", "unowned"
 WEIGHTS = (ANY, UNOWNED)
-FIGURES = ("learned", "learned_macro_f1", "probe", "probe_macro_f1", "majority", "density")
 # In dense training steps: one gradient for the masks, the scores of one update, reading in full precision.
 GRADIENT_COST, SCORES_COST, READ_FACTOR = 2.0, 80.0, 3.0
 PROOF = 32  # reviews that are read before and after, to see that no other concept has moved
-MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ def parts(lab: Lab, options: Options) -> list[Part]:
             cost = Costs(rest).of(bench.run, split)
             for weights in options.weights:
                 for size, count in sizes:
-                    for draw in range(1 if size == ALL else options.draws):
-                        found.append(_part(bench, weights, size, count, draw, seed, cost))
+                    for sample in range(1 if size == ALL else options.draws):
+                        found.append(_part(bench, weights, size, count, sample, seed, cost))
                         cost = 0.0  # the model is there by then
     return found
 
@@ -217,98 +213,6 @@ def _per_concept(model: ConceptModel, data: ReviewDataset) -> dict[str, Any]:
 def unit(lab: Lab, options: Options) -> float:
     """A dense training step."""
     return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
-
-
-def summary(parts: Sequence[Measured]) -> dict[str, Any]:
-    """For each concept, kind of weights and size the `spread` of every figure over samples and seeds, and the
-    same of the mean over concepts, where all were measured. ``others_moved`` is a sum: it has to be 0."""
-    start: dict[str, list[float]] = {}
-    groups: dict[tuple[Any, ...], list[Measured]] = {}
-    for part in parts:
-        if part.labels["weights"] == START:
-            for concept, values in part.result["per_concept"].items():
-                start.setdefault(concept, []).append(values["accuracy"])
-            continue
-        key = tuple(part.labels[name] for name in ("concept", "weights", "reviews"))
-        groups.setdefault(key, []).append(part)
-    rows: list[dict[str, Any]] = []
-    for (concept, weights, size), members in groups.items():
-        row = {"concept": concept, "weights": weights, "size": size, "reviews": members[0].result["reviews"]}
-        row |= {name: spread(part.result[name] for part in members) for name in FIGURES}
-        row["others_moved"] = sum(part.result["others_moved"] for part in members)
-        rows.append({**row, "start": spread(start.get(concept, ()))})
-    concepts = list(dict.fromkeys(row["concept"] for row in rows))
-    for weights, size in dict.fromkeys((row["weights"], row["size"]) for row in rows):
-        own = [row for row in rows if (row["weights"], row["size"]) == (weights, size)]
-        if len(own) == len(concepts) > 1:
-            rows.append(_mean_row(own))
-    return {"rows": rows}
-
-
-def _mean_row(own: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean over concepts of their means; its deviation is that between concepts."""
-    first = own[0]
-    row = {"concept": MEAN, "weights": first["weights"], "size": first["size"], "reviews": first["reviews"]}
-    for name in (*FIGURES, "start"):
-        row[name] = spread(item[name]["mean"] for item in own if item[name] is not None)
-    return {**row, "others_moved": sum(item["others_moved"] for item in own)}
-
-
-def tables(results: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            row["concept"],
-            row["weights"],
-            f"{row['reviews']:,}",
-            cell(row["learned"]),
-            cell(row["probe"]),
-            cell(row["majority"]),
-            cell(row["start"]),
-            cell(row["learned_macro_f1"]),
-            cell(row["probe_macro_f1"]),
-            cell(row["density"]),
-            str(row["others_moved"]),
-        ]
-        for row in results["rows"]
-    ]
-    header = ["new concept", "weights", "labelled reviews", "mask and head", "linear probe"]
-    header += ["most frequent state", "trained from the start", "macro-F1, mask and head", "linear probe"]
-    header += ["weights kept", "readings of others that changed"]
-    return [Table("Accuracy of a concept that was added later (per cent)", header, rows)]
-
-
-def draw(results: Mapping[str, Any]) -> go.Figure | None:
-    """Accuracy against the number of labelled reviews, a panel for each concept and for their mean."""
-    from sparsecbm_core.figures import Level, Panel, curves_figure
-
-    rows, panels = results["rows"], []
-    for concept in dict.fromkeys(row["concept"] for row in rows):
-        own = sorted((row for row in rows if row["concept"] == concept), key=lambda row: row["reviews"])
-        kinds = list(dict.fromkeys(row["weights"] for row in own))
-        curves = [
-            _curve(
-                f"mask and head, {kind} weights", [row for row in own if row["weights"] == kind], "learned"
-            )
-            for kind in kinds
-        ]
-        first = [row for row in own if row["weights"] == kinds[0]]
-        curves.append(_curve("linear probe", first, "probe"))
-        curves.append(_curve("most frequent state", first, "majority"))
-        level = own[0]["start"]
-        levels = [] if level is None else [Level("trained from the start", level["mean"])]
-        panels.append(Panel("Mean over concepts" if concept == MEAN else concept, curves, levels))
-    return curves_figure(panels, "labelled reviews", "accuracy", log_x=True) if panels else None
-
-
-def _curve(name: str, rows: Sequence[Mapping[str, Any]], figure: str) -> Curve:
-    from sparsecbm_core.figures import Curve
-
-    return Curve(
-        name,
-        [row["reviews"] for row in rows],
-        [row[figure]["mean"] for row in rows],
-        [row[figure]["std"] for row in rows],
-    )
 
 
 EXPERIMENT = Experiment(

@@ -10,7 +10,7 @@ import pytest
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.experiments import swing as module
-from sparsecbm_core.experiments.back_and_forth import _settled_after, summary, verdict
+from sparsecbm_core.experiments.back_and_forth_results import _settled_after, summary, verdict
 from sparsecbm_core.experiments.experiment import Measured
 from sparsecbm_core.experiments.swing import Dispute, disputes, swing
 from sparsecbm_core.intervene.correct import corrected_model, intervene
