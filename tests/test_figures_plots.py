@@ -20,6 +20,9 @@ PLOTS = [
 ]
 
 
+LEVEL_AND_STEEP = (("level", [1.0, 1.0]), ("steep", [0.5, 0.9]))
+
+
 def test_series_look_alike_in_every_plot_and_unlike_each_other():
     first, bits, other, points = plots_figure(PLOTS).data
     assert (first.line.dash, first.marker.symbol) == (bits.line.dash, bits.marker.symbol)
@@ -36,6 +39,11 @@ def test_each_plot_has_its_own_unit_and_range():
     assert layout.yaxis.range[0] < 0.9 < 1.0 < layout.yaxis.range[1] < 1.01
     assert layout.yaxis2.range[0] < 0 < 5000 < layout.yaxis2.range[1]
     assert layout.yaxis3.range[0] < -0.2 < 0.3 < layout.yaxis3.range[1]
+
+
+def test_ticks_are_never_finer_than_they_are_written():
+    figure = plots_figure([Plot(name, [Series("a", [1, 2], y)], "x", "y") for name, y in LEVEL_AND_STEEP])
+    assert (figure.layout.yaxis.dtick, figure.layout.yaxis2.dtick) == (0.01, None)
 
 
 def test_intervals_reach_from_low_to_high():

@@ -163,8 +163,9 @@ EXPERIMENT = Experiment(
     title="To and fro: the same concept corrected again and again",
     claim=(
         "An open question: what happens to a model when two people who disagree correct the same concept of "
-        "the same review in turn. Each correction starts from the masks that the last one left; no undo is "
-        "used."
+        "the same review in turn. Odd rounds ask for the state that is next most likely, even ones for the "
+        "one that the model began with. Each correction starts from the masks that the last one left; no "
+        "undo is used."
     ),
     options=Options,
     parts=parts,
