@@ -170,6 +170,15 @@ def test_subnetwork_figures_show_the_counts() -> None:
     assert density_figure(image).data[0].z.shape == image.values.shape
 
 
+def test_of_weights_that_nobody_shares_one_bar_says_so() -> None:
+    bits = np.zeros((3, 1, 4), dtype=bool)
+    bits[range(3), 0, range(3)] = True
+    masks = MaskSet.from_bool(("a", "b", "c"), {"m": bits})
+    bars = shared_by_figure(subnetwork_stats(masks, [MatrixInfo("m", 0, "query", (1, 4))]))
+    assert list(bars.layout.yaxis.ticktext) == ["no concept", "one concept", "2 concepts"]
+    assert list(bars.data[0].x) == [0.25, 0.75, 0.0]
+
+
 def test_the_overlap_of_many_concepts_is_a_matrix_and_of_strangers_nothing() -> None:
     names = ("a", "b", "c", "d", "e", "f")
     space = ConceptSpace(names, SPACE.states, SPACE.labels)

@@ -132,7 +132,10 @@ def _overlap_matrix(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
 
 
 def shared_by_figure(stats: SubnetworkStats) -> go.Figure:
-    """How many weights are kept by none, one, two … of the concepts."""
-    titles = [shared_title(n, len(stats.concepts)) for n in range(len(stats.shared_by))]
-    shares = [count / stats.total for count in stats.shared_by]
-    return share_bars(titles, shares, [NEUTRAL] + [FOR] * len(stats.concepts))
+    """How many weights are kept by none, one, two … of the concepts, up to the first number that none is
+    kept by."""
+    last = max(n for n, count in enumerate(stats.shared_by) if count)
+    counts = stats.shared_by[: last + 2]
+    titles = [shared_title(n, len(stats.concepts)) for n in range(len(counts))]
+    shares = [count / stats.total for count in counts]
+    return share_bars(titles, shares, [NEUTRAL] + [FOR] * (len(counts) - 1))
