@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from sparsecbm_core.explain.mask_windows import fullest_window
+from sparsecbm_core.models.concept_model import ConceptModel
 from tests.browser.harness import axe, both_themes, settle, visit
 from tests.browser.test_correction import REVIEW, correct
-from tests.browser.test_explain import FOCUSED, app_env, explain, tab_until
+from tests.browser.test_explain import BUNDLED, FOCUSED, app_env, explain, tab_until
 
 __all__ = ["app_env"]
 
@@ -43,7 +46,15 @@ def test_a_cold_link_opens_the_page(fresh_server: Callable[..., str], page: Page
     expect(page.get_by_role("heading", name="Noise, as loaded")).to_be_visible()
 
 
-def test_matrix_and_weights_are_chosen_by_click(server: str, page: Page) -> None:
+def fullest(folder: Path, layer: int, role: str) -> tuple[int, int]:
+    """Where the first concept keeps most of a matrix."""
+    model = ConceptModel.from_pretrained(folder, "cpu")
+    assert model.masks is not None
+    matrix = next(info.name for info in model.cbm.matrices if (info.layer, info.role) == (layer, role))
+    return fullest_window(model.masks, model.masks, model.space.concepts[0], matrix, 48)
+
+
+def test_matrix_and_weights_are_chosen_by_click(server: str, app_env: dict[str, str], page: Page) -> None:
     visit(page, f"{server}/masks")
     assert matrix(page) == "Layer 1, query"
     click_in(page, "masks-loaded", 2.5 / 6, 3.5 / 6)
@@ -51,7 +62,7 @@ def test_matrix_and_weights_are_chosen_by_click(server: str, page: Page) -> None
     expect(page.get_by_role("combobox", name="Matrix")).to_have_value(
         re.compile(r"^Layer 4, value: .+ % kept$")
     )
-    assert place(page) == (0, 0)
+    assert place(page) == fullest(Path(app_env.get("SPARSECBM_MODEL", BUNDLED)), 3, "value")
     # The block in the middle of 12 × 12: the window of 48 weights lies around it.
     click_in(page, "mask-blocks", 6.5 / 12, 3.5 / 12)
     assert place(page) == (96 - 8, 192 - 8)
@@ -67,12 +78,13 @@ def test_everything_is_reached_by_keyboard(server: str, page: Page) -> None:
     page.keyboard.press("Enter")
     settle(page)
     assert matrix(page) != "Layer 1, query"
+    column = place(page)[1]
     tab_until(page, f"{FOCUSED}.matches('.st-key-mask_row input')")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("100")
     page.keyboard.press("Enter")
     settle(page)
-    assert place(page) == (100, 0)
+    assert place(page) == (100, column)
 
 
 @both_themes

@@ -16,7 +16,7 @@ from tests.browser.test_explain import BUNDLED, app_env
 __all__ = ["app_env"]
 StartServer = Callable[..., str]
 FILMS = "imdb-minilm"
-OPENING = {"restaurants": "The lamb was superb", "films": "The whole cast is superb"}
+OPENING = {"restaurants": "The lamb was superb", "films": "Great cast, silly plot."}
 
 
 @pytest.fixture
