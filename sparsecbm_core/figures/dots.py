@@ -47,8 +47,8 @@ def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go
             y=[place + shift for place in range(len(rows))],
             error_x=errors,
             mode="markers+text",
-            text=["" if mean is None else f"\u2002{precise_percent(mean)}" for mean in one.means],
-            textposition="middle right",
+            text=["" if mean is None else precise_percent(mean) for mean in one.means],
+            textposition="top center",  # beside it the deviation would strike it through
             textfont={"size": 11, "color": INK},
             marker={"symbol": symbol, "size": 9, "color": color},
             hoverinfo="skip",
