@@ -200,23 +200,32 @@ def _interval(interval: Mapping[str, Any] | None) -> str:
 
 
 def draw(results: Mapping[str, Any]) -> go.Figure | None:
-    """Errors in common against overlap, a point for each pair, a mark for each model."""
+    """Errors in common against overlap, a point for each pair of each model. Marks tell pairs apart, or
+    models where these are no more."""
     from sparsecbm_core.figures import Plot, Series, plots_figure
 
+    def pair(row: Mapping[str, Any]) -> str:
+        return f"{row['first']}, {row['second']}"
+
+    def model(row: Mapping[str, Any]) -> str:
+        return str(row["model"])
+
+    kinds = [len(set(map(name, results["rows"]))) for name in (pair, model)]
+    marked, other = (pair, model) if kinds[0] < kinds[1] else (model, pair)
     plots = []
     for name, title in FIGURES:
         known = [row for row in results["rows"] if row[name] is not None]
         series = []
-        for model in dict.fromkeys(row["model"] for row in known):
-            own = [row for row in known if row["model"] == model]
+        for mark in dict.fromkeys(map(marked, known)):
+            own = [row for row in known if marked(row) == mark]
             series.append(
                 Series(
-                    model,
+                    mark,
                     [row["jaccard"] for row in own],
                     [row[name]["value"] for row in own],
                     [row[name]["low"] for row in own],
                     [row[name]["high"] for row in own],
-                    [f"{row['first']}, {row['second']}" for row in own],
+                    list(map(other, own)),
                     joined=False,
                 )
             )

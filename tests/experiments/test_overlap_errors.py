@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from sparsecbm_core.experiments.experiment import Measured
-from sparsecbm_core.experiments.overlap_errors import LEAST, said, summary, tables
+from sparsecbm_core.experiments.overlap_errors import LEAST, draw, said, summary, tables
 from tests.cli.arguments import refused
 
 
@@ -74,6 +74,14 @@ def test_many_pairs_of_one_model_are_compared_across():
 )
 def test_what_is_said_depends_on_the_interval_and_on_how_many_there_are(given, words):
     assert said(given, "models").startswith(words)
+
+
+@pytest.mark.parametrize(("models", "names"), [(2, ["model 0", "model 1"]), (3, ["a, b", "a, c"])])
+def test_marks_tell_pairs_or_models_apart_whichever_are_fewer(models, names):
+    points = [("a", "b", 0.1, 0.0), ("a", "c", 0.2, 0.1)]
+    figure = draw(summary([measured(f"model {n}", points) for n in range(models)]))
+    assert [trace.name for trace in figure.data if trace.showlegend] == names
+    assert sum(len(trace.x) for trace in figure.data) == 2 * models
 
 
 def test_models_of_the_same_name_are_told_apart(reproduce, data, model, tmp_path):
