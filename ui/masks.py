@@ -92,13 +92,10 @@ def overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
 
 def overlap_words(stats: SubnetworkStats) -> str:
     """The mean over all pairs beside chance, in a sentence or two."""
-    chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
-    if any(pair.both for pair in stats.overlaps):
-        return (
-            f"{percent(stats.mean_jaccard or 0.0)} on average. Random subnetworks, as dense in every matrix: "
-            f"{percent(chance)}."
-        )
-    return f"No two subnetworks share a weight. Random ones, as dense in every matrix: {percent(chance)}."
+    chance, mean = percent(stats.mean_chance or 0.0), percent(stats.mean_jaccard or 0.0)
+    if stats.disjoint:
+        return f"No two subnetworks share a weight. Random ones, as dense in every matrix: {chance}."
+    return f"{mean} on average. Random subnetworks, as dense in every matrix: {chance}."
 
 
 def overlap_exhibit(

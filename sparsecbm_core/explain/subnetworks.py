@@ -84,6 +84,17 @@ class SubnetworkStats:
         values = [pair.jaccard for pair in self.overlaps]
         return sum(values) / len(values) if values else None
 
+    @property
+    def mean_chance(self) -> float | None:
+        """What random masks, as dense in every matrix, would have in its place."""
+        values = [pair.chance_by_matrix for pair in self.overlaps]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether no two concepts share a weight."""
+        return not any(pair.both for pair in self.overlaps)
+
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "mean_jaccard": self.mean_jaccard}
 

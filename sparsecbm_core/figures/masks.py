@@ -107,7 +107,7 @@ def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure | N
 
     None where no two of them share a weight: there is nothing to draw.
     """
-    if not any(pair.both for pair in stats.overlaps):
+    if stats.disjoint:
         return None
     if len(stats.overlaps) > PAIRS_AS_BARS:
         return _overlap_matrix(stats, space)
@@ -126,8 +126,7 @@ def _overlap_matrix(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
         i, j = names.index(pair.first), names.index(pair.second)
         values[i, j] = values[j, i] = pair.jaccard
         texts[i][j] = texts[j][i] = percent(pair.jaccard)
-    chance = sum(pair.chance_by_matrix for pair in stats.overlaps) / len(stats.overlaps)
-    ends = (0.0, max(chance, float(values.max())))
+    ends = (0.0, max(stats.mean_chance or 0.0, float(values.max())))
     return matrix_figure(values.tolist(), texts, list(map(space.title, names)), "shared with", ends)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FORMATS = {"share": ".1%", "count": ",.0f", "number": ".3~f"}
 _COLORS = (FOR, AGAINST, NEUTRAL, INK)
 AIR = 0.08  # of the span, on every side
-SHARE_STEP, WHOLE = 0.01, 6  # ticks are whole per cent, also where fewer than so many are in sight
+SHARE_STEP = 0.01  # between two ticks at least: they are written as whole per cent
+FEW = 6  # steps; plotly divides an axis with fewer of them more finely
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _axes(figure: go.Figure, plot: Plot, log_x: bool, place: Place) -> None:
         top = min(top, 1.0 + least / 4)  # no share is more than the whole
     tick = {"share": ".0%", "count": "~s", "number": "~g"}[plot.unit]
     figure.update_yaxes(title=axis_title(plot.y_title), range=[low - air, top], tickformat=tick, **place)
-    if plot.unit == "share" and top - low + air < WHOLE * SHARE_STEP:
-        figure.update_yaxes(dtick=SHARE_STEP, **place)  # finer ones would all be written alike
+    if plot.unit == "share" and top - low + air < FEW * SHARE_STEP:
+        figure.update_yaxes(dtick=SHARE_STEP, **place)
     if plot.zero and xs:
         figure.add_shape(line((xs[0], 0.0), (xs[-1], 0.0), "dot"), **place)

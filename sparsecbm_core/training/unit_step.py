@@ -62,8 +62,8 @@ class _UnitMatmul(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
         x, weight, index = ctx.saved_tensors
-        grad_x, grad_weight = torch.zeros_like(x), torch.zeros(weight.shape, dtype=torch.float32)
-        grad_weight = grad_weight.to(weight.device)
+        grad_x = torch.zeros_like(x)
+        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
         for k, own in enumerate(index):
             if ctx.by_rows:
                 part = grad[k].index_select(1, own)  # (N, n)
