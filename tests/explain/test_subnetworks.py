@@ -42,6 +42,8 @@ def test_hand_counted_sizes_and_overlaps() -> None:
     # a: 111 (x, y, z), 101, 011, 001, 001, 001, 001, 011; b: x, x, x and y
     assert stats.shared_by == (0, 6, 4, 1)
     assert stats.mean_jaccard == pytest.approx((2 / 7 + 2 / 11 + 3 / 9) / 3)
+    assert stats.mean_chance == pytest.approx(sum(pair.chance_by_matrix for pair in stats.overlaps) / 3)
+    assert not stats.disjoint
     assert json.loads(json.dumps(stats.to_dict()))["overlaps"][0]["both"] == 2
 
 
