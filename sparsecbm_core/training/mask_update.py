@@ -60,7 +60,9 @@ def masks_before(
         _solve_weights(network, masks, batches, prune.calibration_reviews, generator, progress)
         return masks
     sparsity = cubic_sparsity(update, last, prune.sparsity)
-    return update_masks(network, masks, reviews, loss, prune, sparsity, generator, dtype, on_step)
+    # Chance draws its order of the weights once: drawn anew, it would exchange most of them every time.
+    chance = torch.Generator().manual_seed(settings.seed)
+    return update_masks(network, masks, reviews, loss, prune, sparsity, chance, dtype, on_step)
 
 
 def _solve_weights(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from sparsecbm_core.models.checkpoint import kind_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.pruning.select import kept_total
-from sparsecbm_core.training.trainer import STATE_FILE
+from sparsecbm_core.training.trainer import STATE_FILE, Trainer
 from tests.tiny import ARCHITECTURES, SPACE
 from tests.toy import dataset, make_example, quick_settings, read_log, save_backbone, toy_reviews
 from tests.training.runs import DEV, KINDS, TRAIN, events, same_weights, train, weights
@@ -138,6 +139,18 @@ def test_masks_end_at_exactly_the_sparsity_asked_for(sparse_run):
     assert reached == pytest.approx([0.75 * (1 - (1 - u / 3) ** 3) for u in (1, 2, 3)], abs=1 / 4096)
     assert max(reached) == reached[-1] == 1 - keep / 4096
     assert updates[-1]["jaccard"] == pytest.approx(np.mean(list(model.masks.jaccard().values())))
+
+
+def test_chance_takes_further_weights_and_gives_none_back(backbone, tmp_path, monkeypatch):
+    """As the other criteria very nearly do: what it lacks is a reason, not steadiness."""
+    seen, set_masks = [], Trainer._set_masks
+    monkeypatch.setattr(Trainer, "_set_masks", lambda self, m: (seen.append(m), set_masks(self, m))[1])
+    train(backbone, tmp_path, {"criterion": "random", "exclusivity": 0.0}, dense_epochs=0)
+    updates = [masks.to_bool(next(iter(masks.shapes))) for masks in seen]
+    sizes = sorted({int(bits.sum()) for bits in updates}, reverse=True)
+    assert len(sizes) == 4  # all weights, then three updates
+    for before, after in pairwise(updates):
+        assert not (after & ~before).any()
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
