@@ -22,9 +22,10 @@ help:
 app: $(VENV)/.installed
 	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-# Two processes: the browser's tests wait a good deal, and the others go on beside them.
+# Two processes: the browser's tests wait a good deal, and others go on beside them. A file stays in one of
+# them, so that its server starts once.
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -27,13 +27,11 @@ SCREENSHOTS = ROOT / ".test-artifacts"
 SERVERS = pytest.StashKey[list[Server]]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before the tests are dealt out to processes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one after the other, in one process
 
 
 @pytest.hookimpl(wrapper=True)
