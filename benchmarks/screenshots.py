@@ -80,7 +80,7 @@ def shots(example: str | None) -> list[Shot]:
         ),
         Shot("masks-light", explain, "light", prepare=correct_and_go("Masks")),
         Shot("corrections-light", explain, "light", prepare=correct_and_go("Corrections")),
-        Shot("model-card-light", "/model_card", "light", end="How it was trained"),
+        Shot("model-card-light", "/model_card", "light", end="What setting concepts by hand"),
     ]
 
 
