@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -68,6 +69,14 @@ class _Field:
         option = typer.Option(default, *flags, help=self.choice.help)
         return inspect.Parameter(self.name, KEYWORD, default=option, annotation=kind)
 
+    def written(self, value: Any) -> list[str]:
+        """The option with a value that it has, as words of a command line."""
+        flag = self.choice.flag or f"--{self.name.replace('_', '-')}"
+        values = list(value) if isinstance(value, tuple) else [value]
+        if isinstance(value, tuple) and not self.choice.repeats:
+            return [flag, ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)]
+        return [word for v in values for word in (flag, _name(v))]
+
     def value(self, given: Any) -> Any:
         """What was given for the option, as the field takes it."""
         if self.items is None:
@@ -78,6 +87,14 @@ class _Field:
         except ValueError:
             flag = f"--{self.name.replace('_', '-')}"
             raise InputError(f"{flag} must be numbers separated by commas, got {given!r}") from None
+
+
+def _name(value: Any) -> str:
+    """A value; a folder of this machine by its last part, a run's "model" by that of the run as well."""
+    path = Path(str(value))
+    if not (isinstance(value, Path) or path.is_dir()):
+        return str(value)
+    return f"{path.parent.name}/model" if path.name == "model" else path.name
 
 
 def _fields(options: type[Any]) -> list[_Field]:
@@ -116,8 +133,9 @@ def _command(experiment: Experiment) -> Callable[..., None]:
         source = reviews or DataSource()
         options = experiment.options(**{item.name: item.value(given[item.name]) for item in own})
         lab = Lab(source.dataset.value, source.data, source.loader_options(), runs or out / "runs", device)
+        command = _asked(experiment, own, options, source)
         run_experiment(
-            experiment, lab, options, out, overwrite, only, lambda line: typer.echo(line, err=True)
+            experiment, lab, options, out, overwrite, only, command, lambda line: typer.echo(line, err=True)
         )
 
     common = [
@@ -128,6 +146,19 @@ def _command(experiment: Experiment) -> Callable[..., None]:
     ]
     run.__dict__["__signature__"] = inspect.Signature([*common, *(item.parameter() for item in own)])
     return takes_data(run) if experiment.reads_data else run
+
+
+def _asked(experiment: Experiment, own: list[_Field], options: Any, source: DataSource) -> str:
+    """The command as anybody could give it: what is not the default, folders by their last part."""
+    words = ["sparsecbm", "reproduce", experiment.name]
+    if experiment.reads_data:
+        words += ["--dataset", source.dataset.value] if source.dataset.value != "cebab" else []
+        words += ["--data", "DIR"]
+    for item in own:
+        value = getattr(options, item.name)
+        if value != item.default:
+            words += item.written(value)
+    return shlex.join(words)
 
 
 for _experiment in EXPERIMENTS.values():

@@ -26,7 +26,7 @@ class Options(FromDense):
 
 
 def parts(lab: Lab, options: Options) -> list[Part]:
-    """The dense model, then one pruned model for each score and sparsity; the paper's recipe else."""
+    """The dense models, then one pruned model for each score and sparsity; the paper's recipe else."""
     variants = [
         pruned.Variant(
             {"criterion": criterion, "sparsity": s},
@@ -41,7 +41,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     """Mean and deviation over seeds for each score and sparsity."""
-    return {"rows": over_seeds(parts, (*FIGURES, "jaccard"))}
+    return {"rows": pruned.dense_first(over_seeds(parts, (*FIGURES, "jaccard")), "criterion")}
 
 
 def tables(results: Mapping[str, Any]) -> list[Table]:
@@ -54,7 +54,7 @@ def draw(results: Mapping[str, Any]) -> go.Figure | None:
     from sparsecbm_core.figures import curves_figure
 
     panels = pruned.panels(results["rows"], "criterion", "sparsity")
-    return curves_figure(panels, "sparsity of each concept's subnetwork", "accuracy") if panels else None
+    return curves_figure(panels, pruned.SPARSITY, "accuracy") if panels else None
 
 
 EXPERIMENT = Experiment(
@@ -62,7 +62,9 @@ EXPERIMENT = Experiment(
     title="Which weights to prune",
     claim=(
         "The paper prunes by second-order scores. Beside them: the diagonal Fisher information, Wanda, "
-        "magnitude, chance, and whole neurons."
+        "magnitude, chance, and whole neurons. Weights compete within their matrix, also by Wanda, whose "
+        "authors let them compete within a row. Magnitude is the same for every concept and chance is not: "
+        "scores also differ in the overlap that they lead to."
     ),
     options=Options,
     parts=parts,

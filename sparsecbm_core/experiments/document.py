@@ -33,7 +33,8 @@ class Document:
 
     In the file, settings and versions that all parts have in common stand once, at the top. ``data`` are the
     splits that were read, ``unfinished`` the seconds spent on a part that is not done, ``complete`` says that
-    nothing of what was asked for last is missing, ``figures`` are files beside this one.
+    nothing of what was asked for last is missing, ``figures`` are files beside this one, ``commands`` what
+    was asked for, without the folders of this machine.
     """
 
     experiment: str
@@ -46,6 +47,7 @@ class Document:
     complete: bool = False
     figures: Sequence[str] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
+    commands: Sequence[str] = ()
 
     @property
     def seeds(self) -> list[int]:
@@ -88,6 +90,7 @@ class Document:
             "experiment": self.experiment,
             "title": self.title,
             "claim": self.claim,
+            "commands": list(self.commands),
             "dataset": self.dataset,
             "data": [dict(item) for item in self.data],
             "seeds": self.seeds,
@@ -148,23 +151,39 @@ def read_document(path: Path) -> Document:
             complete=values["complete"],
             figures=tuple(values["figures"]),
             results=values["results"],
+            commands=tuple(values.get("commands", ())),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error!r}") from error
 
 
 def check_same(path: Path, document: Document, parts: Iterable[Part]) -> None:
-    """`InputError` if a part that is there already was made with other settings than it would be now."""
+    """`InputError` if a part that is there already, or one that differs from it in its seed alone, was made
+    with other settings than it would be now: means over seeds are over one way to train."""
     for part in parts:
-        record = document.records.get(part.name)
-        if record is None:
-            continue
-        changed = differences(record.settings, flat(part.settings))
+        settings = flat(part.settings)
+        own = document.records.get(part.name)
+        changed = [] if own is None else differences(own.settings, settings)
+        for record in document.records.values():
+            if record is not own and _seedless(record.labels) == _seedless(part.labels):
+                changed += _but_for_the_seed(differences(record.settings, settings))
         if changed:
+            what = ", ".join(dict.fromkeys(changed))
             raise InputError(
-                f"{path} holds the part {part.name!r} made with other settings ({', '.join(changed)}); "
+                f"{path} holds the part {part.name!r} made with other settings ({what}); "
                 "choose another folder, or --overwrite to measure anew"
             )
+
+
+def _seedless(labels: Labels) -> dict[str, Any]:
+    return {name: value for name, value in labels.items() if name != "seed"}
+
+
+def _but_for_the_seed(names: Iterable[str]) -> list[str]:
+    """Without what comes from the seed: it, and the fingerprint of a model trained with it."""
+    return [
+        name for name in names if name.rsplit(".", 1)[-1] != "seed" and not name.endswith("start.fingerprint")
+    ]
 
 
 def _common(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

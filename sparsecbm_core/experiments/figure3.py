@@ -30,7 +30,7 @@ from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Re
 from sparsecbm_core.experiments.lab import describe_model
 from sparsecbm_core.experiments.measure import measured_splits, run_of
 from sparsecbm_core.experiments.options import Choice, Training
-from sparsecbm_core.experiments.recipes import RECIPES
+from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
 from sparsecbm_core.experiments.summary import cell, over_seeds
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CORRECTION_COST = 3.0  # dense training steps that a correction takes as long as
 class Options(Training):
     model: Annotated[Path | None, Choice("SparseCBM to correct; default: one is trained by --recipe.")] = None
     recipe: Annotated[
-        str, Choice("Sparse recipe of the model that is trained: sparse, taught or distinct.")
+        str, Choice("Sparse recipe of the model that is trained: sparse, taught, disjoint or distinct.")
     ] = "sparse"
     rules: Annotated[tuple[str, ...], Choice("Rules of correction.")] = ("paper", "signed", "guarded")
     r: Annotated[tuple[float, ...], Choice("Shares of the weights to drop, and to grow.")] = (
@@ -73,8 +73,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
     for rule in options.rules:
         if rule not in RULES:
             raise InputError(one_of(rule, RULES, "rule"))
-    if options.recipe not in RECIPES or RECIPES[options.recipe].start is None:
-        raise InputError(one_of(options.recipe, [n for n in RECIPES if RECIPES[n].start], "sparse recipe"))
+    recipe = sparse_recipe(options.recipe)
     split, found = measured_splits(lab, options)[0], []
     costs, backbone = Costs(lab), options.backbone[0]
     common = {
@@ -84,7 +83,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
         "profile": options.profile,
     }
     for seed in options.seeds:
-        source = options.model or run_of(lab, options, RECIPES[options.recipe], backbone, seed)
+        source = options.model or run_of(lab, options, recipe, backbone, seed)
         what = describe_model(source) if isinstance(source, Path) else lab.describe(source)
         settings = {**common, "corrected": what}
         reading = READ_COST * 4 * (options.sample + options.guard) / 16

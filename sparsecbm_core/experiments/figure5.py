@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments import pruned
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.options import Choice, FromDense
-from sparsecbm_core.experiments.recipes import RECIPES
+from sparsecbm_core.experiments.recipes import sparse_recipe
 from sparsecbm_core.experiments.summary import FIGURES, over_seeds
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ class Options(FromDense):
         0.9,
         0.95,
     )
-    recipe: Annotated[str, Choice("Sparse recipe: sparse (the paper's), taught or distinct.")] = "sparse"
+    recipe: Annotated[str, Choice("Sparse recipe: sparse (the paper's), taught, disjoint or distinct.")] = (
+        "sparse"
+    )
 
 
 def parts(lab: Lab, options: Options) -> list[Part]:
-    """The dense model, then one pruned model for each sparsity."""
-    recipe = RECIPES.get(options.recipe)
-    if recipe is None or recipe.start is None:
-        raise InputError(one_of(options.recipe, [n for n in RECIPES if RECIPES[n].start], "sparse recipe"))
+    """The dense models, then one pruned model for each sparsity."""
+    recipe = sparse_recipe(options.recipe)
     variants = [
         pruned.Variant({"model": options.recipe, "sparsity": s}, recipe, {"sparsity": s})
         for s in options.sparsities
@@ -57,11 +56,11 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
 
 
 def draw(results: Mapping[str, Any]) -> go.Figure | None:
-    """Concepts and label against sparsity, with the dense model as a level."""
+    """Concepts and label against sparsity, with the dense models as levels."""
     from sparsecbm_core.figures import curves_figure
 
     panels = pruned.panels(results["rows"], "model", "sparsity")
-    return curves_figure(panels, "sparsity of each concept's subnetwork", "accuracy") if panels else None
+    return curves_figure(panels, pruned.SPARSITY, "accuracy") if panels else None
 
 
 EXPERIMENT = Experiment(

@@ -20,7 +20,7 @@ from sparsecbm_core.experiments.experiment import Experiment, Labels, Part, Repo
 from sparsecbm_core.experiments.measure import run_of, trained_part
 from sparsecbm_core.experiments.new_concept_results import START, draw, summary, tables
 from sparsecbm_core.experiments.options import Choice, Training
-from sparsecbm_core.experiments.recipes import RECIPES
+from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
 from sparsecbm_core.experiments.some_concepts import SomeConcepts, with_concepts
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ ALL, ANY, UNOWNED = "all", "any", "unowned"
 WEIGHTS = (ANY, UNOWNED)
 # In dense training steps: one gradient for the masks, the scores of one update, reading in full precision.
 GRADIENT_COST, SCORES_COST, READ_FACTOR = 2.0, 80.0, 3.0
+ROUNDING = 1e-4  # logits differ by less where one matrix product is done in two ways
 PROOF = 32  # reviews that are read before and after, to see that no other concept has moved
 
 
 @dataclass(frozen=True)
 class Options(Training):
     recipe: Annotated[str, Choice("Sparse recipe of the models: sparse, taught, disjoint or distinct.")] = (
-        "taught"
+        "sparse"
     )
     sizes: Annotated[tuple[str, ...], Choice("Labelled reviews the new concept is learned from.")] = (
         "16",
@@ -56,9 +57,7 @@ class Options(Training):
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """For each seed the model of all concepts, then each concept left out, with each sample."""
-    recipe = RECIPES.get(options.recipe)
-    if recipe is None or recipe.start is None:
-        raise InputError(one_of(options.recipe, [n for n in RECIPES if RECIPES[n].start], "sparse recipe"))
+    recipe = sparse_recipe(options.recipe)
     for name in options.weights:
         if name not in WEIGHTS:
             raise InputError(one_of(name, WEIGHTS, "kind of weights"))
@@ -192,13 +191,13 @@ def _measure(bench: _Bench, weights: str, count: int, draw: int, report: Report)
 
 
 def _moved(before: ConceptModel, after: ConceptModel, texts: Sequence[str]) -> int:
-    """Readings (texts × concepts there were before) that are not bit for bit what they were."""
+    """Readings (texts × concepts there were before) that are not what they were, but for rounding."""
     from sparsecbm_core.intervene.guard import concept_logits
 
     moved = 0
     for concept in before.space.concepts:
         logits = concept_logits(before, texts, concept), concept_logits(after, texts, concept)  # (N, C)
-        moved += int((logits[0] != logits[1]).any(-1).sum())
+        moved += int(((logits[0] - logits[1]).abs() > ROUNDING).any(-1).sum())
     return moved
 
 
@@ -221,7 +220,8 @@ EXPERIMENT = Experiment(
     claim=(
         "An open question: how many labelled reviews a concept takes that was never trained, when it is "
         "added to a finished model by a mask and a head alone. The weights stay, and with them all other "
-        "concepts."
+        "concepts. The model that was trained on the concept from the start had its epoch chosen on the "
+        "split that is measured; what is learned of an added concept saw nothing of it."
     ),
     options=Options,
     parts=parts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 START = "from the start"  # the kind of weights of a model that was trained on all concepts
 FIGURES = ("learned", "learned_macro_f1", "probe", "probe_macro_f1", "majority", "density")
 MEAN = "mean"
+TITLE = "Accuracy of a concept that was added later (per cent; ± over samples of reviews and seeds)"
 
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
-    """For each concept, kind of weights and size the `spread` of every figure over samples and seeds, and the
-    same of the mean over concepts, where all were measured. ``others_moved`` is a sum: it has to be 0."""
+    """For each concept, kind of weights and size the `spread` of every figure over samples and seeds.
+
+    Then that of the mean over concepts, where all were measured. ``others_moved`` is a sum: it has to be 0.
+    """
     start: dict[str, list[float]] = {}
     groups: dict[tuple[Any, ...], list[Measured]] = {}
     for part in parts:
@@ -40,16 +44,25 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     for weights, size in dict.fromkeys((row["weights"], row["size"]) for row in rows):
         own = [row for row in rows if (row["weights"], row["size"]) == (weights, size)]
         if len(own) == len(concepts) > 1:
-            rows.append(_mean_row(own))
+            members = [part for row in own for part in groups[row["concept"], weights, size]]
+            rows.append(_mean_row(own, members, start))
     return {"rows": rows}
 
 
-def _mean_row(own: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean over concepts of their means; its deviation is that between concepts."""
+def _mean_row(
+    own: Sequence[Mapping[str, Any]], members: Sequence[Measured], start: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """The mean over the concepts of rows; its deviation, as theirs, is that over samples and seeds."""
     first = own[0]
     row = {"concept": MEAN, "weights": first["weights"], "size": first["size"], "reviews": first["reviews"]}
-    for name in (*FIGURES, "start"):
-        row[name] = spread(item[name]["mean"] for item in own if item[name] is not None)
+    draws: dict[tuple[Any, ...], list[Measured]] = {}
+    for part in members:
+        draws.setdefault((part.labels["draw"], part.labels["seed"]), []).append(part)
+    whole = [parts for parts in draws.values() if len(parts) == len(own)]
+    for name in FIGURES:
+        row[name] = spread(statistics.mean(part.result[name] for part in parts) for parts in whole)
+    by_seed = zip(*(start.get(item["concept"], ()) for item in own), strict=False)
+    row["start"] = spread(map(statistics.mean, by_seed))
     return {**row, "others_moved": sum(item["others_moved"] for item in own)}
 
 
@@ -73,7 +86,7 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
     header = ["new concept", "weights", "labelled reviews", "mask and head", "linear probe"]
     header += ["most frequent state", "trained from the start", "macro-F1, mask and head", "linear probe"]
     header += ["weights kept", "readings of others that changed"]
-    return [Table("Accuracy of a concept that was added later (per cent)", header, rows)]
+    return [Table(TITLE, header, rows)]
 
 
 def draw(results: Mapping[str, Any]) -> go.Figure | None:

@@ -63,13 +63,26 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """What results call the models: by their folder, or the run that a folder "model" lies in; those of the
-    same name by their fingerprint as well."""
-    names = [path.parent.name if path.name == "model" and path.parent.name else path.name for path in folders]
+    """What results call the models: by their folder, or where that is a run's "model" by how it was trained;
+    those of the same name by their fingerprint as well."""
+    names = [_trained(path) if path.name == "model" else path.name for path in folders]
     return [
         name if names.count(name) == 1 else f"{name} {describe_model(path)['fingerprint']}"
         for name, path in zip(names, folders, strict=True)
     ]
+
+
+def _trained(folder: Path) -> str:
+    """What tells a model of a run from others: "λ = 0.5, taught, seed 0"."""
+    from sparsecbm_core.files import read_json
+
+    settings = read_json(folder / "config.json").get("training", {}).get("settings", {})
+    prune = settings.get("prune") or {}
+    if "exclusivity" not in prune:
+        return folder.name
+    words = ["partition" if prune.get("method") == "partition" else f"λ = {prune['exclusivity']:g}"]
+    words += ["taught"] if settings.get("distillation") else []
+    return ", ".join([*words, f"seed {settings['seed']}"])
 
 
 def _measure(lab: Lab, folder: Path, split: str) -> Any:
@@ -159,21 +172,10 @@ def said(interval: Mapping[str, Any] | None, what: str) -> str:
 
 
 def tables(results: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            row["model"],
-            f"{row['first']}, {row['second']}",
-            number(row["jaccard"], scale=1, digits=3),
-            number(row["chance"], scale=1, digits=3),
-            f"{row['both_wrong']:,}",
-            f"{row['expected']:.1f}",
-            _interval(row["phi"]),
-            _interval(row["partial"]),
-        ]
-        for row in results["rows"]
-    ]
-    header = ["model", "concepts", "Jaccard of the masks", "by chance", "both wrong", "if independent"]
-    header += ["phi of the errors", "without length and label"]
+    models = dict.fromkeys(row["model"] for row in results["rows"])
+    rows = [_row(model, [row for row in results["rows"] if row["model"] == model]) for model in models]
+    header = ["model", "pairs", "mean Jaccard of the masks", "by chance", "both wrong", "if independent"]
+    header += ["mean phi of the errors", "without length and label"]
     titles = dict(FIGURES)
     together = [
         [titles[item["figure"]], way, _interval(item[key]), item[f"{key}_said"]]
@@ -181,13 +183,32 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
         for way, key in (("across pairs", "across"), ("within pairs, between models", "within"))
     ]
     return [
-        Table("Pairs of concepts (95 % intervals over reviews)", header, rows),
+        Table("Models, over all pairs of their concepts (the pairs are in the JSON file)", header, rows),
         Table(
             "Overlap against errors in common: Spearman's ρ",
             ["errors", "compared", "ρ", "what it says"],
             together,
         ),
     ]
+
+
+def _row(model: str, pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sums of reviews, means of everything else."""
+    phi, partial = ([row[name]["value"] for row in pairs if row[name] is not None] for name, _ in FIGURES)
+    return [
+        model,
+        str(len(pairs)),
+        number(_mean([row["jaccard"] for row in pairs]), scale=1, digits=3),
+        number(_mean([row["chance"] for row in pairs]), scale=1, digits=3),
+        f"{sum(row['both_wrong'] for row in pairs):,}",
+        f"{sum(row['expected'] for row in pairs):,.0f}",
+        number(_mean(phi), scale=1, digits=2),
+        number(_mean(partial), scale=1, digits=2),
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.mean(values) if values else None
 
 
 def _interval(interval: Mapping[str, Any] | None) -> str:

@@ -13,7 +13,7 @@ from sparsecbm_core.experiments.experiment import Labels, Part, Table
 from sparsecbm_core.experiments.lab import describe_model, title_of
 from sparsecbm_core.experiments.measure import Measure, measured_splits, run_of, scores, trained_part
 from sparsecbm_core.experiments.options import FromDense
-from sparsecbm_core.experiments.recipes import RECIPES, Recipe
+from sparsecbm_core.experiments.recipes import RECIPES, WHOLE, Recipe
 from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, std_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.figures import Panel
 
 DENSE = "dense"
+SPARSITY = "sparsity of each concept's subnetwork (of the encoder layers' linear weights)"
 ACCURACIES = (("Concepts", "concept_accuracy"), ("Label", "task_accuracy"))
 
 
@@ -38,7 +39,9 @@ def dense_and_pruned(
 ) -> list[Part]:
     """For each backbone, seed and split the dense models that the variants start from, then the variants.
 
-    The labels of a dense model are those of a variant with the first one "dense" and numbers 0.
+    Behind the dense models stands one that was trained on as the first variant is, with all its weights: what
+    it lost or won against the dense one is not the masks' doing. The labels of such models are those of a
+    variant with the first one "dense" and numbers 0.
     """
     return list(_parts(lab, options, variants, measure))
 
@@ -65,6 +68,11 @@ def _parts(lab: Lab, options: FromDense, variants: Sequence[Variant], measure: M
                         labels = _dense(variants[0].labels, name)
                         run = run_of(lab, options, RECIPES[name], backbone, seed)
                         yield trained_part(lab, costs, {**labels, **ends}, run, split)
+                recipe = variants[0].recipe
+                origin = recipe.start if init is None else Path(init).name
+                labels = _dense(variants[0].labels, f"{origin}, trained on")
+                run = run_of(lab, options, recipe, backbone, seed, dict(WHOLE), init)
+                yield trained_part(lab, costs, {**labels, **ends}, run, split)
                 for variant in variants:
                     run = run_of(lab, options, variant.recipe, backbone, seed, dict(variant.given), init)
                     yield trained_part(lab, costs, {**variant.labels, **ends}, run, split, measure)
@@ -84,6 +92,11 @@ def _given_dense(lab: Lab, labels: Labels, init: Path, split: str) -> Part:
         return scores(ConceptModel.from_pretrained(init, lab.device), lab.reviews(split))
 
     return Part(labels, 5, {"start": describe_model(init), "measured": lab.about(split)}, go)
+
+
+def dense_first(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Rows of dense models before the others, which stay in their order."""
+    return sorted(rows, key=lambda row: not is_dense(row, name))
 
 
 def is_dense(row: Mapping[str, Any], name: str) -> bool:

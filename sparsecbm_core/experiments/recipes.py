@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sparsecbm_core.config import PruneSettings, TrainSettings, assigned
+from sparsecbm_core.errors import InputError, one_of
 
 OWN = ("kind", "seed", "backbone", "prune")  # an experiment decides these itself
 PRUNING = tuple(item.name for item in fields(PruneSettings))
@@ -41,12 +42,24 @@ _SPARSE = {
     "schedule_share": 0.35,
 }
 _TAUGHT = {**_SPARSE, "soft_concepts": 0.5, "distillation": 0.5}
+# No weight is taken out: a sparse run's epochs, rates and weight of the concepts, without its masks.
+WHOLE = {
+    "sparsity": 0.0,
+    "criterion": "magnitude",
+    "updates": 1,
+    "method": "gradual",
+    "exclusivity": 0.0,
+    "swap_loss": 0.0,
+}
 
 RECIPES: Mapping[str, Recipe] = {
     "standard": Recipe("standard fine-tuning", {"kind": "standard", "dense_epochs": 5, "dropout": 0.1}),
     "joint": Recipe("CBM, joint", {"kind": "cbm", **_DENSE}),
     "sequential": Recipe("CBM, sequential", {"kind": "sequential", **_DENSE}),
     "independent": Recipe("CBM, independent", {"kind": "independent", **_DENSE}),
+    "continued": Recipe(
+        "CBM, joint, trained on like SparseCBM, with all weights", {**_SPARSE, **WHOLE}, "joint"
+    ),
     "sparse": Recipe("SparseCBM, the paper's recipe", _SPARSE, "joint"),
     "votes": Recipe(
         "CBM, joint, with the annotators' votes", {"kind": "cbm", **_DENSE, "soft_concepts": 0.5}
@@ -57,8 +70,21 @@ RECIPES: Mapping[str, Recipe] = {
         {**_TAUGHT, "method": "partition", "swap_loss": 0.1, "sparse_encoder_lr": 3e-4},
         "votes",
     ),
-    "distinct": Recipe("SparseCBM, distinct subnetworks", {**_TAUGHT, "exclusivity": 0.88}, "votes"),
+    "distinct": Recipe(
+        "SparseCBM, distinct subnetworks, with votes and distillation",
+        {**_TAUGHT, "exclusivity": 0.88},
+        "votes",
+    ),
 }
+
+
+def sparse_recipe(name: str) -> Recipe:
+    """A recipe whose models have masks; `InputError` for any other name."""
+    found = RECIPES.get(name)
+    if found is None or found.start is None or found.values.get("sparsity") == 0.0:
+        known = [n for n, r in RECIPES.items() if r.start is not None and r.values.get("sparsity") != 0.0]
+        raise InputError(one_of(name, known, "sparse recipe"))
+    return found
 
 
 def settings_of(

@@ -35,6 +35,7 @@ def run_experiment(
     out: Path,
     overwrite: bool = False,
     only: str | None = None,
+    command: str | None = None,
     say: Say = lambda line: None,
 ) -> Path:
     """Measure what is missing of an experiment; returns its file, ``out/NAME.json``.
@@ -42,13 +43,13 @@ def run_experiment(
     The file is written after each part. Parts that are there with the same settings stay, with those that are
     not asked for now, so that further seeds, backbones or doses join them. A data set other than CEBaB has a
     file of its own (NAME-imdb.json). ``overwrite`` measures everything anew; trained models stay. ``only``
-    (with * and ?) picks parts by name.
+    (with * and ?) picks parts by name. ``command`` is what was asked for, as the results page shows it.
 
     Raises `InputError` where a part is there with other settings, `Stopped` after Ctrl-C.
     """
     path = result_path(experiment, lab, out)
     parts = experiment.parts(lab, options)
-    document = _document(experiment, lab, path, overwrite)
+    document = _document(experiment, lab, path, overwrite, command)
     check_same(path, document, parts)
     chosen = [part for part in parts if only is None or fnmatch(part.name, only)]
     if not chosen:
@@ -109,15 +110,17 @@ def result_path(experiment: Experiment, lab: Lab, out: Path) -> Path:
     return Path(out) / (f"{experiment.name}-{lab.dataset}.json" if other else f"{experiment.name}.json")
 
 
-def _document(experiment: Experiment, lab: Lab, path: Path, overwrite: bool) -> Document:
+def _document(experiment: Experiment, lab: Lab, path: Path, overwrite: bool, command: str | None) -> Document:
     dataset = lab.dataset if experiment.reads_data else None
-    fresh = Document(experiment.name, experiment.title, experiment.claim, dataset)
+    own = () if command is None else (command,)
+    fresh = Document(experiment.name, experiment.title, experiment.claim, dataset, commands=own)
     if overwrite or not path.is_file():
         return fresh
     found = read_document(path)
     if found.experiment != experiment.name:
         raise InputError(f"{path} holds results of {found.experiment!r}, not of {experiment.name!r}")
-    return replace(found, title=experiment.title, claim=experiment.claim, complete=False)
+    commands = tuple(dict.fromkeys((*found.commands, *own)))
+    return replace(found, title=experiment.title, claim=experiment.claim, commands=commands, complete=False)
 
 
 def _rate(experiment: Experiment, lab: Lab, options: Any, document: Document) -> tuple[float, str]:

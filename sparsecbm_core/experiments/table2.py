@@ -27,6 +27,7 @@ ROWS = {
     "joint": "CBM",
     "sequential": "",
     "independent": "",
+    "continued": "",
     "sparse": "SparseCBM",
     "distinct": "",
 }
@@ -140,7 +141,9 @@ EXPERIMENT = Experiment(
     title="Table 2: accuracy and interpretability",
     claim=(
         "The paper: sparse subnetworks match or beat the dense concept bottleneck, and both cost little "
-        "against fine-tuning on the label alone."
+        "against fine-tuning on the label alone. A SparseCBM goes on from a dense model, with more weight on "
+        "the concepts; the row of a CBM that is trained on in the same way, with all its weights, tells what "
+        "of the difference is the masks' doing."
     ),
     options=Options,
     parts=parts,

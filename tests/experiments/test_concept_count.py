@@ -9,10 +9,12 @@ import pytest
 
 from sparsecbm_core.concepts import IMDB_ALL_CONCEPTS
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.experiments.concept_count import Options, parts, summary, tables
+from sparsecbm_core.experiments.concept_count import Options, _scores, parts, summary, tables
 from sparsecbm_core.experiments.experiment import Measured
 from sparsecbm_core.experiments.lab import Lab
 from tests.experiments.test_experiments import quick
+from tests.tiny import make_tiny
+from tests.toy import dataset, make_example
 
 
 @pytest.fixture
@@ -41,6 +43,22 @@ def test_all_eight_concepts_of_imdb_come_in_their_order(imdb, backbone):
     assert found[1].settings["train"] == paper.about("train")
 
 
+def test_concepts_weigh_the_same_together_however_many_there_are(imdb, backbone):
+    """γ is per concept, and the loss adds up over them."""
+    lab = Lab("imdb", imdb, device="cpu")
+    found = parts(lab, Options(backbone=(backbone,), recipes=("joint", "sparse"), setting=("gamma=0.5",)))
+    for part in found:
+        assert part.settings["gamma"] * part.labels["concepts"] == pytest.approx(0.5 * 4)
+        if part.labels["recipe"] == "sparse":
+            assert part.settings["start"]["gamma"] == part.settings["gamma"]
+
+
+def test_the_most_frequent_state_is_that_of_each_concept():
+    states = [(0, 2, 1), (1, 2, 1), (1, 2, 0), (1, 2, 2)]  # food 3 of 4, service 4, noise 2
+    data = dataset([make_example(n, concepts, 0) for n, concepts in enumerate(states)])
+    assert _scores(make_tiny("bert"), data)["majority"] == pytest.approx((3 / 4 + 1 + 2 / 4) / 3)
+
+
 def test_the_order_can_be_chosen(imdb, backbone):
     order = ("editing", "acting", "directing")
     lab = Lab("imdb", imdb, device="cpu")
@@ -57,6 +75,7 @@ def part(count, recipe="joint", seed=0, **accuracy):
         "leakage": {"gold": 0.9, "hard": 0.8, "soft": 0.85},
         "concept_accuracy": sum(accuracy.values()) / len(accuracy),
         "task_accuracy": 0.7,
+        "majority": 0.6,
     }
     return Measured(labels, result)
 

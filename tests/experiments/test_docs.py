@@ -36,12 +36,28 @@ def test_the_page_has_tables_figures_and_where_they_are_from(made):
     assert "| dose | value \\| spread |\n| --- | --- |\n| 1 | 10.0 |\n| 2 | 20.0 |" in page
     assert "table1.html" not in page  # the picture stands for it
     assert "![A toy](results/table1.png)" in page
-    assert "toy dev (4 reviews, `ffffffffffffffff`); seeds 0; 3 parts, less than a minute of work" in page
+    assert (
+        "\nData: toy dev (4 reviews, `ffffffffffffffff`); seed 0; 3 parts, less than a minute of work; "
+        in page
+    )
     assert "Not finished" not in page
     assert results_page(made, made.parent / "results.md") == page
     assert "(table1.png)" in results_page(made, made / "page.md")
     (made / "table1.json").write_text(json.dumps({**values, "figures": ["table1.html"]}), encoding="utf-8")
     assert "(results/table1.html)" in results_page(made, made.parent / "results.md")
+
+
+def test_the_page_says_by_which_commands_and_how_long_models_were_trained(made):
+    values = json.loads((made / "table1.json").read_text(encoding="utf-8"))
+    values["commands"] = ["sparsecbm reproduce table1 --data DIR", "sparsecbm reproduce table1 --seeds 1"]
+    values["settings"] |= {"model": "mine", "fingerprint": "a" * 16, "max_length": 64, "dense_epochs": None}
+    values["parts"][0]["settings"] |= {"sparse_epochs": 5, "start.dense_epochs": 7}
+    values["parts"][1]["settings"] |= {"sparse_epochs": 3}
+    (made / "table1.json").write_text(json.dumps(values), encoding="utf-8")
+    page = results_page(made, made.parent / "results.md")
+    assert "\nBy `sparsecbm reproduce table1 --data DIR` and `sparsecbm reproduce table1 --seeds 1`; " in page
+    assert f"; model mine (`{'a' * 16}`); 7 dense epochs; 3 or 5 sparse epochs; up to 64 tokens; " in page
+    assert "; 3 parts, less than a minute of work (models that were there before not counted); " in page
 
 
 def test_what_is_not_finished_says_so(made):

@@ -134,7 +134,8 @@ def test_table2_has_every_seed_and_shares_dense_models(reproduce, data, backbone
     rows = ["--seeds", "0,1", "--rows", ",".join(names)]
     arguments = [*quick("table2", data, backbone, model, tmp_path), *rows]
     assert reproduce("table2", *arguments)[0] == 0
-    rows = json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))["results"]["rows"]
+    values = json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))
+    rows = values["results"]["rows"]
     assert [row["row"] for row in rows] == names
     for row in rows:
         assert row["seeds"] == [0, 1]
@@ -145,6 +146,7 @@ def test_table2_has_every_seed_and_shares_dense_models(reproduce, data, backbone
         assert row["published"] is None
     # the rows, and the dense model with votes that the last starts from
     assert len(list((tmp_path / "runs").iterdir())) == 2 * 5
+    assert values["commands"][0].startswith("sparsecbm reproduce table2 --data DIR --train-split train ")
     # A further split is measured on the same models; figure5 starts from the same dense ones.
     trained = sorted((tmp_path / "runs").iterdir())
     assert reproduce("table2", *arguments, "--splits", "dev,test")[0] == 0
@@ -152,7 +154,8 @@ def test_table2_has_every_seed_and_shares_dense_models(reproduce, data, backbone
     rows = json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))["results"]["rows"]
     assert [row["split"] for row in rows] == ["dev"] * 4 + ["test"] * 4
     assert reproduce("figure5", *quick("figure5", data, backbone, model, tmp_path))[0] == 0
-    assert len(set((tmp_path / "runs").iterdir()) - set(trained)) == 1  # 0.9; 0.75 is the row "sparse"
+    # 0.9, and with all weights; 0.75 is the row "sparse"
+    assert len(set((tmp_path / "runs").iterdir()) - set(trained)) == 2
 
 
 @pytest.mark.slow
@@ -163,7 +166,7 @@ def test_an_interrupted_training_goes_on(reproduce, data, backbone, model, tmp_p
 
     def stop(self, *arguments):
         steps.append(1)
-        if len(steps) == 4:  # the second step of the first sparse model
+        if len(steps) == 6:  # the second step of the first sparse model, after two and two of dense ones
             raise KeyboardInterrupt
         return step(self, *arguments)
 
@@ -173,13 +176,29 @@ def test_an_interrupted_training_goes_on(reproduce, data, backbone, model, tmp_p
     assert (code, out) == (130, "")
     assert (
         err[-1]
-        == f"sparsecbm: stopped: 1 of 3 parts are in {parts / 'figure5.json'}; the same command goes on"
+        == f"sparsecbm: stopped: 2 of 4 parts are in {parts / 'figure5.json'}; the same command goes on"
     )
     assert reproduce("figure5", *arguments)[0] == 0
     assert content(parts / "figure5.json") == content(whole / "figure5.json")
     refused_run = reproduce("figure5", *arguments, "--set", "damp=1e-3")
     assert refused_run[0] == 2
     assert "made with other settings (prune.damp)" in refused_run[2][-1]
+
+
+def test_beside_the_pruned_models_stands_one_that_kept_all_its_weights(
+    reproduce, data, backbone, model, tmp_path
+):
+    assert reproduce("criteria", *quick("criteria", data, backbone, model, tmp_path))[0] == 0
+    values = json.loads((tmp_path / "criteria.json").read_text(encoding="utf-8"))
+    first, control, *pruned = values["parts"]
+    assert first["labels"]["criterion"] == "dense (joint)"
+    assert control["labels"]["criterion"] == "dense (joint, trained on)"
+    assert control["result"]["sparsity"] == 0.0
+    assert len(pruned) == 3
+    one, other = ({**values["settings"], **part["settings"]} for part in (control, pruned[0]))
+    assert {name for name in one if one[name] != other.get(name)} <= {
+        *("prune.sparsity", "prune.criterion", "prune.updates"),
+    }
 
 
 @pytest.mark.slow
@@ -191,7 +210,7 @@ def test_pruning_starts_from_a_model_that_is_given(reproduce, data, backbone, mo
     assert reproduce("figure5", *other)[0] == 0
     first, second = (
         {
-            (row["sparsity"]): row["task_accuracy"]
+            (row["sparsity"], "trained on" in row["model"]): row["task_accuracy"]
             for row in json.loads((folder / "figure5.json").read_text(encoding="utf-8"))["results"]["rows"]
         }
         for folder in (tmp_path, tmp_path / "other")

@@ -65,6 +65,14 @@ def test_no_reading_of_another_concept_changes_by_a_bit(tiny_model, added):
     assert torch.equal(after.cbm.projector[:-1], tiny_model.cbm.projector)
 
 
+def test_rounding_is_no_change(tiny_model, added):
+    texts = toy_reviews(20, "dev").texts
+    after = extended(tiny_model, added)
+    with torch.no_grad():
+        after.cbm.projector_bias[1, 0] += 1e-5
+    assert _moved(tiny_model, after, texts) == 0
+
+
 def test_a_change_in_another_concept_is_seen(tiny_model, added):
     texts = toy_reviews(20, "dev").texts
     after = extended(tiny_model, added)
@@ -234,9 +242,9 @@ def test_the_mean_over_concepts_needs_all_of_them():
         {"concept": "all", "reviews": "all", "weights": START, "draw": 0, "seed": 0},
         {"per_concept": {"a": {"accuracy": 0.9}, "b": {"accuracy": 0.7}}},
     )
-    rows = summary(
-        [start, part("a", 16, 0.6), part("a", 16, 0.8, draw=1), part("b", 16, 0.5, moved=2), part("b", 64, 1)]
-    )["rows"]
+    first = [part("a", 16, 0.6), part("a", 16, 0.8, draw=1)]
+    second = [part("b", 16, 0.5, moved=2), part("b", 16, 0.1, draw=1), part("b", 64, 1)]
+    rows = summary([start, *first, *second])["rows"]
     assert [(row["concept"], row["size"]) for row in rows] == [
         ("a", "16"),
         ("b", "16"),
@@ -245,8 +253,9 @@ def test_the_mean_over_concepts_needs_all_of_them():
     ]
     assert rows[0]["learned"]["mean"] == pytest.approx(0.7)
     assert rows[0]["start"]["mean"] == 0.9
-    assert rows[-1]["learned"]["mean"] == pytest.approx(0.6)
-    assert rows[-1]["start"]["mean"] == pytest.approx(0.8)
+    # of each draw over the concepts, and not between concepts
+    assert rows[-1]["learned"]["values"] == pytest.approx([0.55, 0.45])
+    assert rows[-1]["start"]["values"] == pytest.approx([0.8])
     assert rows[-1]["others_moved"] == 2
 
 

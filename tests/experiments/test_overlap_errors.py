@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import combinations
 
 import pytest
 
 from sparsecbm_core.experiments.experiment import Measured
-from sparsecbm_core.experiments.overlap_errors import LEAST, draw, said, summary, tables
+from sparsecbm_core.experiments.overlap_errors import LEAST, _names, draw, said, summary, tables
 from tests.cli.arguments import refused
 
 
@@ -85,19 +86,38 @@ def test_marks_tell_pairs_or_models_apart_whichever_are_fewer(models, names):
 
 
 def test_models_of_the_same_name_are_told_apart(reproduce, data, model, tmp_path):
-    copy = tmp_path / "other" / "model"
+    copy = tmp_path / "other"
     shutil.copytree(model, copy)
     models = ["--model", model, "--model", copy, "--model", model]
     code, _, err = reproduce("overlap-errors", "--data", data, *models, "--out", tmp_path, "--device", "cpu")
     assert code == 0, err
     values = json.loads((tmp_path / "overlap-errors.json").read_text(encoding="utf-8"))
     names = [part["labels"]["model"] for part in values["parts"]]
-    assert names[0].startswith(model.parent.name + " ")  # given twice: by its fingerprint, and once a part
+    # a run's "model" by how it was trained; given twice: by its fingerprint as well, and once a part
+    assert re.fullmatch(r"λ = 0\.8, seed 0 [0-9a-f]{16}", names[0])
     assert names[1] == "other"
     assert len(values["results"]["rows"]) == 2 * 6
     pairs, together = tables(values["results"])
-    assert len(pairs.rows) == 12
+    assert [row[:2] for row in pairs.rows] == [[name, "6"] for name in names]
+    of_one = [row for row in values["results"]["rows"] if row["model"] == "other"]
+    mean = sum(row["jaccard"] for row in of_one) / 6
+    assert pairs.rows[1][2] == f"{mean:.3f}"
     assert {row[1] for row in together.rows} == {"across pairs", "within pairs, between models"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"prune": {"exclusivity": 0.5}, "distillation": 0.5, "seed": 2}, "λ = 0.5, taught, seed 2"),
+        ({"prune": {"exclusivity": 0.0, "method": "partition"}, "seed": 1}, "partition, seed 1"),
+        ({}, "model"),
+    ],
+)
+def test_a_model_of_a_run_is_called_by_how_it_was_trained(tmp_path, settings, name):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"training": {"settings": settings}}), encoding="utf-8")
+    assert _names([folder]) == [name]
 
 
 def test_a_dense_model_is_refused_before_anything_is_read(reproduce, data, model, tmp_path):

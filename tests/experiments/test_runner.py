@@ -7,7 +7,9 @@ import json
 import pytest
 
 from sparsecbm_core.errors import CheckpointError, InputError
-from sparsecbm_core.experiments.document import read_document
+from sparsecbm_core.experiments.document import Document, Record, check_same, read_document
+from sparsecbm_core.experiments.experiment import Part
+from sparsecbm_core.experiments.identity import flat
 from sparsecbm_core.experiments.runner import Stopped, run_experiment
 from tests.experiments.made import Bench, Options, content, toy_experiment
 
@@ -98,6 +100,37 @@ def test_other_settings_are_refused_and_change_nothing(tmp_path):
     run(bench, tmp_path, Options(factor=11), overwrite=True)
     assert bench.ran == ["1/0", "2/0", "3/0"]
     assert json.loads(path.read_text(encoding="utf-8"))["settings"] == {"factor": 11}
+
+
+def test_a_further_seed_of_other_settings_is_refused(tmp_path):
+    """A mean over seeds is over one way to train."""
+    path, _ = run(Bench(), tmp_path)
+    before, bench = path.read_bytes(), Bench()
+    with pytest.raises(InputError, match=r"other settings \(factor\)"):
+        run(bench, tmp_path, Options(doses=(1,), seeds=(1,), factor=11))
+    assert bench.ran == []
+    assert path.read_bytes() == before
+
+
+def test_what_follows_from_the_seed_makes_no_other_settings(tmp_path):
+    def part(seed, **settings):
+        return Part({"row": "a", "seed": seed}, 1.0, {"seed": seed, **settings}, lambda report: {})
+
+    def document(made):
+        record = Record(made.labels, flat(made.settings), {}, 1.0, 1.0, {})
+        return Document("toy", "", "", None, records={made.name: record})
+
+    first = part(0, start={"seed": 0, "fingerprint": "a"}, epochs=5)
+    check_same(tmp_path, document(first), [part(1, start={"seed": 1, "fingerprint": "b"}, epochs=5)])
+    with pytest.raises(InputError, match=r"other settings \(epochs\)"):
+        check_same(tmp_path, document(first), [part(1, start={"seed": 1, "fingerprint": "b"}, epochs=3)])
+
+
+def test_commands_are_kept_once_each(tmp_path):
+    path, _ = run(Bench(), tmp_path, command="one")
+    for command in ("two", "one", None):
+        run(Bench(), tmp_path, command=command)
+    assert read_document(path).commands == ("one", "two")
 
 
 def test_parts_by_name(tmp_path):
