@@ -1,4 +1,4 @@
-"""The same core from a terminal: data stats, train, evaluate, explain."""
+"""The same core from a terminal, a file for each command."""
 
 from sparsecbm_core.cli.app import main
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.results import Intervention
     from sparsecbm_core.models.concept_model import ConceptModel
 
-RULE_HELP = "guarded, signed, paper, random; oracle, finetune, head."
+RULE_HELP = "One of: guarded, signed, paper, random; oracle, finetune, head."
 
 
 def intervene(
@@ -91,7 +91,7 @@ def intervene_eval(
     model: ModelOption,
     split: Annotated[str, typer.Option(help="Split to take wrong and guard reviews from.")] = "dev",
     limit: Annotated[int, typer.Option(help="Wrong (review, concept) pairs to correct.", min=1)] = 200,
-    rules: Annotated[str, typer.Option(help=f"Separated by commas: {RULE_HELP}")] = "oracle,paper,guarded",
+    rules: Annotated[str, typer.Option(help=f"Separated by commas. {RULE_HELP}")] = "oracle,paper,guarded",
     guard: Annotated[int, typer.Option(help="Reviews that measure side effects.", min=1)] = 200,
     profile: Annotated[int, typer.Option(help="Further reviews that set the guard profile.", min=1)] = 150,
     sequential: Annotated[

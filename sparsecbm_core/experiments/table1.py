@@ -69,12 +69,18 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
                         *(f"{old[s][0]:,} ({old[s][1]} %)" if s in old else "–" for s in states),
                     ]
                 )
-        found.append(Table("States (rows read)", ["concept", *states], rows))
+        found.append(Table(_states(published is not None), ["concept", *states], rows))
         labels = counts["labels"]
         found.append(
             Table("Labels (rows kept)", list(labels), [[_share(share) for share in labels.values()]])
         )
     return found
+
+
+def _states(beside: bool) -> str:
+    """What the counts are of; the published ones count other rows."""
+    note = "; published: of the paper's own rows, its test split among them" if beside else ""
+    return f"States (of all rows read{note})"
 
 
 def draw(results: Mapping[str, Any]) -> go.Figure | None:

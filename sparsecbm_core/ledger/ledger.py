@@ -38,7 +38,7 @@ class Ledger:
     and any number of threads and processes may use the same ledger. All raise `LedgerError`, in one
     line, where the database fails, and for a number that no correction has.
 
-    >>> with Ledger.open("/tmp/corrections.sqlite3") as ledger:  # doctest: +SKIP
+    >>> with Ledger.open("corrections.sqlite3") as ledger:  # doctest: +SKIP
     ...     kept = ledger.add(Patch.of(done, model, created), note="cold soup is bad food")
     ...     corrected = ledger.replay(model)
     """
