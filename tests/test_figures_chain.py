@@ -46,6 +46,18 @@ def test_every_line_has_a_dash_and_a_mark_of_its_own() -> None:
     assert len(set(forms)) == len({dash for dash, _ in forms}) == len({mark for _, mark in forms}) == 3
 
 
+def test_of_many_concepts_those_that_moved_most_are_drawn_and_no_two_lines_are_alike() -> None:
+    names = tuple("abcdefgh")
+    space = ConceptSpace(names, ("Negative", "Positive"), ("bad", "good"))
+    start = dict.fromkeys(names, 0.5)
+    moved = {**start, "b": 0.1, "d": 0.6, "e": 0.55, "h": 0.9}  # all are changed, four move
+    points = [ChainPoint(i, (name,), start, 0.5, 0.5) for i, name in enumerate(names, 1)]
+    points = [ChainPoint(0, (), start, 0.5, 0.5), *points, ChainPoint(9, ("a",), moved, 0.5, 0.5)]
+    figure = chain_figure(ChainAccuracy("toy dev", 8, tuple(points)), space)
+    assert [trace.name[0] for trace in figure.data[2:]] == ["b", "d", "e", "h"]
+    assert len({(trace.line.dash, trace.line.color) for trace in figure.data}) == 6
+
+
 def test_nothing_moved_is_a_flat_line_at_the_middle_of_two_points() -> None:
     figure = chain_figure(chain((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), SPACE)
     assert figure.data[0].name == "Label, 50.0 %"

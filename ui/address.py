@@ -54,6 +54,13 @@ def write_address(state: AppState, names: Sequence[str] = PARAMETERS) -> None:
     state.address = wanted
 
 
+def answered(state: AppState, names: Sequence[str] = PARAMETERS) -> None:
+    """Say that a part of the page answers a click by itself, which may take long: whoever goes back meanwhile
+    does go back. What the address was at the click is not yet going back: it may be an older one."""
+    if state.touched:
+        state.touched, state.clicked_at = False, _given(names)
+
+
 @dataclass(frozen=True)
 class _Visit:
     """A run of a page: what its address says, whether it is another ``page`` than the last one, and whether
@@ -71,7 +78,8 @@ class _Visit:
 
 def _visit(state: AppState, page: str, names: Sequence[str]) -> _Visit:
     given, moved = _given(names), state.page != page
-    return _Visit(page, given, moved, not moved and given != state.address and not state.touched)
+    went_back = not (moved or state.touched) and given not in (state.address, state.clicked_at)
+    return _Visit(page, given, moved, went_back)
 
 
 def _given(names: Sequence[str]) -> dict[str, str]:
@@ -95,4 +103,6 @@ def _choose(state: AppState, offer: Offer, visit: _Visit) -> ModelCard:
 def _arrive(state: AppState, visit: _Visit) -> None:
     if visit.went_back:
         state.address = visit.given
-    state.page, state.touched, state.followed = visit.page, False, visit.went_back
+    if visit.moved or visit.went_back:
+        state.request = None  # whoever leaves has called it off
+    state.page, state.touched, state.followed, state.clicked_at = visit.page, False, visit.went_back, None

@@ -110,6 +110,8 @@ def leakage_sentence(hard: float, soft: float) -> str:
             f"{start}: {model - states} more. It also sees shades, how strongly each concept speaks, which "
             "the states do not show."
         )
+    if model < states:
+        return f"{start}, {states - model} fewer: the shades that it sees as well lead it astray."
     return f"{start}: it needs nothing that the states do not show."
 
 

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
-from ui import corrected, dose, loader, memory, parts, rerun, settings, side_effects, undo
+from ui import address, corrected, dose, loader, memory, parts, rerun, settings, side_effects, undo
 from ui.live import Attempt, Request, harm, perform
 from ui.model_now import holding, model_now
 from ui.state import AppState
@@ -36,13 +36,17 @@ def show(
     state: AppState, base: ConceptModel, guard: Guard, explanation: Explanation, space: ConceptSpace
 ) -> None:
     """States to choose from, beside them what the last correction did, and below what else it changed."""
-    parts.section("Is a concept wrong? Say what it should be.", help=HELP)
-    _section(state, base, guard, explanation, space, _seen(state))
+    with st.container(key="correcting"):
+        parts.section("Is a concept wrong? Say what it should be.", help=HELP)
+        # Shown while a bar shows progress (app.css). Outside of the part that corrects: a click in there
+        # would wait until it is done.
+        st.button("Stop", on_click=state.leave, key="stop_correction", icon=":material/stop_circle:")
+        _section(state, base, guard, explanation, space, _seen(state))
 
 
 def _seen(state: AppState) -> tuple[object, ...]:
     """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
-    return state.turn, state.history.steps, state.attempt, state.settings
+    return state.turn, state.history.steps, state.attempt, state.settings, state.guard_reviews
 
 
 @st.fragment
@@ -58,6 +62,7 @@ def _section(
     on screen before the rest is drawn anew."""
     if seen != _seen(state):
         rerun.page()
+    address.answered(state)
     request = state.request
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
@@ -149,6 +154,14 @@ def _carry_out(
         state.attempt = attempt
 
 
+def _choose(state: AppState, concept: str, found: str, wanted: str | None) -> None:
+    """Ask for a correction; the state that the model finds already asks for none, and calls off what was."""
+    if wanted == found:
+        state.leave()
+    else:
+        state.correct(concept, wanted)
+
+
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
     """A group of buttons, named after the concept: the chosen one is what the model finds."""
     item, title = explanation.concepts[concept], space.title(concept)
@@ -179,5 +192,5 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             required=True,
             wrap=True,
             on_change=parts.take_over,
-            args=(key, partial(state.correct, concept)),
+            args=(key, partial(_choose, state, concept, item.state)),
         )

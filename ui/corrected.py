@@ -26,6 +26,7 @@ EMPTY = (
     "Choose another state for a concept. The model then changes a few hundred of its mask bits so that it "
     "reads this review right, also the next time, and you see here what that did."
 )
+SINCE = "Other corrections were added or dropped since. This is what the last one made here did at the time."
 EXCERPT = 90
 
 
@@ -42,7 +43,11 @@ def show(state: AppState, space: ConceptSpace) -> None:
         return
     if step.text != state.text:
         _elsewhere(state, step, space)
-    st.html(result_html(step.done, space))
+    if step.ends(state.history.steps):
+        st.html(result_html(step.done, space))
+    else:
+        parts.caption(SINCE)
+        st.html(_headline(verdict(step.done, space, then=True)) + table_html(step.done, space))
     with st.container(horizontal=True):
         keep.show(state, step)
         _downloads(step)
@@ -52,6 +57,12 @@ def last(state: AppState) -> Step | None:
     """The newest correction that was made in this session."""
     made = [step for step in state.history.steps if step.done is not None]
     return made[-1] if made else None
+
+
+def in_force(state: AppState) -> Step | None:
+    """The newest correction, where nothing was added or dropped after it: what it says is still so."""
+    step = last(state)
+    return step if step is not None and step.ends(state.history.steps) else None
 
 
 def shown(state: AppState) -> Step | None:
@@ -65,7 +76,7 @@ def spoken(
 ) -> str:
     """What a screen reader says: the answer, and what was just done to it."""
     said = sentence.plain(sentence.answer(explanation, space))
-    step = last(state)
+    step = in_force(state)
     if result is not None:
         return f"{said} With your change: {override.verdict(result, space)}"
     if state.attempt is not None:
@@ -85,10 +96,19 @@ def attempt_verdict(attempt: Attempt, space: ConceptSpace) -> str:
     title = space.title(attempt.request.concept)
     if attempt.problem is not None or attempt.done is None:
         return f"{title} was not corrected."
+    if _settled(attempt.done):
+        return f"Nothing to correct: {title} is read as {space.title(attempt.done.before.state)} already."
     if attempt.step is None:
         return f"Not reached: {title} is still read as {space.title(attempt.done.before.state)}."
     count = harm(attempt)
     return f"This would break {count} other reading{'s' if count != 1 else ''}."
+
+
+def _settled(done: Intervention) -> bool:
+    """Whether the model read the concept as asked for before anything was changed."""
+    from sparsecbm_core.intervene.results import ALREADY
+
+    return done.outcome == ALREADY
 
 
 def _attempt(state: AppState, attempt: Attempt, space: ConceptSpace) -> None:
@@ -98,6 +118,8 @@ def _attempt(state: AppState, attempt: Attempt, space: ConceptSpace) -> None:
         return
     st.html(_headline(said) + ("" if attempt.step is None else table_html(attempt.done, space)))
     if attempt.step is None:
+        if _settled(attempt.done):
+            return
         wanted = attempt.request.state
         parts.caption(
             f"Nothing was changed. The closest that was found gives {space.title(wanted)} "
@@ -128,14 +150,16 @@ def _elsewhere(state: AppState, step: Step, space: ConceptSpace) -> None:
     st.button("Back to that review", on_click=state.show_text, args=(text,), key="back_to_review")
 
 
-def verdict(done: Intervention, space: ConceptSpace) -> str:
+def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
+    """What the correction did; ``then`` where it may be otherwise by now."""
     title, wanted = space.title(done.concept), space.title(done.state)
     label = space.label_title(done.after.label)
-    if done.after.label != done.before.label:
-        effect = f"and the label becomes {label}"
-    else:
-        effect = f"and the label stays {label}"
-    return f"{title} is now read as {wanted}, {effect}."
+    changed = done.after.label != done.before.label
+    if then:
+        return (
+            f"{title} was then read as {wanted}, and the label {'became' if changed else 'stayed'} {label}."
+        )
+    return f"{title} is now read as {wanted}, and the label {'becomes' if changed else 'stays'} {label}."
 
 
 def result_html(done: Intervention, space: ConceptSpace) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import InputError
+from ui import guard_reviews
 from ui.model_now import model_now, net
 from ui.recent import Recent
 from ui.steps import Step, Steps
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.protect import Protected
     from sparsecbm_core.intervene.scope import Signature
     from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.loader import ModelCard
+    from ui.state import AppState
 
 Progress = Callable[[float, str], None]
 FEW = 48  # guard reviews of a concept that have a say where a person waits
@@ -29,36 +32,46 @@ FEW = 48  # guard reviews of a concept that have a say where a person waits
 
 @dataclass(frozen=True)
 class Guard:
-    """Guard reviews for the model in ``folder``; ``reviews`` is None where there are none for it."""
+    """Guard reviews for the model in ``folder``; ``reviews`` is None where there are none for it.
+
+    What is made of a visitor's ``own`` ones is kept in memory for a while, and nothing of it on disk.
+    """
 
     folder: Path
     reviews: ReviewDataset | None
+    own: bool = False
+
+    @property
+    def data(self) -> str | None:
+        """What tells these reviews from others."""
+        return None if self.reviews is None else self.reviews.fingerprint()
 
     def profile(self, base: ConceptModel, on_progress: Progress) -> GuardProfile:
         """The profile beside the model, or else that of these reviews, made once."""
-        from sparsecbm_core.intervene.profile import cached_profile, shipped_profile
+        from sparsecbm_core.intervene.profile import cached_profile, compute_profile, shipped_profile
 
-        profile = _profiles().get(base.fingerprint) or shipped_profile(self.folder, base)
+        shipped, theirs = (base.fingerprint, ""), (base.fingerprint, self.data or "")
+        profile = _profiles().get(shipped)
+        if profile is None and (profile := shipped_profile(self.folder, base)) is not None:
+            _profiles().put(shipped, profile, 1)
         if profile is None:
-            if self.reviews is None:
-                raise InputError(
-                    "the rule “guarded” needs to know what to leave alone; open labelled reviews under “How "
-                    "to correct”, or choose another rule there"
-                )
-            said = "Measuring once which weights matter to the guard reviews…"
-            profile = cached_profile(
-                self.folder,
-                base,
-                self.reviews.texts,
-                self.reviews.fingerprint(),
-                lambda done, total: on_progress(done / total, said),
+            profile = _profiles().get(theirs)
+        if profile is not None:
+            return profile
+        if self.reviews is None:
+            raise InputError(
+                "the rule “guarded” needs to know what to leave alone; open labelled reviews under “How to "
+                "correct”, or choose another rule there"
             )
-        _profiles().put(base.fingerprint, profile, 1)
+        said = "Measuring once which weights matter to the guard reviews…"
+        asked = (base, self.reviews.texts, theirs[1], lambda done, total: on_progress(done / total, said))
+        profile = compute_profile(*asked) if self.own else cached_profile(self.folder, *asked)
+        _profiles().put(theirs, profile, 1)
         return profile
 
     def baseline(self, base: ConceptModel, on_progress: Progress) -> GuardBaseline | None:
         """How the model as loaded reads the guard reviews; read once."""
-        from sparsecbm_core.intervene.baseline import cached_baseline
+        from sparsecbm_core.intervene.baseline import cached_baseline, read_baseline
 
         if self.reviews is None:
             return None
@@ -66,9 +79,8 @@ class Guard:
         found = _baselines().get(key)
         if found is None:
             said = "Reading the guard reviews for the first time…"
-            found = cached_baseline(
-                self.folder, base, self.reviews, lambda done, total: on_progress(done / total, said)
-            )
+            asked = (base, self.reviews, lambda done, total: on_progress(done / total, said))
+            found = read_baseline(*asked) if self.own else cached_baseline(self.folder, *asked)
             _baselines().put(key, found, len(self.reviews))
         return found
 
@@ -102,6 +114,12 @@ class Guard:
         if before is None or after is None:
             return None
         return before.compare(after, (step.patch.concept,))
+
+
+def guard_of(state: AppState, card: ModelCard) -> Guard:
+    """The visitor's own guard reviews, or else the app's for a model."""
+    own = state.guard_reviews
+    return Guard(card.folder, own or guard_reviews.bundled(card.space), own is not None)
 
 
 def _under(base: ConceptModel, steps: Steps, pristine: GuardBaseline) -> GuardBaseline:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "reviews"
 FILES = "guard*.csv"
 NAME, SPLIT, LABELS = "guard reviews", "guard", ("label", "stars")
+BUNDLED, OWN = "guard", "own"  # before the numbers of reviews: an address names the bundled ones alone
 LARGEST = 2_000  # reviews of a visitor's own: they are read again at every correction
 
 
@@ -34,7 +35,7 @@ def own(content: bytes, file: str, space: ConceptSpace) -> ReviewDataset:
         path = Path(folder) / "guard.csv"
         path.write_bytes(content)
         try:
-            reviews = _read(path, space)
+            reviews = _read(path, space, OWN)
         except DataError as error:
             raise DataError(str(error).replace(str(path), file)) from error
     if not len(reviews):
@@ -47,7 +48,7 @@ def own(content: bytes, file: str, space: ConceptSpace) -> ReviewDataset:
 def examples(reviews: ReviewDataset) -> dict[str, Example]:
     """The reviews by the name that the address uses."""
     return {
-        item.id: Example(item.id, f"Guard review {item.id.removeprefix('guard-')}", item.text)
+        item.id: Example(item.id, f"Guard review {item.id.removeprefix(f'{BUNDLED}-')}", item.text)
         for item in reviews
     }
 
@@ -70,7 +71,7 @@ def _bundled(
         return None
 
 
-def _read(path: Path, space: ConceptSpace) -> ReviewDataset:
+def _read(path: Path, space: ConceptSpace, prefix: str = BUNDLED) -> ReviewDataset:
     from sparsecbm_core.data.table import load_csv
 
     columns = path.open(encoding="utf-8-sig", errors="replace").readline().lower().split(",")
@@ -80,5 +81,5 @@ def _read(path: Path, space: ConceptSpace) -> ReviewDataset:
     reviews = load_csv(
         path, "text", label, space.concepts, states=space.states, labels=space.labels, name=NAME, split=SPLIT
     )
-    named = (replace(item, id=f"guard-{int(item.id):03d}") for item in reviews)
+    named = (replace(item, id=f"{prefix}-{int(item.id):03d}") for item in reviews)
     return replace(reviews, examples=tuple(named))

@@ -16,7 +16,7 @@ from ui import loader, memory, parts, rerun
 from ui.exports import pathway_rows
 from ui.glossary import method_help, terms_html
 from ui.pathway import UNSCORED, WAITING, pathway, pathway_data
-from ui.review import has_sign, legend_html, review_html
+from ui.review import has_sign, legend_html, review_html, unread
 from ui.state import AppState
 
 if TYPE_CHECKING:
@@ -92,18 +92,19 @@ def words(
 ) -> DeltaGenerator:
     """The review with the words that matter for a concept; returns the place of its legend."""
     item = explanation.concepts[concept]
-    place = st.empty()
+    place, grey = st.empty(), unread(explanation.text, explanation.truncated)
     st.html(review_html(explanation, concept, signed))
+    rest = f'<p class="sc-legend"><span>{grey}</span></p>' if grey else ""
     if not item.tokens:
-        place.html(f'<p class="sc-legend">{unscored}</p>')
+        place.html(f'<p class="sc-legend">{unscored}</p>{rest}')
     elif item.state == UNKNOWN:
         note = (
             f"{space.title(concept)} is not mentioned. Scores of single words say little then, so none is "
             "coloured; they are in the table."
         )
-        place.html(f'<p class="sc-note">{escape(note)}</p>')
+        place.html(f'<p class="sc-note">{escape(note)}</p>{rest}')
     else:
-        place.html(legend_html(space.title(item.state), signed, explanation.truncated.cut))
+        place.html(legend_html(space.title(item.state), signed, grey))
     return place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import chain_figure, precise_percent
+from sparsecbm_core.figures.chain import DRAWN
 from ui import parts, rerun
 from ui.ledger_words import counted
 from ui.recent import Recent
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ui.guard import Guard
 
 ABOUT = "How often labels and concepts of the guard reviews are right, after each correction in turn."
+_ADDING = threading.Lock()
 HELP = (
     "Guard reviews are labelled reviews for which no correction was made. A chain that costs accuracy on "
     "them has become too long, or holds a correction that should be reverted."
@@ -54,7 +57,7 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
     key = (base.fingerprint, guard.reviews.fingerprint(), tuple((s.edit, s.patch.scope) for s in steps))
     points = _measured().get(key) or []
     place, missing = st.empty(), len(steps) + 1 - len(points)
-    if state.corrections.measure and missing:
+    if state.corrections.measure and missing > 0:
         state.corrections.measure = False
         try:
             _measure(place, base, guard, steps, points, key)
@@ -62,7 +65,7 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
             place.error(f"**The chain cannot be measured.** {plain(str(error))}", icon=":material/error:")
             return
         rerun.page()
-    if missing:
+    if missing > 0:
         _offer(place, state, len(steps), len(points), len(guard.reviews), base.fingerprint)
     if len(points) > 1:
         from sparsecbm_core.evaluate.chain import ChainAccuracy
@@ -73,7 +76,7 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
 def _offer(place: DeltaGenerator, state: AppState, total: int, known: int, reviews: int, model: str) -> None:
     begun = known > 1
     said = (
-        f"Stopped after {known - 1} of {total}."
+        f"{known - 1} of {total} measured so far."
         if begun
         else f"Reads {reviews:,} reviews once for each correction{_estimate(model, total)}."
     )
@@ -113,12 +116,13 @@ def _measure(
     if baseline is None:
         return
     _measured().put(key, points, len(steps))
-    began, reads, total, known = time.monotonic(), _Reads(), len(steps), len(points)
+    began, reads, total = time.monotonic(), _Reads(), len(steps)
     patches = [step.patch for step in steps]
     edits = [patch.edit for patch in patches]
     for point in chain_points(baseline, edits, reviews_of(baseline, patches), reads):
-        if point.corrections >= known:
-            points.append(point)
+        with _ADDING:  # all who measure this chain add to the same points
+            if point.corrections == len(points):
+                points.append(point)
         done = point.corrections
         left = ""
         if reads.fresh:
@@ -170,6 +174,8 @@ def _result(found: ChainAccuracy, space: ConceptSpace) -> None:
         "The accuracies",
         percents=shares,
     )
+    if len(found.changed) > DRAWN:
+        parts.caption(f"Drawn are the {DRAWN} concepts that moved most; all are in the table.")
 
 
 def verdict(found: ChainAccuracy) -> str:

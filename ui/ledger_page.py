@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
-from ui import announce, guard_reviews, kept, ledger_chain, ledger_list, ledger_session, loader, parts
-from ui.guard import Guard
+from ui import announce, kept, ledger_chain, ledger_list, ledger_session, loader, parts
+from ui.guard import guard_of
 from ui.models import Offer
 from ui.state import AppState
 from ui.text import plain
@@ -44,7 +44,7 @@ def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
     else:
         titles = {card.fingerprint: card.title for card in offer.cards.values() if card.fingerprint}
         ledger_list.show(state, base, ledger, own, others, titles)
-    guard = Guard(info.folder, state.guard_reviews or guard_reviews.bundled(info.space))
+    guard = guard_of(state, info)
     active = [correction for correction in own if correction.active]
     ledger_chain.show(state, base, guard, [kept.as_step(correction) for correction in active])
 

@@ -148,7 +148,14 @@ class _Job:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         signature = Signature.of(request.text) if settings.scope == SIMILAR else None
         patch = Patch.of(done, base, created, signature=signature)
-        step = Step(patch, request.text, done, earlier=self._earlier(now, corrected, signature))
+        step = Step(
+            patch,
+            request.text,
+            done,
+            earlier=self._earlier(now, corrected, signature),
+            before=tuple(step.edit for step in self.steps),
+            guard=self.guard.data,
+        )
         report = self.guard.report(base, self.steps, step, self.on_progress)
         if report is not None:
             step = replace(step, report=report, patch=replace(patch, guard=report.summary()))

@@ -29,7 +29,7 @@ from ui.glossary import terms_html
 from ui.masks import overlap_words
 from ui.offline import chart, details, page
 from ui.override import result_html
-from ui.review import has_sign, legend_html, review_html
+from ui.review import has_sign, legend_html, review_html, unread
 from ui.table import table_html
 
 if TYPE_CHECKING:
@@ -90,9 +90,10 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
     signed = has_sign(explanation.method)
     state = space.title(item.state)
     head = f"{space.title(concept)}: {state}, {percent(item.probabilities[item.state])}"
-    note = ""
+    grey = unread(explanation.text, explanation.truncated)
+    note = f'<p class="sc-legend"><span>{grey}</span></p>' if grey else ""
     if item.tokens and item.state != UNKNOWN:
-        note = legend_html(state, signed, explanation.truncated.cut)
+        note = legend_html(state, signed, grey)
     words = [{"word": token.text, "score": score_text(token.score, signed)} for token in item.tokens]
     return (
         f"<h3>{escape(head)}</h3>{review_html(explanation, concept, signed)}{note}"

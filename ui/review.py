@@ -14,7 +14,6 @@ from sparsecbm_core.figures import score_text
 # Scores without a sign are never near zero, so more of them is background.
 FLOOR, FLOOR_UNSIGNED = 0.08, 0.35
 LONG = 1200
-UNREAD = '<span class="sc-unread">grey words</span> were not read'
 
 
 def has_sign(method: str | None) -> bool:
@@ -78,15 +77,29 @@ def words_html(
 
 def words_read(explanation: Explanation) -> str:
     """How many words there are, and how many the model read."""
+    if explanation.truncated.cut:
+        return f"{_first(explanation.text, explanation.truncated)} read"
     total = len(explanation.text.split())
-    if not explanation.truncated.cut:
-        return f"{total:,} word{'s' if total != 1 else ''}, all read"
-    kept = len(explanation.text[: explanation.truncated.kept_chars].split())
-    return f"first {kept:,} of {total:,} words read"
+    return f"{total:,} word{'s' if total != 1 else ''}, all read"
 
 
-def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
-    """What the colours mean."""
+def _first(text: str, truncated: Truncation) -> str:
+    """What was read of a text that was cut, in words, or in characters where no spaces part them."""
+    kept, total = len(text[: truncated.kept_chars].split()), len(text.split())
+    if kept < total:
+        return f"first {kept:,} of {total:,} words"
+    return f"first {truncated.kept_chars:,} of {len(text):,} characters"
+
+
+def unread(text: str, truncated: Truncation) -> str:
+    """What is grey in a text, for its legend; empty where all was read."""
+    if not truncated.cut:
+        return ""
+    return f'<span class="sc-unread">grey words</span> were not read, only the {_first(text, truncated)}'
+
+
+def legend_html(state_title: str, signed_words: bool, grey: str) -> str:
+    """What the colours mean; ``grey`` is what `unread` says of the text."""
     state = escape(state_title)
     if signed_words:
         items = [
@@ -97,6 +110,6 @@ def legend_html(state_title: str, signed_words: bool, cut: bool) -> str:
         items = [
             f'<span class="sc-word sc-neutral">word</span> moves “{state}”, in one direction or the other'
         ]
-    if cut:
-        items.append(UNREAD)
+    if grey:
+        items.append(grey)
     return '<p class="sc-legend">' + "".join(f"<span>{item}</span>" for item in items) + "</p>"

@@ -10,6 +10,7 @@ import streamlit as st
 from sparsecbm_core.errors import SparseCBMError
 from ui import parts
 from ui.guard_reviews import own
+from ui.ledger_words import counted
 from ui.live import OVERRIDE
 from ui.state import AppState
 from ui.text import plain
@@ -130,14 +131,16 @@ def _own_reviews(state: AppState, space: ConceptSpace) -> None:
         key=key,
         on_change=_open,
         args=(state, space, key),
-        help=f"One labelled review a line, with the columns {columns}. They stay in this session.",
+        help=f"One labelled review a line, with the columns {columns}. They stay in this session; "
+        "nothing of them is stored.",
     )
     if state.guard_refused:
         st.error(f"**This file cannot be used.** {plain(state.guard_refused)}", icon=":material/error:")
     elif state.guard_reviews is not None:
         reviews = state.guard_reviews
         with st.container(horizontal=True, vertical_alignment="center"):
-            parts.caption(f"{len(reviews):,} reviews of {reviews.name} are on guard.")
+            verb = "is" if len(reviews) == 1 else "are"
+            parts.caption(f"{counted(len(reviews), 'review')} of {reviews.name} {verb} on guard.")
             st.button("Use the bundled ones", on_click=_close, args=(state,), key="guard_bundled")
 
 

@@ -12,6 +12,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
 from ui import parts
 from ui.corrected import mark
+from ui.guard_reviews import known_texts
 from ui.state import AppState
 from ui.steps import Step
 
@@ -48,7 +49,8 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
                 else f"{held - hold} no longer hold{'s' if held - hold == 1 else ''}."
             )
         )
-    texts = {} if reviews is None else {item.id: item.text for item in reviews}
+    theirs = reviews is not None and step.guard == reviews.fingerprint()
+    texts = {item.id: item.text for item in reviews} if reviews is not None and theirs else {}
     ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
     if ordered:
         st.html('<h3 class="sc-listhead">Reviews that are read differently now</h3>')
@@ -133,7 +135,7 @@ def _change(state: AppState, change: Change, text: str | None, space: ConceptSpa
         left.button(
             f"Open {change.review}",
             on_click=state.show_text,
-            args=(text, change.review),
+            args=(text, change.review if _is_bundled(change.review, text, space) else None),
             key=f"open-{number}-{change.review}-{change.target}",
             width="stretch",
         )
@@ -142,6 +144,12 @@ def _change(state: AppState, change: Change, text: str | None, space: ConceptSpa
         f"{escape(what)}: {escape(was)} → <strong>{escape(now)}</strong>, right is {escape(gold)}"
         f'<br><span class="sc-note sc-excerpt">{escape(text or change.review)}</span>'
     )
+
+
+def _is_bundled(name: str, text: str, space: ConceptSpace) -> bool:
+    """Whether an address can name the review: one of a visitor's own stays out of it."""
+    known = known_texts(space).get(name)
+    return known is not None and known.text == text
 
 
 def _answers(change: Change, space: ConceptSpace) -> tuple[str, str, str]:

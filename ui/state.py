@@ -33,7 +33,8 @@ class AppState(OfModel):
     of model. ``own_text`` is the last text that was not an example, ``shown_text`` what the text field was
     last given. ``notice`` says why a text, ``refused`` why a file was not taken. ``address`` is what the
     address last showed, ``page`` the page last run; ``touched`` is set while a run answers a widget,
-    ``followed`` while it follows the address.
+    ``clicked_at`` is the address that a click came with which a part of the page answers by itself, and
+    ``followed`` is set while a run follows the address.
     """
 
     card: ModelCard | None = None
@@ -53,6 +54,7 @@ class AppState(OfModel):
     page: str | None = None
     started: bool = False
     touched: bool = False
+    clicked_at: dict[str, str] | None = None
     followed: bool = False
 
     def pick(self, name: str) -> None:

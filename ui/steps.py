@@ -18,7 +18,8 @@ LONGEST_HISTORY = 200
 class Step:
     """One correction. ``done``, ``report`` and ``text`` are there where it was made in this session;
     ``kept`` is its number in the ledger, None while it is not kept. ``earlier`` counts corrections of the
-    same concept that held before, and those of them that hold after.
+    same concept that held before, and those of them that hold after, ``before`` names the edits of the
+    chain it was made on top of, and ``guard`` is the fingerprint of the reviews that ``report`` is of.
 
     A step holds flips, some numbers and the review's text, never weights: a few kB.
     """
@@ -29,11 +30,17 @@ class Step:
     report: GuardReport | None = None
     kept: int | None = None
     earlier: tuple[int, int] = (0, 0)
+    before: tuple[str, ...] = ()
+    guard: str | None = None
 
     @property
     def edit(self) -> str:
         """What tells one correction from another: the fingerprint of its flips."""
         return self.patch.edit.fingerprint()
+
+    def ends(self, steps: Steps) -> bool:
+        """Whether a chain is as this correction left it: what was read then is what is read now."""
+        return [step.edit for step in steps] == [*self.before, self.edit]
 
 
 Steps = tuple[Step, ...]

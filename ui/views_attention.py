@@ -10,7 +10,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import precise_percent, share_bars
 from ui import parts, views_frame
-from ui.review import UNREAD, words_html
+from ui.review import unread, words_html
 from ui.state import AppState
 from ui.views_data import ALL_LAYERS, layer_key, layer_of
 from ui.views_dense import Companion
@@ -48,10 +48,10 @@ def show(
         help="A layer is one step of the reading; every one has its own attention. “All layers” follows it "
         "through all steps (attention rollout).",
     )
-    received = layer_of(looks, layer)
+    received, grey = layer_of(looks, layer), unread(looks.text, looks.truncated)
     st.html(
         '<p class="sc-legend"><span><span class="sc-word sc-neutral">word</span> is looked at; '
-        f"the stronger, the more</span>{f'<span>{UNREAD}</span>' if looks.truncated.cut else ''}</p>"
+        f"the stronger, the more</span>{f'<span>{grey}</span>' if grey else ''}</p>"
     )
     st.html(
         words_html(

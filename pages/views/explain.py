@@ -27,7 +27,7 @@ from ui import (
 )
 from ui.address import read_address, write_address
 from ui.examples import examples_for
-from ui.guard import Guard
+from ui.guard import guard_of
 from ui.model_now import holding, model_now
 from ui.state import current
 
@@ -100,7 +100,7 @@ way, correction, weights = (st.container() for _ in range(3))
 with way:
     place = how.show(state, model, explanation, space, concept)
 if model is not None:
-    guard = Guard(card.folder, state.guard_reviews or guard_reviews.bundled(card.space))
+    guard = guard_of(state, card)
     with correction:
         if by_hand:
             override.show(state, explanation, space, result)
@@ -112,7 +112,8 @@ if model is not None:
         mask_changes.show(base, model, concept)
         masks.show(model, concept)
 title = card.title if model is not None else explanation.model
-own_step = step if step is not None and not by_hand and step.text == explanation.text else None
+made = corrected.in_force(state)
+own_step = made if made is not None and not by_hand and made.text == explanation.text else None
 missing = () if state.saved else explanation.unscored
 files = downloads.show(state, title, model, explanation, space, result, own_step, waiting=bool(missing))
 chain.offer(state, offer, base.fingerprint)

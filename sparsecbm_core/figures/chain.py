@@ -17,13 +17,15 @@ HEIGHT = 320
 MOST_MARKS = 40  # beyond this many corrections the marks would hide the lines
 LEAST_SPAN = 1.0  # points up and down: a single review must not look like a landslide
 OTHERS = (("dot", "diamond"), ("dashdot", "triangle-up"), ("longdash", "x"), ("longdashdot", "cross"))
+DRAWN = len(OTHERS)  # more grey lines could not be told apart
 
 
 def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
     """Change of accuracy in points, against the model as loaded, after each correction.
 
-    Lines for the label, for all concepts together, and for each concept that the chain changed. Each has a
-    dash and a mark of its own, and its name says the accuracy at the beginning and at the end.
+    Lines for the label, for all concepts together, and for the concepts that the chain changed: `DRAWN` at
+    most, those that moved most. Each line has a dash and a mark of its own, and its name says the accuracy at
+    the beginning and at the end.
     """
     import plotly.graph_objects as go
 
@@ -32,7 +34,7 @@ def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
         ("Label", [point.label for point in points], FOR, "solid", "circle"),
         ("All concepts", [point.concept for point in points], AGAINST, "dash", "square"),
     ]
-    for (dash, mark), name in zip(OTHERS * len(result.changed), result.changed, strict=False):
+    for (dash, mark), name in zip(OTHERS, _moved_most(result), strict=False):
         values = [point.concepts[name] for point in points]
         series.append((safe(space.title(name)), values, NEUTRAL, dash, mark))
     x, figure = [point.corrections for point in points], go.Figure()
@@ -75,3 +77,14 @@ def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
 def _from_to(values: list[float]) -> str:
     first, last = precise_percent(values[0]), precise_percent(values[-1])
     return first if first == last else f"{first} → {last}"
+
+
+def _moved_most(result: ChainAccuracy) -> list[str]:
+    """Of the concepts that the chain changed those whose accuracy moved most, in the order of the chain."""
+
+    def moved(name: str) -> float:
+        values = [point.concepts[name] for point in result.points]
+        return max(abs(value - values[0]) for value in values)
+
+    chosen = sorted(result.changed, key=moved, reverse=True)[:DRAWN]
+    return [name for name in result.changed if name in chosen]

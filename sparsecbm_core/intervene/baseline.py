@@ -46,14 +46,29 @@ def cached_baseline(
     try:
         baseline = load_baseline(path, model, reviews)
     except CheckpointError:  # not there, or damaged: read anew and replaced
-        baseline = GuardBaseline.read(model, reviews, on_progress)
+        baseline = _read(model, reviews, on_progress)
         if model.masks is not None and model.device.type == "cpu":
-            baseline = baseline.quick()
             try:
                 save_baseline(baseline, path)
             except OSError:
                 return _fitting(baseline)
     return _fitting(baseline)
+
+
+def read_baseline(
+    model: ConceptModel,
+    reviews: ReviewDataset,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> GuardBaseline:
+    """The same without any file: for reviews of which nothing is to be kept."""
+    return _fitting(_read(model, reviews, on_progress))
+
+
+def _read(
+    model: ConceptModel, reviews: ReviewDataset, on_progress: Callable[[int, int], None]
+) -> GuardBaseline:
+    baseline = GuardBaseline.read(model, reviews, on_progress)
+    return baseline.quick() if model.masks is not None and model.device.type == "cpu" else baseline
 
 
 def save_baseline(baseline: GuardBaseline, path: str | Path) -> None:

@@ -106,6 +106,7 @@ def test_what_the_states_leave_over_is_the_difference_of_the_numbers_shown() -> 
     assert "gets 72: 22 more" in leakage_sentence(0.4979, 0.7227)
     assert "gets 73: 24 more" in leakage_sentence(0.494, 0.7251)
     assert "nothing that the states do not show" in leakage_sentence(0.7, 0.7)
+    assert "gets 61, 3 fewer: the shades" in leakage_sentence(0.6417, 0.6083)
 
 
 def test_settings_that_decided_nothing_are_not_printed(model_folder: Path) -> None:

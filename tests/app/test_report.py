@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import explain
 from sparsecbm_core.intervene import oracle
@@ -56,6 +56,11 @@ def test_the_report_holds_the_change_and_the_subnetworks() -> None:
     assert "Positive, " in page
     assert "by hand" in page
     assert page.count("plotly-graph-div") == 2 + 1 + 3 + 1
+
+
+def test_the_report_counts_what_was_not_read_for_every_concept() -> None:
+    explanation = made(text="one two three four", scores=(1.0, 1.0), kept_chars=7, states={"food": UNKNOWN})
+    assert report_html(explanation, SPACE, "made").count("only the first 2 of 4 words") == 2
 
 
 def test_what_was_saved_is_read_again() -> None:

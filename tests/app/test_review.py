@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sparsecbm_core.concepts import UNKNOWN
 from tests.app.made import made
-from ui.review import legend_html, review_html, words_read
+from ui.review import legend_html, review_html, unread, words_read
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -49,7 +49,7 @@ def test_sign_is_shown_by_more_than_colour_and_faint_words_are_left_plain() -> N
 def test_scores_without_a_sign_take_no_side() -> None:
     html = review_html(made(text="good bad", scores=(2.0, 1.0)), "food", False)
     assert html.count("sc-word sc-neutral") == 2
-    assert "against" not in html + legend_html("Positive", False, False)
+    assert "against" not in html + legend_html("Positive", False, "")
     assert 'title="2.00"' in html
     assert "+" not in html
 
@@ -63,7 +63,13 @@ def test_what_was_not_read_is_grey_and_counted() -> None:
     explanation = made(text="one two three four", scores=(1.0, 1.0), kept_chars=7)
     assert '<span class="sc-unread"> three four</span>' in review_html(explanation, "food", True)
     assert words_read(explanation) == "first 2 of 4 words read"
+    assert unread(explanation.text, explanation.truncated).endswith("not read, only the first 2 of 4 words")
     assert words_read(made(text="one")) == "1 word, all read"
+    assert unread("one", made(text="one").truncated) == ""
+
+
+def test_a_text_without_spaces_is_counted_by_its_characters() -> None:
+    assert words_read(made(text="汤" * 800, kept_chars=300)) == "first 300 of 800 characters read"
 
 
 def test_null_characters_are_made_visible() -> None:

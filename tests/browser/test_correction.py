@@ -119,3 +119,37 @@ def test_a_corrected_page_is_accessible(server: str, page: Page) -> None:
     page.get_by_text("How to correct").click()
     settle(page)
     assert axe(page) == []
+
+
+def test_guard_reviews_of_ones_own_count_from_the_next_correction_on(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, REVIEW)
+    page.get_by_text("How to correct").click()
+    rows = "text,label,food,ambiance,service,noise\nThe soup was great.,5,Positive,unknown,unknown,unknown\n"
+    page.locator(".st-key-guard_file input[type=file]").set_input_files(
+        {"name": "mine.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
+    expect(page.get_by_text("1 review of mine.csv is on guard.")).to_be_visible(timeout=30_000)
+    settle(page)
+    correct(page)
+    report = page.get_by_role("table", name="Guard reviews before and after")
+    expect(report).to_contain_text("of 1")
+    expect(report).not_to_contain_text("of 243")
+
+
+def test_a_correction_can_be_stopped_and_leaves_the_model_as_it_was(
+    browser: Browser, app_env: dict[str, str], tmp_path: Path
+) -> None:
+    """By a server that has not read its guard reviews yet: that takes a while."""
+    page = browser.new_context(viewport=VIEWPORT).new_page()
+    with serve(tmp_path / "server.log", env=app_env) as server:
+        visit(page, server.url)
+        explain(page, REVIEW)
+        page.locator(f".st-key-states-{CONCEPT}").get_by_role("radio", name=RIGHT).click()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0, timeout=60_000)
+        settle(page)
+        expect_state(page, WRONG)
+        expect(page.get_by_text("is now read as")).to_have_count(0)
+        expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
+    page.close()

@@ -276,3 +276,15 @@ def test_nothing_is_wider_than_the_page(server: str, page: Page, path: str) -> N
     visit(page, server + path)
     for width in WIDTHS:
         assert too_wide(page, width) == []
+
+
+def test_what_scrolls_can_be_reached_by_keyboard(server: str, page: Page) -> None:
+    page.set_viewport_size({"width": 420, "height": 1000})
+    visit(page, server)
+    for sentences in (22, 30):  # shorter and longer than what is put into a box of its own
+        explain(page, "The soup was cold, and the waiter was very slow. " * sentences)
+        box = page.locator(".review").first
+        scrolls, reached = box.evaluate(
+            "(node) => [node.scrollHeight > node.clientHeight + 1, node.tabIndex]"
+        )
+        assert (scrolls, reached) == ((True, 0) if sentences == 30 else (False, -1))
