@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one of this process's own."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file through a temporary one of this call's own, whatever other threads and processes write."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.write_bytes(content)
         sync(temporary)

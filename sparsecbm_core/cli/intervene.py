@@ -164,17 +164,22 @@ def _guard_reviews(path: Path, label_column: str, model: ConceptModel) -> Review
 
 
 def _profile(folder: Path, model: ConceptModel, reviews: ReviewDataset | None, report: Any) -> GuardProfile:
-    """The profile beside the model; without one, that of the guard reviews, kept there."""
-    from sparsecbm_core.intervene.profile import cached_profile, shipped_profile
+    """The profile that came with the model; without one, that of the guard reviews, kept for the next time.
 
-    shipped = shipped_profile(folder, model)
-    if shipped is not None:
-        return shipped
-    if reviews is None:
+    Without guard reviews as well, the one kept last.
+    """
+    from sparsecbm_core.intervene.profile import cached_profile, latest_profile, shipped_profile
+
+    found = shipped_profile(folder, model)
+    if found is None and reviews is not None:
+        found = cached_profile(folder, model, reviews.texts, reviews.fingerprint(), report)
+    if found is None:
+        found = latest_profile(folder, model)
+    if found is None:
         raise InputError(
             "rule 'guarded' needs to know what to leave alone: give --guard FILE.csv, or another --rule"
         )
-    return cached_profile(folder, model, reviews.texts, reviews.fingerprint(), report)
+    return found
 
 
 def _share(r: str) -> float | str:

@@ -24,7 +24,7 @@ def state_values(logits: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
     The lead is how far the state's logit stands above the mean of the others, what signed token scores
     explain.
     """
-    values, count = logits.double().cpu(), logits.shape[-1]
+    values, count = logits.cpu().double(), logits.shape[-1]
     leads = (values - values.mean(-1, keepdim=True)) * (count / max(1, count - 1))
     both = torch.stack([values.softmax(-1), leads], dim=-1)  # (…, K, C, 2)
     index = states.cpu()[:, None, None].expand(*both.shape[:-2], 1, 2)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.evaluate.common import check_fits
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted, siblings_right
 from sparsecbm_core.intervene.baselines import BASELINES
 from sparsecbm_core.intervene.correct import intervene
@@ -198,8 +199,10 @@ def run_evaluation(
     profile; the guard reviews, which measure, are never among them.
 
     ``done`` is the `to_dict` of a stopped run with the same data, model and settings: its rules are
-    not measured again. Raises `InputError` for an unknown rule or too few reviews.
+    not measured again. Raises `InputError` for an unknown rule or too few reviews, and `DataError` for data
+    with other concepts, states or labels than the model.
     """
+    check_fits(model, data)
     for rule in rules:
         if rule not in ALL_RULES:
             raise InputError(one_of(rule, ALL_RULES, "rule"))

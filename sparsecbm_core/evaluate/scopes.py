@@ -12,6 +12,7 @@ import torch
 
 from sparsecbm_core.data.types import Example, ReviewDataset
 from sparsecbm_core.evaluate.closeness import Detection, detection
+from sparsecbm_core.evaluate.common import check_fits
 from sparsecbm_core.evaluate.interventions import apply_rule
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted
 from sparsecbm_core.intervene.correct import corrected_model
@@ -196,7 +197,11 @@ def run_scopes(
     seed: int = 0,
     on_progress: Progress = lambda done, total, message: None,
 ) -> ScopeEvaluation:
-    """Detection, single corrections and a chain, on the parts that `run_evaluation` uses as well."""
+    """Detection, single corrections and a chain, on the parts that `run_evaluation` uses as well.
+
+    Raises `DataError` for data with other concepts, states or labels than the model.
+    """
+    check_fits(model, data)
     reviews = Reviews.of(data, profile, guard, seed)
     pairs = mispredicted(model, reviews.pool, limit, seed)
     made = compute_profile(

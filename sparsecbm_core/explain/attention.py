@@ -132,5 +132,5 @@ def _matrices(model: ConceptModel, encoded: Encoded) -> tuple[torch.Tensor, int]
     layers: tuple[torch.Tensor, ...] = output.attentions or ()  # (1, H, T, T) each
     if not layers:
         raise InputError(f"{type(network.encoder).__name__} does not tell its attention")
-    stacked = torch.stack([layer[0].double().mean(0) for layer in layers]).cpu()
+    stacked = torch.stack([layer[0].cpu().double().mean(0) for layer in layers])
     return stacked, int(layers[0].shape[1])

@@ -48,7 +48,8 @@ class Tally:
 
     @property
     def unchanged_share(self) -> float:
-        return self.unchanged / self.total
+        """1 where there are no predictions, as of the other concepts of a model with one: nothing changed."""
+        return self.unchanged / self.total if self.total else 1.0
 
     @property
     def accuracy_delta(self) -> float:
@@ -98,11 +99,12 @@ class GuardBaseline:
         reviews: ReviewDataset,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> GuardBaseline:
-        """Raises `InputError` for an empty set or one with other concepts or labels than the model."""
+        """Raises `InputError` for an empty set and for other concepts, states or labels than the model's."""
         if not len(reviews):
             raise InputError("the guard set is empty; give at least one labelled review")
-        if (reviews.space.concepts, reviews.space.labels) != (model.space.concepts, model.space.labels):
-            raise InputError("the guard set has other concepts or labels than the model")
+        given, own = reviews.space, model.space
+        if (given.concepts, given.states, given.labels) != (own.concepts, own.states, own.labels):
+            raise InputError("the guard set has other concepts, states or labels than the model")
         said = model.predict(reviews.texts, BATCH, on_progress=on_progress)
         if said.concept_logits is None:
             raise InputError("this is a standard classifier: it has no concepts to guard")

@@ -226,6 +226,22 @@ class Patch:
             self.edit.counts(model.masks)
         except InputError as error:
             raise PatchError(f"the patch does not fit {model.name}: {error}") from error
+        self.check_names(model)
+
+    def check_names(self, model: ConceptModel) -> None:
+        """Raise `PatchError` unless concept and states are the model's, and no other concept is flipped."""
+        try:
+            model.space.concept_index(self.concept)
+            for state in (self.state_before, self.state):
+                model.space.state_index(state)
+        except InputError as error:
+            raise PatchError(f"the patch does not fit {model.name}: {error}") from error
+        others = sorted(set(self.edit.concepts) - {self.concept})
+        if others:
+            raise PatchError(
+                f"the patch does not fit {model.name}: it says that it corrects {self.concept!r}, and may "
+                f"flip no bits of another concept, but flips some of {', '.join(map(repr, others))}"
+            )
 
 
 def _expect(fits: bool, name: str, what: str, value: object) -> None:

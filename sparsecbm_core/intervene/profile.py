@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BATCH = 4  # reviews a gradient is taken over: few, so that opposite reviews do not cancel
 PROFILE_VERSION = 1
 HEADER = "sparsecbm_guard_profile"
+SHIPPED, CACHE = "guard_profiles", "cache"  # folders, the second in the first
 Factors = Mapping[str, torch.Tensor]  # matrix → (O,) or (I,)
 
 
@@ -95,10 +96,16 @@ class GuardProfile:
                 )
             tables: dict[str, dict[str, dict[str, torch.Tensor]]] = {"rows": {}, "columns": {}}
             for name, values in tensors.items():
-                side, concept, matrix = name.split("/", 2)
+                side, _, rest = name.partition("/")
+                # A concept's name may hold a slash, a matrix's cannot.
+                concept, slash, matrix = rest.rpartition("/")
+                if not slash:
+                    raise CheckpointError(f"{path} is damaged: {name!r} names no side, concept and matrix")
                 tables[side].setdefault(concept, {})[matrix] = values.float()
             return cls(header["model"], header["data"], int(header["reviews"]), **tables)
-        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        except CheckpointError:
+            raise
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is damaged, or no guard profile: {error}") from error
 
     def fits(self, model: ConceptModel, data: str) -> bool:
@@ -107,17 +114,49 @@ class GuardProfile:
 
 
 def profile_path(folder: str | Path, model: ConceptModel, data: str) -> Path:
-    """Where the profile of a model and data lies, beside the model: named after both fingerprints."""
-    return Path(folder) / "guard_profiles" / f"{model.fingerprint}-{data}.safetensors"
+    """Where the profile of a model and of reviews given here is kept: named after both fingerprints.
+
+    A folder below that of the profiles which come with the model: those are by its maker, and go before.
+    """
+    return Path(folder) / SHIPPED / CACHE / f"{model.fingerprint}-{data}.safetensors"
 
 
 def shipped_profile(folder: str | Path, model: ConceptModel) -> GuardProfile | None:
-    """A profile that lies beside the model, whatever reviews it is of; None if there is none that fits."""
-    for path in sorted((Path(folder) / "guard_profiles").glob(f"{model.fingerprint}-*.safetensors")):
-        profile = GuardProfile.load(path)
+    """A profile that came with the model, whatever reviews it is of; None if there is none that fits.
+
+    A file that is damaged or of a newer version counts as none: another can be computed.
+    """
+    paths = sorted((Path(folder) / SHIPPED).glob(f"{model.fingerprint}-*.safetensors"))
+    return _first_of(paths, model)
+
+
+def latest_profile(folder: str | Path, model: ConceptModel) -> GuardProfile | None:
+    """The profile that `cached_profile` kept last, whatever reviews it is of; None if there is none.
+
+    For a correction without guard reviews, of a model that came without a profile.
+    """
+    paths = profile_path(folder, model, "").parent.glob(f"{model.fingerprint}-*.safetensors")
+    return _first_of(sorted(paths, key=_age), model)
+
+
+def _first_of(paths: Iterable[Path], model: ConceptModel) -> GuardProfile | None:
+    """The first of ``paths`` that can be read and is of this model."""
+    for path in paths:
+        try:
+            profile = GuardProfile.load(path)
+        except CheckpointError:
+            continue
         if profile.model == model.fingerprint:
             return profile
     return None
+
+
+def _age(path: Path) -> tuple[int, str]:
+    """Sorts the newest first; a file that another process just took away last."""
+    try:
+        return -path.stat().st_mtime_ns, path.name
+    except OSError:
+        return 0, path.name
 
 
 def cached_profile(
@@ -127,7 +166,7 @@ def cached_profile(
     data: str,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> GuardProfile:
-    """The profile from ``folder`` if it is there and fits; otherwise computed, and kept if possible.
+    """The profile of these reviews as kept in ``folder``; otherwise computed, and kept if possible.
 
     ``data`` is the fingerprint of the reviews. A folder that cannot be written to costs only time.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -61,9 +62,15 @@ def predict_scoped(model: ConceptModel, texts: Sequence[str], patches: Sequence[
 
 def _places(text: str, patches: Sequence[Patch]) -> tuple[int, ...]:
     """Of the patches that fire for ``text``."""
-    own = Signature.of(text) if any(patch.signature for patch in patches) else None
+    own = _signature(text) if any(patch.signature for patch in patches) else None
     return tuple(
         place
         for place, patch in enumerate(patches)
         if patch.signature is None or own is None or patch.signature.similarity(own) >= THRESHOLD
     )
+
+
+@lru_cache(maxsize=64)
+def _signature(text: str) -> Signature:
+    """A page asks for that of its one review again and again, and a long one takes seconds."""
+    return Signature.of(text)

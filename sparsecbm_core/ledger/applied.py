@@ -33,6 +33,7 @@ def apply_patch(model: ConceptModel, patch: Patch, everywhere: bool = False) -> 
         raise PatchError(f"{model.name} has this patch already; it would be undone by applying it again")
     if patch.model != pristine:
         patch.check(model)
+    patch.check_names(model)
     return _with(model, patch, pristine, (*edits, patch.edit.fingerprint()))
 
 

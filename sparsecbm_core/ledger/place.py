@@ -66,6 +66,6 @@ def sqlite_file(url: URL) -> Path | None:
 
 
 def shown(url: URL) -> str:
-    """A place as messages name it: never with its password."""
+    """A place as messages name it: never with its password, which its query may hold as well."""
     file = sqlite_file(url)
-    return str(file) if file is not None else url.render_as_string(hide_password=True)
+    return str(file) if file is not None else url.set(query={}).render_as_string(hide_password=True)

@@ -46,13 +46,16 @@ def save_checkpoint(model: ConceptModel, folder: str | Path) -> None:
 
     An existing checkpoint there is replaced; any other non-empty folder is refused. Killed between
     its two renames, a replacement leaves the former checkpoint under another name: it is loaded
-    from there until the next save.
+    from there until the next save. A link stays, and the folder it leads to is replaced. The current
+    folder is refused: it would be renamed under whoever works in it.
     """
-    target = Path(folder)
+    target = _real(folder)
     if target.exists() and not target.is_dir():
-        raise CheckpointError(f"{target} is a file; choose a folder")
+        raise CheckpointError(f"{folder} is a file; choose a folder")
+    if target.exists() and target.samefile(os.curdir):
+        raise CheckpointError(f"{folder} is the current folder, which cannot be replaced; choose another one")
     if target.exists() and any(target.iterdir()) and not _holds_checkpoint(target):
-        raise CheckpointError(f"{target} is not empty and holds no checkpoint; choose another folder")
+        raise CheckpointError(f"{folder} is not empty and holds no checkpoint; choose another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -73,6 +76,14 @@ def _holds_checkpoint(folder: Path) -> bool:
     except CheckpointError:
         return False
     return isinstance(config.get("schema_version"), int) and config.get("kind") in KINDS
+
+
+def _real(folder: str | Path) -> Path:
+    """The folder that a name or a link leads to, by its own name."""
+    try:
+        return Path(os.path.realpath(folder))
+    except ValueError:  # no path at all: it leads nowhere
+        return Path(folder)
 
 
 def _former(target: Path) -> Path:
@@ -255,8 +266,9 @@ def _resolve(name_or_folder: str | Path) -> Path:
     folder = Path(name_or_folder)
     if folder.is_dir():
         return folder
-    if folder.name and _holds_checkpoint(_former(folder)):
-        return _former(folder)
+    real = _real(folder)
+    if real.name and _holds_checkpoint(_former(real)):
+        return _former(real)
     text = str(name_or_folder)
     if folder.is_absolute() or text.startswith(".") or text.count("/") != 1:
         raise CheckpointError(f"no checkpoint folder at {folder}; give a folder or a hub name 'owner/model'")

@@ -129,6 +129,6 @@ def _fingerprint(network: Any) -> str:
     where reading all of a large one would take minutes."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
-        first = tensor.flatten()[:_SAMPLED].double().cpu().tolist()
+        first = tensor.flatten()[:_SAMPLED].cpu().double().tolist()
         digest.update(repr((name, tuple(tensor.shape), first)).encode())
     return digest.hexdigest()[:16]

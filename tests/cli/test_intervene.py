@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+from sparsecbm_core.intervene import profile as profiles
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.cli.arguments import refused
+from tests.tiny import make_tiny
 
 TEXT = "the soup was cold and the waiters were rude"
 
@@ -65,6 +69,57 @@ def test_a_correction_with_its_guard_report_and_patch(run, model, guard, tmp_pat
     assert list((model / "guard_profiles").iterdir())  # kept beside the model for the next time
     # the profile beside the model is enough from now on
     assert run("intervene", *arguments)[0] == 0
+
+
+@pytest.fixture
+def alone(model, tmp_path):
+    """A copy of the model with no profile beside it."""
+    profiles = shutil.ignore_patterns("guard_profiles", "guard_baselines")
+    return Path(shutil.copytree(model, tmp_path / "alone", ignore=profiles))
+
+
+def used_by(monkeypatch):
+    """Fills with the data of the profile that each correction is made with."""
+    from sparsecbm_core.intervene import correct
+
+    seen, intervene = [], correct.intervene
+
+    def spy(model, text, concept, state, rule, r, profile, *more):
+        seen.append((profile.data, profile.reviews))
+        return intervene(model, text, concept, state, rule, r, profile, *more)
+
+    monkeypatch.setattr(correct, "intervene", spy)
+    return seen
+
+
+def test_other_guard_reviews_have_a_profile_of_their_own(run, alone, guard, tmp_path, monkeypatch):
+    seen = used_by(monkeypatch)
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("".join(guard.read_text(encoding="utf-8").splitlines(True)[:3]), encoding="utf-8")
+    command = ["intervene", "--model", alone, "--text", TEXT, "--concept", "food"]
+    command += ["--state", other_state(alone, "food"), "--label-column", "stars"]
+    for file in (guard, fewer, guard):
+        assert run(*command, "--guard", file)[0] == 0
+    assert [reviews for _, reviews in seen] == [3, 2, 3]
+    assert seen[0] == seen[2]
+    assert len({data for data, _ in seen}) == 2
+    assert run(*command)[0] == 0
+    assert seen[3] in seen[:2]
+
+
+def test_the_profile_that_came_with_the_model_goes_before(run, alone, guard, monkeypatch):
+    """A damaged one does not stand in the way, unless there is nothing else to go by."""
+    seen, loaded = used_by(monkeypatch), ConceptModel.from_pretrained(alone)
+    shipped = alone / "guard_profiles" / f"{loaded.fingerprint}-made.safetensors"
+    profiles.compute_profile(loaded, ["good food"] * 7, "made").save(shipped)
+    command = ["intervene", "--model", alone, "--text", TEXT, "--concept", "food"]
+    command += ["--state", other_state(alone, "food"), "--label-column", "stars"]
+    assert run(*command, "--guard", guard)[0] == run(*command)[0] == 0
+    assert seen == [("made", 7)] * 2
+    shipped.write_bytes(shipped.read_bytes()[:-9])
+    refused(run(*command), "rule 'guarded' needs to know what to leave alone: give --guard")
+    assert run(*command, "--guard", guard)[0] == 0
+    assert seen[2][1] == 3
 
 
 @pytest.mark.parametrize("rule", ["signed", "paper", "random", "oracle", "finetune", "head"])
@@ -124,3 +179,25 @@ def test_rules_measured(run, model, data, tmp_path):
         assert json.loads(out)["sequential"]["guarded"][0]["protected"] is protected
     refused(run("intervene-eval", *arguments, "--sequential", "a"), "whole numbers")
     refused(run("intervene-eval", *arguments, "--rules", "magic"), "unknown rule")
+
+
+def test_a_model_of_other_concepts_than_the_data_is_one_line(run, data, tmp_path):
+    """Three concepts, where CEBaB has four."""
+    make_tiny("bert").save_pretrained(tmp_path / "model")
+    arguments = [
+        "--model",
+        tmp_path / "model",
+        "--data",
+        data,
+        "--limit",
+        "2",
+        "--guard",
+        "2",
+        "--profile",
+        "2",
+    ]
+    refused(
+        run("intervene-eval", *arguments, "--rules", "signed"),
+        "has concepts ['food', 'ambiance', 'service', 'noise']",
+        "the model needs ['food', 'service', 'noise']",
+    )

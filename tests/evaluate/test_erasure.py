@@ -9,6 +9,7 @@ import torch
 from sparsecbm_core.evaluate import erasure
 from sparsecbm_core.evaluate.erasure import erasure_drops, removed_words, state_values
 from sparsecbm_core.explain.words import words_of
+from tests.models.accelerator import without_float64
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny
 
 
@@ -49,6 +50,12 @@ def test_drops_by_hand():
 
 def test_the_other_state_turns_the_sign():
     assert (drops([[[0, 2, 1]] * 2], states=(1, 1))[..., 1] == -drops([[[0, 2, 1]] * 2])[..., 1]).all()
+
+
+def test_an_accelerator_without_float64_will_do(monkeypatch):
+    expected = drops([[[0, 2, 1], [1, 2, 0]]])
+    without_float64(monkeypatch)
+    assert (drops([[[0, 2, 1], [1, 2, 0]]]) == expected).all()
 
 
 def test_words_of_several_tokens_go_as_a_whole():

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sparsecbm_core.errors import InputError
+from sparsecbm_core.concepts import CEBAB
+from sparsecbm_core.errors import DataError, InputError
 from sparsecbm_core.evaluate.interventions import ALL_RULES, evaluate_chain, run_evaluation
 from sparsecbm_core.evaluate.pairs import Reviews, mispredicted, siblings_right
 from sparsecbm_core.intervene.guard import GuardBaseline
 from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.intervene.protect import Protected
+from tests.tiny import SPACE, make_tiny
 from tests.toy import dataset, toy_reviews
 
 
@@ -162,3 +164,46 @@ def test_a_stopped_run_goes_on(tiny_model, data, result, monkeypatch):
         run_evaluation(tiny_model, data, ["oracle"], limit=5, guard=12, profile=9, done=done)
     with pytest.raises(InputError, match="unknown rule"):
         run_evaluation(tiny_model, data, ["magic"])
+
+
+def test_a_model_of_one_concept(data):
+    """It has no other concepts, so none of them changed."""
+    space = replace(SPACE, concepts=("food",))
+    examples = [replace(example, concepts=example.concepts[:1]) for example in data]
+    result = run_evaluation(
+        make_tiny("bert", space=space),
+        dataset(examples, space=space),
+        ALL_RULES,
+        limit=2,
+        guard=12,
+        profile=9,
+        sequential=(1, 2),
+    )
+    for figures in result.rules.values():
+        assert figures.guard_unchanged["other_concepts"] == 1.0
+        assert figures.guard_accuracy_delta["other_concepts"] == 0.0
+    assert [figures.corrections for figures in result.sequential["guarded"]] == [1, 2]
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("space", "fragment"),
+    [
+        (CEBAB, "has concepts ['food', 'ambiance', 'service', 'noise']"),
+        (
+            replace(SPACE, states=("Positive", "Negative", "unknown")),
+            "states ['Positive', 'Negative', 'unknown']",
+        ),
+        (replace(SPACE, labels=("4", "3", "2", "1")), "labels ['4', '3', '2', '1']"),
+    ],
+    ids=["concepts", "states", "labels"],
+)
+def test_data_of_another_space_is_refused_at_once(tiny_model, data, space, fragment):
+    examples = [replace(example, concepts=(0,) * space.num_concepts) for example in data]
+    with pytest.raises(DataError) as caught:
+        run_evaluation(tiny_model, dataset(examples, space=space), ["signed"], guard=12, profile=9)
+    assert fragment in str(caught.value)
+    assert "the model needs ['food', 'service', 'noise'], ['Negative', 'Positive', 'unknown']" in str(
+        caught.value
+    )
+    assert "\n" not in str(caught.value)

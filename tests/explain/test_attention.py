@@ -18,6 +18,7 @@ from sparsecbm_core.models.backbone import build_backbone
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from sparsecbm_core.models.subnetworks import active
+from tests.models.accelerator import without_float64
 from tests.tiny import ARCHITECTURES, MAX_LENGTH, REVIEW, make_tiny
 
 each_architecture = pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -92,6 +93,12 @@ def test_asking_leaves_the_model_as_it_was(arch: str) -> None:
     assert weights.keys() == after.keys()
     assert all(torch.equal(weights[name], after[name]) for name in weights)
     assert not getattr(model.cbm.encoder.config, "output_attentions", False)
+
+
+def test_an_accelerator_without_float64_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = attention(dense(), REVIEW)
+    without_float64(monkeypatch)
+    assert attention(dense(), REVIEW) == expected
 
 
 def test_a_decoder_looks_back_only() -> None:

@@ -74,9 +74,16 @@ def test_nothing_changed(tiny_model, reviews):
     assert report.concept == Tally(24, 24, 0, 0, *[report.concept.accuracy_before] * 2)
 
 
+def test_of_no_predictions_none_changed():
+    assert Tally(0, 0, 0, 0, 0.0, 0.0).unchanged_share == 1.0
+    assert Tally(4, 3, 1, 0, 0.5, 0.75).unchanged_share == 0.75
+
+
 def test_an_empty_guard_set_or_one_of_other_concepts(tiny_model, reviews):
     with pytest.raises(InputError, match="guard set is empty"):
         GuardBaseline.read(tiny_model, dataset([], space=tiny_model.space))
     space = ConceptSpace(("food", "price", "noise"), tiny_model.space.states, tiny_model.space.labels)
-    with pytest.raises(InputError, match="other concepts or labels"):
-        GuardBaseline.read(tiny_model, replace(reviews, space=space))
+    order = replace(tiny_model.space, states=("Positive", "Negative", "unknown"))
+    for other in (space, order):
+        with pytest.raises(InputError, match="other concepts, states or labels"):
+            GuardBaseline.read(tiny_model, replace(reviews, space=other))

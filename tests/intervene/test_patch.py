@@ -20,6 +20,7 @@ from sparsecbm_core.errors import PatchError
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import HEADER, LARGEST, PATCH_VERSION, Patch
 from sparsecbm_core.intervene.scope import Signature
+from sparsecbm_core.ledger import apply_patch
 from tests.tiny import make_tiny
 
 EDIT = MaskEdit({"food": {"layer.0": [1, 5, 2**31 + 7], "layer.1": [0]}})
@@ -252,6 +253,41 @@ def test_a_patch_fits_its_model_alone(tiny_model):
     dense = make_tiny("bert", density=None)
     with pytest.raises(PatchError, match="is a dense model"):
         replace(own, model=dense.fingerprint).check(dense)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fragment"),
+    [
+        ({"concept": "price"}, "unknown concept 'price'; choose one of: food, service, noise"),
+        ({"state": "Great"}, "unknown state 'Great'; choose one of: Negative, Positive, unknown"),
+        ({"state_before": ""}, "unknown state ''; choose one of: Negative, Positive, unknown"),
+        (
+            {"concept": "noise"},
+            "corrects 'noise', and may flip no bits of another concept, but flips some of 'food'",
+        ),
+    ],
+)
+def test_a_patch_says_what_it_does(tiny_model, changes, fragment):
+    """Its flips are what is applied, so its concept and states must not tell another story."""
+    matrix = next(iter(tiny_model.masks.shapes))
+    values = {"edit": MaskEdit({"food": {matrix: [1, 2]}}), "model": tiny_model.fingerprint}
+    own = replace(PATCH, **values, dropped=1, grown=1)
+    own.check(tiny_model)
+    replace(own, edit=MaskEdit({}), dropped=0, grown=0).check(tiny_model)
+    lying = replace(own, **changes)
+    for refuse in (lying.check, lambda model: apply_patch(model, lying)):
+        with pytest.raises(PatchError) as caught:
+            refuse(tiny_model)
+        assert str(caught.value).startswith("the patch does not fit tiny-bert: ")
+        assert str(caught.value).endswith(fragment)
+
+
+def test_a_patch_flips_bits_of_its_own_concept_alone(tiny_model):
+    matrix = next(iter(tiny_model.masks.shapes))
+    edit = MaskEdit({name: {matrix: [1]} for name in ("food", "service", "noise")})
+    own = replace(PATCH, edit=edit, model=tiny_model.fingerprint, dropped=1, grown=2)
+    with pytest.raises(PatchError, match=r"but flips some of 'noise', 'service'$"):
+        own.check(tiny_model)
 
 
 def test_a_patch_has_a_few_kilobytes():

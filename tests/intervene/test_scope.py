@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import random
+import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.scope import BYTES, THRESHOLD, Signature
+from sparsecbm_core.intervene import scope
+from sparsecbm_core.intervene.scope import BYTES, LENGTHS, THRESHOLD, Signature
 
 REVIEW = "The soup was cold and the waiter took half an hour to bring the bill, but we liked the terrace."
 EDITED = "The soup was hot and the waiter took half an hour to bring the bill, but we liked the terrace."
@@ -50,6 +55,39 @@ def test_it_estimates_the_cosine_of_the_sets_of_n_grams():
 def test_a_signature_stays_what_it_is():
     """Those in files and ledgers are compared with those of later versions."""
     assert Signature.of("The soup was cold.").hex.startswith("fa5138dc92b4d745099d74697b7c547a")
+
+
+def at_once(text):
+    """The signature with all n-grams drawn and added up in one go."""
+    padded = f" {' '.join(text.casefold().split())} "
+    grams = {padded[i : i + n] for n in LENGTHS for i in range(len(padded) - n + 1)}
+    drawn = b"".join(hashlib.shake_128(gram.encode()).digest(BYTES) for gram in grams)
+    sides = np.unpackbits(np.frombuffer(drawn, np.uint8).reshape(-1, BYTES), axis=1)
+    return Signature(np.packbits(2 * sides.sum(axis=0) > len(grams)).tobytes())
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, None])
+def test_adding_up_in_parts_changes_no_bit(monkeypatch, chunk):
+    if chunk is not None:
+        monkeypatch.setattr(scope, "CHUNK", chunk)
+    for text in (REVIEW, "ok", f"{REVIEW} {OTHER}" * 3, long_text(3000)):
+        assert Signature.of(text) == at_once(text)
+
+
+def long_text(length):
+    return "".join(random.Random(length).choices("abcdefghij ", k=length))
+
+
+def test_a_long_text_takes_no_gigabytes():
+    """At once, every n-gram takes 2,304 bytes: here some 80 MB, and over a GB for 200,000 characters."""
+    text = long_text(20_000)
+    tracemalloc.start()
+    try:
+        Signature.of(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 25e6
 
 
 def test_it_tells_nothing_to_whoever_looks():

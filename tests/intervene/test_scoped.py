@@ -34,6 +34,15 @@ def test_everywhere_fires_for_all(tiny_model):
     assert fires(patch, OTHER)
 
 
+def test_a_review_is_looked_at_once(tiny_model, monkeypatch):
+    """A page asks again whenever it is drawn."""
+    patch, text, seen = made(tiny_model, 0, REVIEW), "The soup was cold, and nobody minded.", []
+    monkeypatch.setattr(Signature, "of", lambda text, of=Signature.of: seen.append(text) or of(text))
+    assert len({fires(patch, text) for _ in range(3)}) == 1
+    assert firing(text, [patch, patch]) == 2 * firing(text, [patch])
+    assert seen == [text]
+
+
 def test_similar_fires_for_the_review_and_its_edits(tiny_model):
     patch = made(tiny_model, 0, REVIEW)
     assert [fires(patch, text) for text in TEXTS] == [True, True, False, False]

@@ -26,9 +26,10 @@ def patch(number: int = 0, **values: Any) -> Patch:
 
 
 def patch_of(edit: MaskEdit, **values: Any) -> Patch:
+    """A patch of an edit, as a correction of the first concept that this flips."""
     given = {
         "model": MODEL,
-        "concept": "food",
+        "concept": edit.concepts[0] if edit.size else "food",
         "state_before": "Positive",
         "state": "Negative",
         "rule": "guarded",

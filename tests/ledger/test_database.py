@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 from sparsecbm_core.errors import LedgerError
 from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.ledger import Ledger, database, default_place
+from sparsecbm_core.ledger.place import place_url, shown
 from sparsecbm_core.ledger.schema import HEAD, TABLE, VERSION_TABLE, metadata
 from tests.ledger.made import patch
 
@@ -276,6 +277,23 @@ def test_a_server_that_is_not_there():
         port = listener.getsockname()[1]
     place = f"postgresql+psycopg://me:secret@127.0.0.1:{port}/corrections"
     refused(lambda: Ledger.open(place), "cannot be reached", f"me:***@127.0.0.1:{port}/corrections")
+
+
+def test_a_password_is_shown_nowhere():
+    """PostgreSQL takes it from a URL's query as well."""
+    for place, said in (
+        ("postgresql://me:secret@h:5433/d", "postgresql+psycopg://me:***@h:5433/d"),
+        ("postgresql://me@h/d?password=secret&sslmode=require", "postgresql+psycopg://me@h/d"),
+        ("postgresql:///d?host=/run/pg&passfile=/secret", "postgresql+psycopg:///d"),
+        ("sqlite:////x/y.sqlite3?timeout=5", "/x/y.sqlite3"),
+    ):
+        assert shown(place_url(place)) == said
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(f"postgresql+psycopg://me@127.0.0.1:{port}/corrections?password=secret")
+    assert "secret" not in str(caught.value)
 
 
 def test_nothing_is_imported_that_is_not_needed():

@@ -166,6 +166,45 @@ def test_saving_replaces_a_checkpoint_and_nothing_else(tmp_path, tiny_model, tin
     assert os.listdir(foreign) == ["chapter1.tex"]
 
 
+def test_the_current_folder_is_refused(tmp_path, monkeypatch, tiny_models):
+    """Replacing it would leave whoever works in it in a folder that is gone."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (tmp_path / "link").symlink_to(here)
+    for kept in (False, True):  # empty, and with a checkpoint that might be replaced
+        if kept:
+            tiny_models["bert"].save_pretrained(tmp_path / "made")
+            shutil.copytree(tmp_path / "made", here, dirs_exist_ok=True)
+        for name in (".", "", "../here", here, "../link"):
+            with pytest.raises(
+                CheckpointError, match="is the current folder, which cannot be replaced"
+            ) as caught:
+                tiny_models["opt"].save_pretrained(name)
+            assert "\n" not in str(caught.value)
+    assert ConceptModel.from_pretrained(".").fingerprint == tiny_models["bert"].fingerprint
+    tiny_models["opt"].save_pretrained("below")
+    assert ConceptModel.from_pretrained("below").fingerprint == tiny_models["opt"].fingerprint
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_link_stays_and_leads_to_what_was_saved_last(tmp_path, monkeypatch, tiny_models):
+    link, target = tmp_path / "latest", tmp_path / "models" / "v1"
+    link.symlink_to(target)  # which is not there yet
+    for arch in ("bert", "opt", "bert"):
+        tiny_models[arch].save_pretrained(link)
+        assert ConceptModel.from_pretrained(link).fingerprint == tiny_models[arch].fingerprint
+        assert os.readlink(link) == str(target)
+    kill_between_the_renames(monkeypatch, target)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_models["opt"].save_pretrained(link)
+    monkeypatch.undo()
+    loaded = ConceptModel.from_pretrained(link)
+    assert (loaded.fingerprint, loaded.name) == (tiny_models["bert"].fingerprint, "latest")
+    tiny_models["opt"].save_pretrained(link)
+    assert (sorted(os.listdir(tmp_path)), os.listdir(target.parent)) == (["latest", "models"], ["v1"])
+
+
 @pytest.mark.parametrize("step", ["save_torch", "save_masks", "model_card", "replace"])
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_failure_while_writing_leaves_the_old_checkpoint(
@@ -240,6 +279,11 @@ def test_a_checkpoint_without_a_fingerprint_is_loaded(saved, tmp_path):
     assert config.pop("fingerprint") == ConceptModel.from_pretrained(saved).fingerprint
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     assert ConceptModel.from_pretrained(tmp_path / "model").masks is not None
+
+
+def test_what_is_no_path_is_no_checkpoint():
+    with pytest.raises(CheckpointError, match="no checkpoint folder at"):
+        ConceptModel.from_pretrained("a\0b")
 
 
 def test_a_report_is_recorded_in_a_folder_only():
