@@ -65,6 +65,23 @@ def correct_and_go(name: str) -> Callable[[Page], None]:
     return go
 
 
+def keep_and_measure(page: Page) -> None:
+    """Keep the correction, and measure on the page of corrections what it does to the accuracy."""
+    from tests.browser.harness import settle
+
+    correct(page)
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_label("Note").fill("Kinder is praise.")
+    page.get_by_role("button", name="Keep the correction", exact=True).click()
+    page.get_by_text("Kept as correction 1").wait_for(timeout=60_000)
+    settle(page, timeout=300)
+    page.get_by_role("link", name="Corrections", exact=True).first.click()
+    page.get_by_role("heading", name="Corrections", exact=True).first.wait_for(timeout=60_000)
+    settle(page, timeout=300)
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_text("guard reviews, after 1 correction").first.wait_for(timeout=120_000)
+
+
 def shots(example: str | None) -> list[Shot]:
     explain = f"/?example={example}" if example else "/"
     return [
@@ -79,7 +96,7 @@ def shots(example: str | None) -> list[Shot]:
             end="Put to the test",
         ),
         Shot("masks-light", explain, "light", prepare=correct_and_go("Masks")),
-        Shot("corrections-light", explain, "light", prepare=correct_and_go("Corrections")),
+        Shot("corrections-light", explain, "light", prepare=keep_and_measure),
         Shot("model-card-light", "/model_card", "light", end="What setting concepts by hand"),
     ]
 
