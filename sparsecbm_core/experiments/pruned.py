@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.figures import Panel
 
 DENSE = "dense"
-SPARSITY = "sparsity of each concept's subnetwork (of the encoder layers' linear weights)"
+SPARSITY = "sparsity of each subnetwork (of the encoder's linear weights)"
 ACCURACIES = (("Concepts", "concept_accuracy"), ("Label", "task_accuracy"))
 
 
