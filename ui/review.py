@@ -84,11 +84,13 @@ def words_read(explanation: Explanation) -> str:
 
 
 def _first(text: str, truncated: Truncation) -> str:
-    """What was read of a text that was cut, in words, or in characters where no spaces part them."""
-    kept, total = len(text[: truncated.kept_chars].split()), len(text.split())
-    if kept < total:
+    """What was read of a text that was cut: whole words, or characters where no spaces part them."""
+    end = truncated.kept_chars
+    kept, total = len(text[:end].split()), len(text.split())
+    kept -= not (text[end - 1 : end].isspace() or text[end : end + 1].isspace())  # a word cut in two
+    if kept > 0:
         return f"first {kept:,} of {total:,} words"
-    return f"first {truncated.kept_chars:,} of {len(text):,} characters"
+    return f"first {end:,} of {len(text):,} characters"
 
 
 def unread(text: str, truncated: Truncation) -> str:

@@ -68,6 +68,11 @@ def test_what_was_not_read_is_grey_and_counted() -> None:
     assert unread("one", made(text="one").truncated) == ""
 
 
+def test_a_word_that_was_cut_in_two_was_not_read() -> None:
+    assert words_read(made(text="one two three", kept_chars=10)) == "first 2 of 3 words read"
+    assert words_read(made(text="one two three", kept_chars=8)) == "first 2 of 3 words read"
+
+
 def test_a_text_without_spaces_is_counted_by_its_characters() -> None:
     assert words_read(made(text="汤" * 800, kept_chars=300)) == "first 300 of 800 characters read"
 

@@ -212,7 +212,7 @@ def test_guard_reviews_of_ones_own_stay_with_the_model_they_were_opened_for(two:
     app = two()
     csv = b"text,label,food,service,noise\nCold soup.,1,Negative,,\n"
     app.file_uploader(key="guard_file").set_value([("mine.csv", csv, "text/csv")]).run()
-    assert "1 reviews of mine.csv are on guard" in html(app, "on guard")
+    assert "1 review of mine.csv is on guard" in html(app, "on guard")
     pick(app, FILMS)
     assert html(app, "on guard") == ""
     assert not app.file_uploader(key="guard_file-1").value
