@@ -134,7 +134,7 @@ def _top(page: Page, heading: str) -> float:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.harness import CHROMIUM_FLAGS, find_chromium, serve
+    from tests.browser.harness import CHROMIUM_FLAGS, find_chromium, serve, visit
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -149,6 +149,10 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
+        page = chromium.new_page()
+        visit(page, server.url, timeout=300)
+        correct(page)  # a server's first correction takes longer than those that people wait for later
+        page.close()
         for shot in shots(arguments.example):
             page = chromium.new_page(color_scheme=shot.theme, reduced_motion="reduce")
             take(page, server.url, shot, arguments.output / f"{shot.name}.png")
