@@ -90,7 +90,7 @@ def films() -> str:
 
 
 def methods() -> str:
-    """Six ways to train, over seeds: what being sparse and being distinct cost."""
+    """Ways to train, over seeds: what being sparse and being distinct cost."""
     rows = []
     for row in result("table2", REPRODUCED)["results"]["rows"]:
         keys = ("concept_accuracy", "concept_macro_f1", "task_accuracy", "task_macro_f1")

@@ -75,7 +75,7 @@ class Guard:
 
         if self.reviews is None:
             return None
-        key = (base.fingerprint, self.reviews.fingerprint())
+        key = (base.fingerprint, self.data)
         found = _baselines().get(key)
         if found is None:
             said = "Reading the guard reviews for the first time…"

@@ -49,8 +49,8 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
                 else f"{held - hold} no longer hold{'s' if held - hold == 1 else ''}."
             )
         )
-    theirs = reviews is not None and step.guard == reviews.fingerprint()
-    texts = {item.id: item.text for item in reviews} if reviews is not None and theirs else {}
+    ours = reviews is not None and step.guard == reviews.fingerprint()
+    texts = {item.id: item.text for item in reviews or ()} if ours else {}
     ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
     if ordered:
         st.html('<h3 class="sc-listhead">Reviews that are read differently now</h3>')

@@ -213,7 +213,7 @@ class AppState(OfModel):
         return self.card is None or concept in self.card.space.concepts
 
     def leave(self) -> None:
-        """Not to take over what was tried."""
+        """Not to take over what was tried, nor to go on with what is being tried."""
         self.touched, self.attempt, self.request = True, None, None
 
     def undo_correction(self) -> None:

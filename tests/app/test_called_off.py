@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.evaluate.chain import ChainPoint
 from sparsecbm_core.intervene.guard import Change
@@ -183,7 +182,7 @@ def test_two_who_measure_one_chain_make_one_chain(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.chain_points", chain_points)
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.reviews_of", lambda *_: ())
     bar = SimpleNamespace(progress=lambda *_: bar)
-    place: DeltaGenerator = bar  # type: ignore[assignment]
+    place: Any = bar
     base: Any = SimpleNamespace(fingerprint="f" * 16)
     guard: Any = SimpleNamespace(baseline=lambda *_: object())
     step: Any = SimpleNamespace(patch=SimpleNamespace(edit=None))
