@@ -54,11 +54,11 @@ def write_address(state: AppState, names: Sequence[str] = PARAMETERS) -> None:
     state.address = wanted
 
 
-def answered(state: AppState, names: Sequence[str] = PARAMETERS) -> None:
+def answered(state: AppState) -> None:
     """Say that a part of the page answers a click by itself, which may take long: whoever goes back meanwhile
     does go back. What the address was at the click is not yet going back: it may be an older one."""
     if state.touched:
-        state.touched, state.clicked_at = False, _given(names)
+        state.touched, state.clicked_at = False, _given(PARAMETERS)
 
 
 @dataclass(frozen=True)

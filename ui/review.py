@@ -97,7 +97,7 @@ def unread(text: str, truncated: Truncation) -> str:
     """What is grey in a text, for its legend; empty where all was read."""
     if not truncated.cut:
         return ""
-    return f'<span class="sc-unread">grey words</span> were not read, only the {_first(text, truncated)}'
+    return f'<span class="sc-unread">Grey words</span> were not read, only the {_first(text, truncated)}'
 
 
 def legend_html(state_title: str, signed_words: bool, grey: str) -> str:
