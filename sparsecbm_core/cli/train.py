@@ -45,6 +45,13 @@ def train(
             "a checkpoint of these kinds, whose concepts get another label head."
         ),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Checkpoint that the sparse phase learns from, with --set distillation=; given several "
+            "times, the mean of what they say. Default: the dense model that it starts from."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal runs on the CPU.")] = TrainSettings.seed,
     dense_epochs: Annotated[int, typer.Option(help="Epochs of the dense CBM.")] = TrainSettings.dense_epochs,
     sparse_epochs: Annotated[int, typer.Option(help="Epochs under masks.")] = TrainSettings.sparse_epochs,
@@ -129,8 +136,11 @@ def train(
             "train and dev are the same reviews: give two splits (csv: a folder with a file each)"
         )
     start = ConceptModel.from_pretrained(init, device) if init is not None else None
+    teachers = [ConceptModel.from_pretrained(folder, device) for folder in teacher or []]
     with progress_bar("training") as report:
-        trainer = Trainer(settings, train_data, dev_data, output, start, device, on_progress=report)
+        trainer = Trainer(
+            settings, train_data, dev_data, output, start, device, on_progress=report, teachers=teachers
+        )
         model = trainer.run(resume=resume)
     _say_scores(model_folder, dev_split, model.metrics)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sparsecbm_core.errors import CheckpointError, InputError
 from sparsecbm_core.experiments.document import Document, read_document
-from sparsecbm_core.experiments.estimate import duration
+from sparsecbm_core.experiments.estimate import NOT_INSTALLED, duration
 from sparsecbm_core.experiments.experiment import Table
 from sparsecbm_core.experiments.registry import EXPERIMENTS
 from sparsecbm_core.files import read_json
@@ -94,7 +94,7 @@ def _origin(document: Document, link: str) -> str:
     trains = any(name.endswith("_epochs") for record in document.records.values() for name in record.settings)
     note = " (models that were there before not counted)" if trains else ""
     facts.append(f"{count} part{'s' if count != 1 else ''}, {spent} of work{note}")
-    facts += [f"{name} {version}" for name, version in values["versions"].items()]
+    facts += [f"{name} {version}" for name, version in values["versions"].items() if version != NOT_INSTALLED]
     text = "; ".join(facts)
     return f"{text[:1].upper()}{text[1:]}. [Settings and all figures]({link})"
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 STEPS = 3  # after a first one that does not count
+NOT_INSTALLED = "not installed"
 READ_COST = 0.3  # of a dense training step: the same reviews read, without gradients
 CORRECTIONS = 2
 
@@ -23,7 +24,7 @@ def versions(device: str | None) -> dict[str, str]:
     try:
         own = version("sparsecbm")
     except PackageNotFoundError:  # run from its folder
-        own = "not installed"
+        own = NOT_INSTALLED
     return {
         "sparsecbm": own,
         "python": platform.python_version(),
@@ -78,8 +79,8 @@ def step_seconds(lab: Lab, run: Run) -> float:
     settings, train = run.settings, lab.reviews(run.train)
     device = pick_device(lab.device)
     dtype = pick_precision(settings.precision, device)
-    network, tokenizer = starting_network(settings, train.space, None)
-    network = network.to(device).train()
+    network, tokenizer = starting_network(settings, train.space, None, device)
+    network.train()
     batches = TrainingBatches(train, tokenizer, settings, device)
     order, seconds = batches.epoch(0), []
     for step in range(STEPS + 1):
@@ -94,6 +95,8 @@ def step_seconds(lab: Lab, run: Run) -> float:
                 output = network(batch.input_ids, batch.attention_mask, None)
                 loss = joint_loss(output, batch, settings.gamma).total
         loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started)
     return sum(seconds[1:]) / STEPS
 

@@ -139,10 +139,10 @@ class _Bench:
         reviews = lab.reviews(split)
         self.device = pick_device(lab.device)
         self.dtype, self.gamma = pick_precision("auto", self.device), settings.gamma
-        network, tokenizer = starting_network(settings, reviews.space, None)
+        network, tokenizer = starting_network(settings, reviews.space, None, self.device)
         if not isinstance(network, SparseCBM):
             raise InputError("masks need a concept bottleneck")
-        self.network = network.to(self.device).train()
+        self.network = network.train()
         data = TrainingBatches(reviews, tokenizer, settings, self.device)
         self.batches = [data.gather(indices) for indices in data.epoch(0)[:BATCHES]]
 

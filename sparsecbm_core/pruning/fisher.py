@@ -28,9 +28,9 @@ def inverse_fisher_diagonal(gradients: torch.Tensor, block_size: int, damp: floa
 class FisherSums:
     """The same from Σ_i g_i g_iᵀ, added up as gradients come: B values a weight, however many gradients."""
 
-    def __init__(self, length: int, block_size: int) -> None:
+    def __init__(self, length: int, block_size: int, device: torch.device | None = None) -> None:
         blocks = -(-length // block_size)
-        self._sums = torch.zeros(blocks, block_size, block_size, dtype=torch.float64)
+        self._sums = torch.zeros(blocks, block_size, block_size, dtype=torch.float64, device=device)
         self._length, self._block_size, self._count = length, block_size, 0
 
     def add(self, gradients: torch.Tensor) -> None:

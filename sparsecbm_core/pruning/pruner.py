@@ -151,7 +151,8 @@ def criterion_scores(
     gradients, norms = None, None
     if chosen.needs_gradients:
         sizes = {name: layer.weight.numel() for name, layer in model.masked_layers.items()}
-        gradients = make_store(sizes, len(masks.concepts), settings)
+        device = next(model.parameters()).device
+        gradients = make_store(sizes, len(masks.concepts), settings, device)
         collect_gradients(model, masks, batches, loss, gradients, settings.num_grads, dtype, on_step)
     if chosen.needs_inputs:
         norms = collect_input_norms(model, masks, batches, loss, settings.num_grads, dtype, on_step)

@@ -12,6 +12,7 @@ from sparsecbm_core.evaluate.leakage import fit_concept_head
 from sparsecbm_core.evaluate.report import evaluate_model
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.training.teacher import origin
 
 if TYPE_CHECKING:
     from sparsecbm_core.training.log import RunLog
@@ -40,6 +41,7 @@ def finish_model(trainer: Trainer, log: RunLog) -> ConceptModel:
     training = {
         "settings": settings,
         "init": trainer.init,
+        **({"teachers": [origin(model) for model in trainer.teachers]} if trainer.teachers else {}),
         "data": trainer.train.name,
         "train_split": trainer.train.split,
         "train_examples": len(trainer.train),

@@ -21,17 +21,24 @@ from sparsecbm_core.training.unit_step import (
 )
 
 
+def at_once(device: torch.device) -> bool:
+    """Whether the products of all concepts are made in one."""
+    return device.type != "cpu"
+
+
 class _MaskedMatmul(torch.autograd.Function):
     """y_k = x_k (M_k ⊙ W)ᵀ for k = 1 … K; dL/dW = Σ_k M_k ⊙ (dL/dy_kᵀ x_k).
 
-    The product M_k ⊙ W is formed one concept at a time, forward and again backward: it stays in
-    the processor's cache, where keeping all K of them for the backward pass would stream the
-    encoder K times through memory.
+    The product M_k ⊙ W is formed anew in the backward pass. On the CPU it is formed one concept at a time: it
+    stays in the processor's cache, where all K of them would stream the encoder K times through memory. An
+    accelerator, whose time goes into starting many small products, forms all K and multiplies them in one.
     """
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(x, weight, masks)
+        if at_once(weight.device):
+            return torch.bmm(x, (weight * masks).mT)
         y = x.new_empty(*x.shape[:2], weight.shape[0])  # (K, N, O)
         for k in range(masks.shape[0]):
             torch.mm(x[k], (weight * masks[k]).T, out=y[k])
@@ -41,6 +48,10 @@ class _MaskedMatmul(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         x, weight, masks = ctx.saved_tensors
         grad = grad.contiguous()
+        if at_once(weight.device):
+            grad_x = torch.bmm(grad, weight * masks)
+            apart = torch.bmm(grad.mT, x).mul_(masks)  # (K, O, I)
+            return grad_x, apart.sum(0, dtype=torch.float32).to(weight.dtype), None
         grad_x = torch.empty_like(x)
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
         for k in range(masks.shape[0]):

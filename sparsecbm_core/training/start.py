@@ -21,14 +21,27 @@ from sparsecbm_core.pruning.gradients import check_memory
 from sparsecbm_core.training.losses import LabelledBatch, concept_targets, label_targets, labelled_batch
 
 
-def check_run(settings: TrainSettings, train: ReviewDataset, dev: ReviewDataset, from_model: bool) -> None:
-    """Raise if settings and data make no run; warn where they ask for what cannot be."""
+def check_run(
+    settings: TrainSettings,
+    train: ReviewDataset,
+    dev: ReviewDataset,
+    from_model: bool,
+    teachers: Sequence[ConceptModel] = (),
+) -> None:
+    """Raise if settings, data and teachers make no run; warn where they ask for what cannot be."""
     for data in (train, dev):
         if not len(data):
             raise DataError(f"split {data.split!r} of {data.name} has no usable rows")
     if names(train.space) != names(dev.space):
         raise DataError("train and dev differ in their concepts, states or labels")
-    if settings.distillation and not settings.dense_epochs and not from_model:
+    if teachers and not settings.distillation:
+        raise SettingsError("teachers need a distillation above 0: their share in the targets")
+    for teacher in teachers:
+        if names(teacher.space) != names(train.space) or not isinstance(teacher.network, SparseCBM):
+            raise SettingsError(
+                f"a teacher has to be a model with the concepts, states and labels of {train.name}"
+            )
+    if settings.distillation and not settings.dense_epochs and not from_model and not teachers:
         raise SettingsError(
             "distillation needs a dense model to learn from: dense epochs, or one to start from"
         )
@@ -46,9 +59,9 @@ def check_run(settings: TrainSettings, train: ReviewDataset, dev: ReviewDataset,
 
 
 def starting_network(
-    settings: TrainSettings, space: ConceptSpace, init: ConceptModel | None
+    settings: TrainSettings, space: ConceptSpace, init: ConceptModel | None, device: torch.device
 ) -> tuple[SparseCBM | StandardClassifier, Any]:
-    """Network and tokenizer: a copy of the dense model ``init``, or new heads on the pretrained encoder."""
+    """Network on ``device``, and tokenizer: a copy of the dense ``init``, or new heads on the encoder."""
     if init is not None:
         network, tokenizer = _copy(init, settings, space), init.tokenizer
     else:
@@ -59,8 +72,8 @@ def starting_network(
     if settings.max_length > limit:
         raise SettingsError(f"max_length {settings.max_length} exceeds the encoder's {limit} positions")
     if settings.kind == "sparse" and isinstance(network, SparseCBM):
-        check_memory(network.prunable_weights, space.num_concepts, settings.prune)
-    return network, tokenizer
+        check_memory(network.prunable_weights, space.num_concepts, settings.prune, device)
+    return network.to(device), tokenizer
 
 
 def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> SparseCBM | StandardClassifier:

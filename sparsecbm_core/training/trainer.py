@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,7 @@ from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot
 from sparsecbm_core.training.start import TrainingBatches, check_run, starting_network
 from sparsecbm_core.training.state import Position, load_state, save_state
-from sparsecbm_core.training.teacher import dense_predictions
+from sparsecbm_core.training.teacher import origin, taught
 
 STATE_FILE = "resume.safetensors"
 
@@ -50,7 +50,8 @@ class Trainer:
     and "independent" the first phase learns concepts alone, and a second one the label head from
     what came out of it (`HeadTask`). Every phase keeps its best epoch by the mean of concept and task
     accuracy on dev (task alone for "standard" and for heads, concepts alone where nothing else is
-    learned); sparse epochs count only at the full sparsity.
+    learned); sparse epochs count only at the full sparsity. With a ``distillation`` the sparse phase learns
+    from the mean of what the ``teachers`` say, or without any from the dense model that it starts with.
 
     Runs with equal settings, data and machine are equal on the CPU. The state is saved every
     epoch and every ``save_seconds``; ``run(resume=True)`` goes on from it to the same result.
@@ -69,16 +70,17 @@ class Trainer:
         device: str | None = None,
         save_seconds: float = 300.0,
         on_progress: Callable[[int, int, str], None] = lambda done, total, message: None,
+        teachers: Sequence[ConceptModel] = (),
     ) -> None:
-        check_run(settings, train, dev, from_model=init is not None)
+        check_run(settings, train, dev, init is not None, teachers)
         self.settings, self.train, self.dev, self.output = settings, train, dev, Path(output)
         self.device = pick_device(device)
         self.dtype = pick_precision(settings.precision, self.device)
         self.save_seconds, self.on_progress = save_seconds, on_progress
-        self.init = None if init is None else {"fingerprint": init.fingerprint, **init.training}
+        self.init = None if init is None else origin(init)
+        self.teachers = tuple(teachers)
         torch.manual_seed(settings.seed)
-        network, self.tokenizer = starting_network(settings, train.space, init)
-        self.network = network.to(self.device)
+        self.network, self.tokenizer = starting_network(settings, train.space, init, self.device)
         self.plans = plan_phases(settings, len(train), init is not None)
         self.masks: MaskSet | None = None
         self._weights: WeightsUnderMasks | None = None
@@ -131,6 +133,7 @@ class Trainer:
             "train": self.train.fingerprint(),
             "dev": self.dev.fingerprint(),
             "init": self.init and self.init["fingerprint"],
+            "teachers": [model.fingerprint for model in self.teachers],
             "device": self.device.type,
             "precision": self.precision,
         }
@@ -145,7 +148,7 @@ class Trainer:
     ) -> None:
         if plan.name == SPARSE and isinstance(self.network, SparseCBM):
             if self.settings.distillation:
-                self.teacher = snapshot.teacher if snapshot is not None else dense_predictions(self)
+                self.teacher = snapshot.teacher if snapshot is not None else taught(self)
                 self.batches.distil(self.teacher, self.settings.distillation)
             self._set_masks(MaskSet.ones(self.train.space.concepts, self.network.mask_shapes))
         if plan.name == HEAD and isinstance(self.network, SparseCBM):

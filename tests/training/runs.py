@@ -12,11 +12,11 @@ TRAIN, DEV = toy_reviews(24), toy_reviews(16, "dev")
 KINDS = ("standard", "cbm", "sparse")
 
 
-def train(backbone, output, prune=None, init=None, data=TRAIN, dev=DEV, on_progress=None, **values):
-    settings = quick_settings(backbone, prune, **values)
-    return Trainer(
-        settings, data, dev, output, init, "cpu", on_progress=on_progress or (lambda *_: None)
-    ).run()
+def train(
+    backbone, output, prune=None, init=None, data=TRAIN, dev=DEV, on_progress=None, teachers=(), **values
+):
+    settings, on_progress = quick_settings(backbone, prune, **values), on_progress or (lambda *_: None)
+    return Trainer(settings, data, dev, output, init, "cpu", on_progress=on_progress, teachers=teachers).run()
 
 
 def weights(model):

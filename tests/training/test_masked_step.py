@@ -7,6 +7,7 @@ import torch
 
 from sparsecbm_core.errors import SettingsError
 from sparsecbm_core.models.subnetworks import ConceptWeights
+from sparsecbm_core.training import masked_step
 from sparsecbm_core.training.masked_step import (
     TrainableWeights,
     WeightsUnderMasks,
@@ -26,6 +27,13 @@ def parts(dtype=torch.float32):
     return x, weight, masks
 
 
+@pytest.fixture(params=[False, True], ids=["one by one", "all at once"])
+def way(request, monkeypatch):
+    """As on the CPU, and as on an accelerator."""
+    monkeypatch.setattr(masked_step, "at_once", lambda device: request.param)
+
+
+@pytest.mark.usefixtures("way")
 def test_gradients_are_those_of_the_plain_expression():
     x, weight, masks = parts()
     upstream = torch.randn(K, N, OUT, generator=torch.Generator().manual_seed(1))
@@ -40,11 +48,13 @@ def test_gradients_are_those_of_the_plain_expression():
         torch.testing.assert_close(actual, expected)
 
 
+@pytest.mark.usefixtures("way")
 def test_gradients_agree_with_finite_differences():
     x, weight, masks = parts(torch.float64)
     assert torch.autograd.gradcheck(lambda x, w: _MaskedMatmul.apply(x, w, masks), (x, weight), atol=1e-5)
 
 
+@pytest.mark.usefixtures("way")
 def test_gradients_that_are_not_contiguous():
     x, weight, masks = parts()
     torch.autograd.grad(_MaskedMatmul.apply(x, weight, masks).transpose(1, 2).sum(), (x, weight))

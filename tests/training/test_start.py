@@ -50,7 +50,7 @@ def test_a_teachers_distributions_are_mixed_in(batches, share):
 
 def test_the_copy_of_a_dense_model_is_all_its_own(tiny_model):
     init = make_tiny("bert", density=None)
-    network, tokenizer = starting_network(quick_settings("unused"), SPACE, init)
+    network, tokenizer = starting_network(quick_settings("unused"), SPACE, init, torch.device("cpu"))
     assert tokenizer is init.tokenizer
     own, given_ = dict(network.named_parameters()), dict(init.network.named_parameters())
     assert own.keys() == given_.keys()
