@@ -51,6 +51,12 @@ def test_there_must_be_something_to_draw():
         dots_figure(["row"], [Dots("a", [None])], "accuracy")
 
 
+def test_the_axis_of_dots_holds_their_deviations():
+    one = Dots("concept", [0.70, 0.80], [0.05, 0.04])
+    low, high = dots_figure(["a", "b"], [one], "accuracy").layout.xaxis.range
+    assert low < 0.65 < 0.84 < high
+
+
 def test_dots_stand_in_their_rows():
     series = [Dots("Concepts", [None, 0.9], [None, 0.02]), Dots("Label", [0.7, 0.6])]
     concepts, label = dots_figure(["standard", "<joint>"], series, "accuracy").data

@@ -12,7 +12,7 @@ from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Ta
 from sparsecbm_core.experiments.measure import scores
 from sparsecbm_core.experiments.options import Choice, FromDense
 from sparsecbm_core.experiments.recipes import RECIPES, Recipe
-from sparsecbm_core.experiments.summary import FIGURES, cell, over_seeds
+from sparsecbm_core.experiments.summary import FIGURES, cell, over_seeds, overlap_cell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -79,7 +79,7 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
             row["split"],
             row["way"],
             _lambda(row) or "–",
-            cell(row["jaccard"], scale=1, digits=3),
+            overlap_cell(row["jaccard"], digits=3),
             cell(row["jaccard_chance"], scale=1, digits=3),
             *(cell(row[name]) for name in FIGURES if "paper" not in name),
             cell(row["wrong_mask_drop"]),

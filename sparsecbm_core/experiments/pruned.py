@@ -14,7 +14,7 @@ from sparsecbm_core.experiments.lab import describe_model, title_of
 from sparsecbm_core.experiments.measure import Measure, measured_splits, run_of, scores, trained_part
 from sparsecbm_core.experiments.options import FromDense
 from sparsecbm_core.experiments.recipes import RECIPES, WHOLE, Recipe
-from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, std_of
+from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, overlap_cell, std_of
 
 if TYPE_CHECKING:
     from sparsecbm_core.experiments.lab import Lab
@@ -113,7 +113,7 @@ def accuracies(title: str, rows: Sequence[Mapping[str, Any]], labels: Mapping[st
             row["split"],
             *(_written(row[name]) for name in labels.values()),
             *(cell(row[name]) for name in FIGURES if "paper" not in name),
-            cell(row["jaccard"], scale=1, digits=2),
+            overlap_cell(row["jaccard"]),
         ]
         for row in rows
     ]

@@ -65,10 +65,10 @@ def run_experiment(
     else:
         say(f"{experiment.name}: all {len(chosen)} parts are in {path}")
     document = _measure(experiment, lab, document, missing, path, len(chosen))
+    document = replace(document, results=experiment.summary(document.measured()))
     figures = write_figures(experiment, document, path, say)
     complete = all(part.name in document.records for part in parts)
-    results = experiment.summary(document.measured())
-    replace(document, figures=figures, complete=complete, results=results).save(path)
+    replace(document, figures=figures, complete=complete).save(path)
     say(f"wrote {', '.join([str(path), *figures])}")
     return path
 

@@ -55,6 +55,15 @@ def cell(value: Mapping[str, Any] | None, scale: float = 100.0, digits: int = 1)
     return mean if value["std"] is None else f"{mean} ± {scale * value['std']:.{digits}f}"
 
 
+def overlap_cell(value: Mapping[str, Any] | None, digits: int = 2) -> str:
+    """A `spread` of mean Jaccard overlaps; none where every concept has all the weights.
+
+    >>> overlap_cell({"mean": 0.746, "std": None}), overlap_cell({"mean": 1.0, "std": 0.0})
+    ('0.75', '–')
+    """
+    return "–" if value is None or value["mean"] == 1.0 else cell(value, scale=1, digits=digits)
+
+
 def number(value: float | None, scale: float = 100.0, digits: int = 1) -> str:
     """A single figure, in per cent by default."""
     return "–" if value is None else f"{scale * value:.{digits}f}"

@@ -14,7 +14,7 @@ from sparsecbm_core.experiments.measure import measured_splits, run_of, trained_
 from sparsecbm_core.experiments.options import Choice, Training
 from sparsecbm_core.experiments.published import TABLE2, PublishedRow, published_row
 from sparsecbm_core.experiments.recipes import RECIPES
-from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, over_seeds, std_of
+from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, over_seeds, overlap_cell, std_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,7 +86,7 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
             row["split"],
             str(len(row["seeds"])),
             *(cell(row[name]) for name in FIGURES),
-            cell(row["jaccard"], scale=1, digits=2),
+            overlap_cell(row["jaccard"]),
             _published(row["published"], "concept"),
             _published(row["published"], "task"),
         ]

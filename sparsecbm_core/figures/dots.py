@@ -26,12 +26,19 @@ class Dots:
     stds: Sequence[float | None] = ()
 
 
+def _ends(one: Dots) -> list[tuple[float, float]]:
+    """From where to where each dot goes with its deviation."""
+    stds = list(one.stds) or [None] * len(one.means)
+    known = [(mean, std or 0.0) for mean, std in zip(one.means, stds, strict=True) if mean is not None]
+    return [(mean - std, mean + std) for mean, std in known]
+
+
 def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go.Figure:
     """A row for each title, a dot for each series, on one scale. `InputError` if nothing is known."""
     import plotly.graph_objects as go
 
-    known = [mean for one in series for mean in one.means if mean is not None]
-    if not known:
+    ends = [end for one in series for end in _ends(one)]
+    if not ends:
         raise InputError("there is no dot to draw")
     figure = go.Figure()
     for number, one in enumerate(series):
@@ -54,10 +61,11 @@ def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go
             hoverinfo="skip",
         )
     plain(figure, len(rows), legend=True)
-    span = max(0.02, max(known) - min(known))
+    left, right = min(low for low, _ in ends), max(high for _, high in ends)
+    span = max(0.02, right - left)
     figure.update_layout(height=44 * len(rows) + 90, margin_b=40)
     figure.update_xaxes(
-        range=[min(known) - 0.08 * span, max(known) + 0.22 * span],
+        range=[left - 0.08 * span, right + 0.22 * span],
         tickformat=".0%",
         title={"text": safe(x_title), "font": {"size": 13, "color": INK}},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_a_finished_run_measures_nothing(tmp_path):
     assert bench.ran == []
     assert said[0] == f"table1: all 3 parts are in {path}"
     assert content(path) == before
+
+
+def test_a_figure_is_drawn_of_what_is_written_beside_it(tmp_path):
+    """Also where nothing is left to measure, but the results are summed up in another way by now."""
+    path, _ = run(Bench(), tmp_path)
+    old = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**old, "results": {"rows": []}}), encoding="utf-8")
+    drawn = []
+
+    def draw(results):
+        drawn.append(results)
+
+    run_experiment(replace(toy_experiment(), draw=draw), Bench(), Options(), tmp_path)
+    assert drawn == [old["results"]]
+    assert json.loads(path.read_text(encoding="utf-8"))["results"] == old["results"]
 
 
 def test_further_seeds_and_doses_join_those_that_are_there(tmp_path):
