@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from sparsecbm_core.experiments.recipes import RECIPES
@@ -119,6 +119,31 @@ def front() -> str:
         rows.append([way, overlap, *map(cell, figures)])
     head = ("", "mean Jaccard", "concept accuracy", "label accuracy", "lost under another's subnetwork")
     return table(head, rows)
+
+
+def sweep() -> str:
+    """What was tried for the restaurant model: ways to make subnetworks, from one dense model."""
+    runs = result("sweep")["runs"]
+    keys = ("concept_accuracy", "concept_macro_f1", "task_accuracy")
+    dense = [run for run in runs if run["kind"] == "cbm"]
+    taught = max(len(run["teachers"]) for run in runs)
+    if {run["seed"] for run in dense} != set(range(taught)):
+        raise ValueError("the dense models of the sweep are not those that taught")
+    spreads = ({"mean": fmean(v), "std": stdev(v)} for v in ([run[key] for run in dense] for key in keys))
+    rows = [[f"dense, seeds 0 to {taught - 1}", "0.1", "–", "–", *map(cell, spreads), "–"]]
+    for run in runs:
+        if run["kind"] == "cbm":
+            continue
+        way = "partition" if run["method"] == "partition" else f"λ = {run['exclusivity']:g}"
+        way += ", " + run["criterion"].replace("_", "-").replace("diagonal-fisher", "diagonal Fisher")
+        way += "" if run["teachers"] else ", taught by its own dense model"
+        way += f", γ = {run['gamma']:g}" if run["gamma"] != 0.4 else ""
+        lost = run["lost_under_other_masks"]
+        figures = (per_cent(run[key]) for key in keys)
+        shares = (f"{run['dropout']:g}", f"{run['distillation']:g}", f"{run['jaccard']:.2f}")
+        rows.append([way, *shares, *figures, "–" if lost is None else per_cent(lost)])
+    head = ("", "dropout", "distillation", "mean Jaccard", "concept accuracy", "concept macro-F1")
+    return table((*head, "label accuracy", "lost under another's subnetwork"), rows)
 
 
 def interventions() -> str:
@@ -257,7 +282,8 @@ def speed() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    make.__name__: make for make in (accuracy, films, methods, methods_films, front, interventions, chains, speed, live)
+    make.__name__: make
+    for make in (accuracy, films, methods, methods_films, front, sweep, interventions, chains, speed, live)
 }
 
 
