@@ -124,7 +124,7 @@ def front() -> str:
 def sweep() -> str:
     """What was tried for the restaurant model: ways to make subnetworks, from one dense model."""
     runs = result("sweep")["runs"]
-    keys = ("concept_accuracy", "concept_macro_f1", "task_accuracy")
+    keys = ("concept_accuracy", "concept_macro_f1", "task_accuracy", "label_from_states")
     dense = [run for run in runs if run["kind"] == "cbm"]
     taught = max(len(run["teachers"]) for run in runs)
     if {run["seed"] for run in dense} != set(range(taught)):
@@ -143,7 +143,8 @@ def sweep() -> str:
         shares = (f"{run['dropout']:g}", f"{run['distillation']:g}", f"{run['jaccard']:.2f}")
         rows.append([way, *shares, *figures, "–" if lost is None else per_cent(lost)])
     head = ("", "dropout", "distillation", "mean Jaccard", "concept accuracy", "concept macro-F1")
-    return table((*head, "label accuracy", "lost under another's subnetwork"), rows)
+    head = (*head, "label accuracy", "label from predicted states", "lost under another's subnetwork")
+    return table(head, rows)
 
 
 def interventions() -> str:

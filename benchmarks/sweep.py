@@ -45,6 +45,7 @@ def run_row(run: Path) -> dict[str, Any]:
         **{name: training[name] for name in ("data", "train_split", "train_examples", "dev_split")},
         **{name: training.get(name) for name in ("precision", "torch", "python")},
         **{name: figures[name] for name in FIGURES},
+        "label_from_states": (figures.get("leakage") or {}).get("hard"),
         "jaccard": None if jaccard is None else jaccard["mean"],
     }
 
