@@ -57,6 +57,11 @@ def test_the_axis_of_dots_holds_their_deviations():
     assert low < 0.65 < 0.84 < high
 
 
+def test_equal_figures_of_two_series_do_not_cover_each_other():
+    first, second = dots_figure(["a"], [Dots("time", [1.0]), Dots("work", [1.0])], "share").data
+    assert first.textposition != second.textposition
+
+
 def test_dots_stand_in_their_rows():
     series = [Dots("Concepts", [None, 0.9], [None, 0.02]), Dots("Label", [0.7, 0.6])]
     concepts, label = dots_figure(["standard", "<joint>"], series, "accuracy").data

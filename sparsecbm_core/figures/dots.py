@@ -55,7 +55,8 @@ def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go
             error_x=errors,
             mode="markers+text",
             text=["" if mean is None else precise_percent(mean) for mean in one.means],
-            textposition="top center",  # beside it the deviation would strike it through
+            # Beside it the deviation would strike it through; above both, equal figures would be one.
+            textposition="bottom center" if number % 2 else "top center",
             textfont={"size": 11, "color": INK},
             marker={"symbol": symbol, "size": 9, "color": color},
             hoverinfo="skip",
