@@ -130,7 +130,8 @@ def sweep() -> str:
     if {run["seed"] for run in dense} != set(range(taught)):
         raise ValueError("the dense models of the sweep are not those that taught")
     spreads = ({"mean": fmean(v), "std": stdev(v)} for v in ([run[key] for run in dense] for key in keys))
-    rows = [[f"dense, seeds 0 to {taught - 1}", "0.1", "–", "–", *map(cell, spreads), "–"]]
+    title, dropout = f"dense, seeds 0 to {taught - 1}", f"{dense[0]['dropout']:g}"
+    rows = [[title, dropout, "–", "–", *map(cell, spreads), "–"]]
     for run in runs:
         if run["kind"] == "cbm":
             continue
