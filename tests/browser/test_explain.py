@@ -271,6 +271,28 @@ def test_every_page_is_accessible(
     assert axe(page) == []
 
 
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_states_are_readable_under_the_pointer(
+    server: str, page: Page, color_scheme: Literal["light", "dark"]
+) -> None:
+    visit(page, server)
+    found = page.locator(".st-key-states_live [role=radio][aria-checked=true]").first
+    filled = found.evaluate("(node) => getComputedStyle(node).backgroundColor")
+    found.hover()
+    settle(page)
+    assert axe(page) == []
+    assert found.evaluate("(node) => getComputedStyle(node).backgroundColor") == filled
+    only_override(page)
+    other = page.locator(".st-key-states_card [role=radio][aria-checked=false]").first
+    name = other.inner_text()
+    other.click()
+    chosen = page.locator(".st-key-states_card [role=radio][aria-checked=true]", has_text=name).first
+    expect(chosen).to_be_visible()
+    chosen.hover()
+    settle(page)
+    assert axe(page) == []
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_wider_than_the_page(server: str, page: Page, path: str) -> None:
     visit(page, server + path)
