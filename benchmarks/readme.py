@@ -144,8 +144,8 @@ def sweep() -> str:
         shares = (f"{run['dropout']:g}", f"{run['distillation']:g}", f"{run['jaccard']:.2f}")
         rows.append([way, *shares, *figures, "–" if lost is None else per_cent(lost)])
     head = ("", "dropout", "distillation", "mean Jaccard", "concept accuracy", "concept macro-F1")
-    head = (*head, "label accuracy", "label from predicted states", "lost under another's subnetwork")
-    return table(head, rows)
+    last = ("label accuracy", "label from predicted states", "lost under another's subnetwork")
+    return table((*head, *last), rows)
 
 
 def interventions() -> str:

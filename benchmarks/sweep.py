@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sparsecbm_core.data import load_cebab
+from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.files import read_json, write_json
 from sparsecbm_core.progress import progress_bar
 
@@ -50,9 +52,8 @@ def run_row(run: Path) -> dict[str, Any]:
     }
 
 
-def under_other_masks(run: Path, data: str, split: str) -> float | None:
+def under_other_masks(run: Path, data: ReviewDataset) -> float | None:
     """What a concept's accuracy loses under another's mask, mean over pairs; None without weights, masks."""
-    from sparsecbm_core.data import load_cebab
     from sparsecbm_core.explain.subnetworks import cross_accuracy
     from sparsecbm_core.models.concept_model import ConceptModel
 
@@ -60,9 +61,7 @@ def under_other_masks(run: Path, data: str, split: str) -> float | None:
         return None
     model = ConceptModel.from_pretrained(run / "model")
     with progress_bar(run.name) as report:
-        found = cross_accuracy(
-            model, load_cebab(data, split), on_progress=lambda done, total: report(done, total, "")
-        )
+        found = cross_accuracy(model, data, on_progress=lambda done, total: report(done, total, ""))
     return None if found.mean_other is None else found.mean_own - found.mean_other
 
 
@@ -74,11 +73,11 @@ def main() -> None:
     parser.add_argument("--data", help="folder of CEBaB's JSON files")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
+    dev = load_cebab(arguments.data, "dev") if arguments.data else None
     rows = []
     for run in arguments.runs:
-        row = run_row(run)
-        lost = under_other_masks(run, arguments.data, row["dev_split"]) if arguments.data else None
-        rows.append({**row, "lost_under_other_masks": lost})
+        lost = None if dev is None else under_other_masks(run, dev)
+        rows.append({**run_row(run), "lost_under_other_masks": lost})
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(arguments.output, {"runs": rows})
 

@@ -70,7 +70,7 @@ def step_seconds(lab: Lab, run: Run) -> float:
     import torch
     import torch.nn.functional as F
 
-    from sparsecbm_core.models.device import pick_device
+    from sparsecbm_core.models.device import pick_device, wait_for
     from sparsecbm_core.models.sparse_cbm import StandardClassifier
     from sparsecbm_core.training.losses import joint_loss
     from sparsecbm_core.training.runtime import pick_precision
@@ -95,8 +95,7 @@ def step_seconds(lab: Lab, run: Run) -> float:
                 output = network(batch.input_ids, batch.attention_mask, None)
                 loss = joint_loss(output, batch, settings.gamma).total
         loss.backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
         seconds.append(time.perf_counter() - started)
     return sum(seconds[1:]) / STEPS
 

@@ -177,12 +177,11 @@ class _Bench:
 
 
 def _timed(step: Callable[[LabelledBatch], None], batch: LabelledBatch, device: torch.device) -> float:
-    import torch
+    from sparsecbm_core.models.device import wait_for
 
     started = time.perf_counter()
     step(batch)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter() - started
 
 

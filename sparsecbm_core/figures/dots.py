@@ -25,29 +25,32 @@ class Dots:
     means: Sequence[float | None]
     stds: Sequence[float | None] = ()
 
+    @property
+    def deviations(self) -> list[float]:
+        """One for each mean: 0 where none is known."""
+        return [std or 0.0 for std in self.stds or [None] * len(self.means)]
 
-def _ends(one: Dots) -> list[tuple[float, float]]:
-    """From where to where each dot goes with its deviation."""
-    stds = list(one.stds) or [None] * len(one.means)
-    known = [(mean, std or 0.0) for mean, std in zip(one.means, stds, strict=True) if mean is not None]
-    return [(mean - std, mean + std) for mean, std in known]
+    @property
+    def ends(self) -> list[tuple[float, float]]:
+        """From where to where each dot goes with its deviation."""
+        pairs = zip(self.means, self.deviations, strict=True)
+        return [(mean - std, mean + std) for mean, std in pairs if mean is not None]
 
 
 def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go.Figure:
     """A row for each title, a dot for each series, on one scale. `InputError` if nothing is known."""
     import plotly.graph_objects as go
 
-    ends = [end for one in series for end in _ends(one)]
+    ends = [end for one in series for end in one.ends]
     if not ends:
         raise InputError("there is no dot to draw")
     figure = go.Figure()
     for number, one in enumerate(series):
         color, symbol = _LOOKS[number % len(_LOOKS)]
         shift = SHIFT * (number - (len(series) - 1) / 2)
-        stds = list(one.stds) or [None] * len(rows)
         errors = None
-        if any(value is not None for value in stds):
-            errors = {"type": "data", "array": [v or 0.0 for v in stds], "width": 3, "thickness": 1.2}
+        if any(value is not None for value in one.stds):
+            errors = {"type": "data", "array": one.deviations, "width": 3, "thickness": 1.2}
         figure.add_scatter(
             name=safe(one.name),
             x=list(one.means),

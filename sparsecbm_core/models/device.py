@@ -20,3 +20,9 @@ def pick_device(name: str | None = None) -> torch.device:
         reason = str(error).strip().splitlines()[0]
         raise SettingsError(f"device {name!r} is not usable here: {reason}; try cpu, cuda or mps") from error
     return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all it was told to: CUDA works on while Python goes ahead."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
