@@ -132,13 +132,16 @@ def sweep() -> str:
     spreads = ({"mean": fmean(v), "std": stdev(v)} for v in ([run[key] for run in dense] for key in keys))
     title, dropout = f"dense, seeds 0 to {taught - 1}", f"{dense[0]['dropout']:g}"
     rows = [[title, dropout, "–", "–", *map(cell, spreads), "–"]]
+    bundled = result("dev")["model"]
     for run in runs:
         if run["kind"] == "cbm":
             continue
         way = "partition" if run["method"] == "partition" else f"λ = {run['exclusivity']:g}"
         way += ", " + run["criterion"].replace("_", "-").replace("diagonal-fisher", "diagonal Fisher")
         way += "" if run["teachers"] else ", taught by its own dense model"
+        way += f", {len(run['teachers'])} teachers" if 0 < len(run["teachers"]) < taught else ""
         way += f", γ = {run['gamma']:g}" if run["gamma"] != 0.4 else ""
+        way = f"**{way}** (bundled)" if run["model"] == bundled else way
         lost = run["lost_under_other_masks"]
         figures = (per_cent(run[key]) for key in keys)
         shares = (f"{run['dropout']:g}", f"{run['distillation']:g}", f"{run['jaccard']:.2f}")
