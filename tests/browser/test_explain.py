@@ -189,7 +189,7 @@ def test_states_are_named_after_their_concept_and_marked_by_more_than_colour(ser
     for name in concepts(page):
         group = page.get_by_role("radiogroup", name=name, exact=True)
         expect(group.get_by_role("radio")).to_have_count(3)
-        expect(group.get_by_role("radio", name=re.compile(r" model \d+ %$"))).to_have_count(1)
+        expect(group.get_by_role("radio", name=re.compile(r" model (> )?\d+ %$"))).to_have_count(1)
         expect(group.get_by_role("radio", checked=True, name=re.compile("model"))).to_have_count(1)
 
 
