@@ -33,7 +33,7 @@ EXAMPLES = ROOT / "assets" / "reviews" / "examples.json"
 POLLING = 40  # ms: at every frame, looking itself would take a third of a core
 STATES = ("Negative", "Positive", "unknown")
 # On screen when the table with before and after, and the guard report, are of one correction that was not
-# there before; `mark` in ui/corrected.py names it.
+# there before; `mark` in ui/correct/corrected.py names it.
 SHOWN = """() => [...document.querySelectorAll('.st-key-correction_card [data-correction], .sc-tally')]
     .map((node) => node.dataset.correction)"""
 DONE = f"""(before) => {{
@@ -46,8 +46,8 @@ def errors(count: int) -> list[tuple[str, str, str]]:
     """What the model reads wrong in the example reviews and, after those, in the guard reviews: the first
     ``count`` of (text, concept, right state)."""
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.guard_reviews import bundled
-    from ui.loader import BUNDLED
+    from ui.resources.guard_reviews import bundled
+    from ui.resources.loader import BUNDLED
 
     model = ConceptModel.from_pretrained(BUNDLED, "cpu")
     space, reviews = model.space, bundled(model.space)

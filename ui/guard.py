@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import InputError
-from ui import guard_reviews
 from ui.model_now import model_now, net
 from ui.recent import Recent
+from ui.resources import guard_reviews
 from ui.steps import Step, Steps
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.protect import Protected
     from sparsecbm_core.intervene.scope import Signature
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.loader import ModelCard
+    from ui.resources.loader import ModelCard
     from ui.state import AppState
 
 Progress = Callable[[float, str], None]

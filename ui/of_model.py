@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.explain.results import Explanation
-from ui.ledger_choice import LedgerChoice
+from ui.choices.corrections import LedgerChoice
+from ui.choices.masks import MaskChoice
 from ui.live import Attempt, Request, Settings
-from ui.mask_choice import MaskChoice
 from ui.steps import History
 
 if TYPE_CHECKING:

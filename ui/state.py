@@ -12,13 +12,13 @@ from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
 from sparsecbm_core.figures import breakdown
-from ui.examples import Example
 from ui.live import OVERRIDE, Request
 from ui.of_model import OfModel
+from ui.resources.examples import Example
 from ui.steps import Step
 
 if TYPE_CHECKING:
-    from ui.loader import ModelCard
+    from ui.resources.loader import ModelCard
 
 KEY = "app_state"
 

@@ -2,16 +2,18 @@
 
 import streamlit as st
 
-from ui import ledger_list, ledger_page, parts, picker
-from ui.address import MODEL, read_model, write_address
+from ui.corrections import kept_list, page
+from ui.frame import picker
+from ui.frame.address import MODEL, read_model, write_address
 from ui.state import current
+from ui.widgets import parts
 
 state = current()
 models = parts.models()
 card = read_model(state, "corrections", models)
 if state.corrections.leave:
     state.corrections.leave = False
-    st.switch_page(ledger_list.EXPLAIN_PAGE)
+    st.switch_page(kept_list.EXPLAIN_PAGE)
 write_address(state, MODEL)
 picker.title("Corrections", state, models, card)
-ledger_page.show(state, card, models)
+page.show(state, card, models)

@@ -6,30 +6,16 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import (
-    announce,
-    answer,
-    chain,
-    correct,
-    corrected,
-    downloads,
-    guard_reviews,
-    how,
-    loader,
-    mask_changes,
-    masks,
-    memory,
-    override,
-    parts,
-    picker,
-    review_form,
-    saved,
-)
-from ui.address import read_address, write_address
-from ui.examples import examples_for
+from ui.correct import corrected, override, states
+from ui.explain import answer, downloads, how, mask_changes, review_form, saved
+from ui.frame import announce, model_in_use, picker
+from ui.frame.address import read_address, write_address
 from ui.guard import guard_of
 from ui.model_now import holding, model_now
+from ui.resources import guard_reviews, loader, memory
+from ui.resources.examples import examples_for
 from ui.state import current
+from ui.widgets import parts, subnetworks
 
 state = current()
 models = parts.models()
@@ -77,7 +63,7 @@ with box, st.spinner("Loading the model…"):
     else:
         explanation = known
 
-chain.show(in_use, state.history.steps, held)
+model_in_use.show(in_use, state.history.steps, held)
 
 # An explanation from a file may be another model's: then there is nothing to correct and no subnetwork.
 space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
@@ -105,18 +91,18 @@ if model is not None:
         if by_hand:
             override.show(state, explanation, space, result)
             if model.masks is not None:
-                correct.how_to(state, base, guard, space)
+                states.how_to(state, base, guard, space)
         else:
-            correct.show(state, base, guard, explanation, space)
+            states.show(state, base, guard, explanation, space)
     with weights:
         mask_changes.show(base, model, concept)
-        masks.show(model, concept)
+        subnetworks.show(model, concept)
 title = card.title if model is not None else explanation.model
 made = corrected.in_force(state)
 own_step = made if made is not None and not by_hand and made.text == explanation.text else None
 missing = () if state.saved else explanation.unscored
 files = downloads.show(state, title, model, explanation, space, result, own_step, waiting=bool(missing))
-chain.offer(state, offer, base.fingerprint)
+model_in_use.offer(state, offer, base.fingerprint)
 
 # The words of the concept that is looked at first, those of the others while a person reads.
 if concept in missing:

@@ -4,10 +4,12 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import mask_page, parts, picker
-from ui.address import read_address, write_address
+from ui.frame import picker
+from ui.frame.address import read_address, write_address
+from ui.masks import page
 from ui.state import current
-from ui.text import plain
+from ui.widgets import parts
+from ui.widgets.text import plain
 
 state = current()
 models = parts.models()
@@ -17,6 +19,6 @@ write_address(state)
 picker.title("Masks", state, models, card)
 base = parts.load(card)
 try:
-    mask_page.show(state, base)
+    page.show(state, base)
 except SparseCBMError as error:
     st.error(plain(f"The masks cannot be shown: {error}"))

@@ -4,10 +4,12 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
-from ui import parts, picker, views_page
-from ui.address import read_address, write_address
+from ui.frame import picker
+from ui.frame.address import read_address, write_address
 from ui.state import current
-from ui.text import plain
+from ui.three_views import page
+from ui.widgets import parts
+from ui.widgets.text import plain
 
 state = current()
 models = parts.models()
@@ -15,14 +17,14 @@ card = read_address(state, "three_views", models, METHODS)
 write_address(state)
 
 picker.title("Three views", state, models, card)
-parts.lead(views_page.LEAD)
+parts.lead(page.LEAD)
 in_use = st.empty()
 said = st.container(key="said")
 if not state.text.strip():
-    views_page.hint(views_page.EMPTY, said)
+    page.hint(page.EMPTY, said)
     st.stop()
 base = parts.load(card)
 try:
-    views_page.show(state, card, base, in_use, said)
+    page.show(state, card, base, in_use, said)
 except SparseCBMError as error:
     st.error(plain(f"The three views cannot be shown: {error}"))

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import make_tiny
-from ui import loader
+from ui.resources import loader
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAIN, MASKS = "pages/views/explain.py", "pages/views/masks.py"
@@ -132,8 +132,8 @@ def start(monkeypatch: pytest.MonkeyPatch, model_folder: Path, guard_file: Path,
     def begin(folder: Path | str = model_folder, page: str | None = None, **parameters: str) -> AppTest:
         monkeypatch.setenv("SPARSECBM_MODEL", str(folder))
         monkeypatch.setenv("SPARSECBM_LEDGER", str(ledger_file))
-        monkeypatch.setattr("ui.guard_reviews.FOLDER", guard_file.parent)
-        monkeypatch.setattr("ui.models.MODELS", model_folder.parent / "none")
+        monkeypatch.setattr("ui.resources.guard_reviews.FOLDER", guard_file.parent)
+        monkeypatch.setattr("ui.resources.models.MODELS", model_folder.parent / "none")
         monkeypatch.chdir(ROOT)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         for name, value in parameters.items():

@@ -15,10 +15,14 @@ from sparsecbm_core.intervene.guard import Change
 from tests.app.conftest import Start, html, said
 from tests.app.test_correct import correct, other, state_of
 from tests.tiny import SPACE, make_tiny
-from ui import address, downloads, guard_reviews, ledger_chain, side_effects
-from ui import correct as correct_section
+from ui.correct import side_effects
+from ui.correct import states as correct_section
+from ui.corrections import chain
+from ui.explain import downloads
+from ui.frame import address
 from ui.guard import Guard
 from ui.live import Request
+from ui.resources import guard_reviews
 from ui.state import AppState
 
 ROWS = "text,label,food,service,noise\ngood soup,4,Positive,unknown,unknown\n"
@@ -177,7 +181,7 @@ def test_two_who_measure_one_chain_make_one_chain(monkeypatch: pytest.MonkeyPatc
                 measure()  # somebody else, meanwhile
 
     def measure() -> None:
-        ledger_chain._measure(place, base, guard, [step] * 3, points, ("chain",))
+        chain._measure(place, base, guard, [step] * 3, points, ("chain",))
 
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.chain_points", chain_points)
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.reviews_of", lambda *_: ())

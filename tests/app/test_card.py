@@ -13,11 +13,11 @@ import pytest
 
 from tests.app.conftest import CARD, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
-from ui.card_facts import setting_rows, weak_results
-from ui.card_metrics import leakage_sentence
-from ui.known import model_title
-from ui.loader import ModelCard
-from ui.measures import measured_on
+from ui.model_card.facts import setting_rows, weak_results
+from ui.model_card.measures import measured_on
+from ui.model_card.metrics import leakage_sentence
+from ui.resources.known import model_title
+from ui.resources.loader import ModelCard
 
 
 def with_metrics(model_folder: Path, folder: Path, metrics: dict[str, Any], **training: Any) -> Path:

@@ -19,13 +19,13 @@ from sparsecbm_core.evaluate.trust.results import (
     Tally,
 )
 from tests.reports import PAIR, chain, curve, made_report, measured, near, rule, scaled, words
-from ui.card_calibration import by_chance, merged, sure_and_right
-from ui.card_doubt import Limits
-from ui.card_doubts import doubts, not_measured
-from ui.card_hand import hand_words
-from ui.card_results import leakage_words
-from ui.card_subnetworks import subnetwork_words
-from ui.card_words import verdict, word_words
+from ui.model_card.accuracy import leakage_words
+from ui.model_card.calibration import by_chance, merged, sure_and_right
+from ui.model_card.doubt import Limits
+from ui.model_card.doubts import doubts, not_measured
+from ui.model_card.hand import hand_words
+from ui.model_card.swaps import subnetwork_words
+from ui.model_card.words import verdict, word_words
 
 Change = Callable[[ModelReport], ModelReport]
 

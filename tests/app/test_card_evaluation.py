@@ -20,10 +20,10 @@ from tests.app.conftest import CARD, METRICS, TRAINING, Start, chart, html
 from tests.app.test_card import with_metrics
 from tests.reports import made_report
 from tests.tiny import SPACE, make_tiny
-from ui import card_changes, card_hand, card_results, card_subnetworks, card_words
-from ui.card_page import card_html
-from ui.card_sections import sections
-from ui.loader import ModelCard
+from ui.model_card import accuracy, changes, hand, swaps, words
+from ui.model_card.offline_page import card_html
+from ui.model_card.sections import sections
+from ui.resources.loader import ModelCard
 
 CHARTS = (
     "intervals",
@@ -185,7 +185,7 @@ def film(folder: Path) -> tuple[ModelCard, Any]:
 
 def test_nothing_speaks_of_restaurants(tmp_path: Path) -> None:
     info, report = film(tmp_path)
-    found = [*card_results.accuracy(report, info.space)]
+    found = [*accuracy.accuracy(report, info.space)]
     said = [section.title for section in sections(report, info.space)]
     for section in sections(report, info.space):
         found += section.exhibits
@@ -235,7 +235,7 @@ def test_odd_names_are_text(start: Start, evaluated: Evaluated) -> None:
 def test_a_single_concept_has_no_other_to_swap_with() -> None:
     space = ConceptSpace(("plot",), ("no", "yes"), ("bad", "good"))
     report = made_report("a" * 16, space)
-    section = card_subnetworks.subnetworks(report, space)
+    section = swaps.subnetworks(report, space)
     assert section is not None
     assert [exhibit.name for exhibit in section.exhibits] == ["swapped"]
     assert sections(report, space)
@@ -245,7 +245,7 @@ def test_parts_without_a_result_have_no_section() -> None:
     report = replace(
         made_report(), leakage=None, corrections=None, subnetworks=None, words={}, interventions=None
     )
-    assert card_results.leakage(report) is None
-    assert card_hand.corrections(report) is None
-    assert card_words.words(report) is None
-    assert card_changes.changes(report) is None
+    assert accuracy.leakage(report) is None
+    assert hand.corrections(report) is None
+    assert words.words(report) is None
+    assert changes.changes(report) is None

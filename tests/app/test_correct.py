@@ -12,9 +12,9 @@ from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.conftest import Start, explain, html, pathway, said
-from ui import guard_reviews
 from ui.guard import Guard
 from ui.live import Attempt, Request, harm, perform
+from ui.resources import guard_reviews
 from ui.state import AppState
 
 TEXT = "The waiter was slow and the music too loud."

@@ -24,7 +24,7 @@ from tests.app.kept import (
     upload,
     zipped,
 )
-from ui.text import plain
+from ui.widgets.text import plain
 
 REVIEW = "The soup was cold <b>and</b> we loved it."
 
@@ -32,7 +32,7 @@ REVIEW = "The soup was cold <b>and</b> we loved it."
 def test_one_is_saved_as_a_patch_and_all_as_a_zip_that_can_be_brought_in(
     start: Start, tiny_model: ConceptModel, ledger: Ledger, ledger_file: Path
 ) -> None:
-    from ui.ledger_files import archive, unpacked
+    from ui.corrections.files import archive, unpacked
 
     ledger.add(a_patch(tiny_model, 0, note="one"), text=REVIEW)
     ledger.add(a_patch(tiny_model, 1, note="two"))

@@ -12,8 +12,8 @@ from sparsecbm_core.explain.schema import load_explanation
 from sparsecbm_core.explain.subnetworks import subnetwork_stats
 from tests.app.made import SPACE, made
 from tests.tiny import make_tiny
-from ui.exports import contribution_rows, csv_bytes, csv_text, json_text, pathway_rows, word_rows
-from ui.masks import matrix_rows, shared_rows
+from ui.widgets.exports import contribution_rows, csv_bytes, csv_text, json_text, pathway_rows, word_rows
+from ui.widgets.subnetworks import matrix_rows, shared_rows
 
 
 def test_contributions_add_up_to_the_score_in_every_column() -> None:

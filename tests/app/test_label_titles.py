@@ -26,13 +26,14 @@ from tests.app.conftest import Start, chart, html, pathway, said, sentence
 from tests.app.films import FILMS, save_films
 from tests.reports import near, score
 from tests.tiny import REVIEW, make_tiny
-from ui import card_results, corrected, side_effects
-from ui.card_doubt import LIMITS
-from ui.card_doubts_answers import accuracy as doubts
-from ui.override import result_html, verdict
-from ui.report import report_html
-from ui.saved import space_of
-from ui.sentence import adds_up, runner_up
+from ui.correct import corrected, side_effects
+from ui.correct.override import result_html, verdict
+from ui.explain.report import report_html
+from ui.explain.saved import space_of
+from ui.model_card import accuracy
+from ui.model_card.doubt import LIMITS
+from ui.model_card.doubts_answers import accuracy as doubts
+from ui.widgets.sentence import adds_up, runner_up
 
 SPACE = imdb_space(IMDB_ALL_CONCEPTS)
 TITLES = ("Negative review", "Positive review")
@@ -136,7 +137,7 @@ def test_the_card_names_the_label() -> None:
     found = Accuracy(
         score(SPACE.labels, accuracy=0.5), dict.fromkeys(SPACE.concepts, states), near(0.9), near(0.9), 9
     )
-    rows = card_results.class_rows(found, SPACE)
+    rows = accuracy.class_rows(found, SPACE)
     assert [row["answer"] for row in rows[:5]] == [*TITLES, "Negative", "Positive", "Not mentioned"]
     told = {doubt.about: doubt.text for doubt in doubts(found, 400, SPACE, LIMITS)}
     assert "always saying “Negative review”" in told["The label: no better than one answer for all."]

@@ -7,12 +7,12 @@ import numpy as np
 from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit
 from tests.app.test_masks_page import MATRIX, OTHER, corrected, flips, model
-from ui import parts
-from ui.exports import csv_text
-from ui.mask_choice import DIFFERENCE, LOADED, PAIR, VIEWS, MaskChoice, views
-from ui.mask_page_matrix import window_corner
-from ui.mask_page_overview import chosen_matrix, flip_rows, summary
-from ui.mask_page_view import differs, view_of
+from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS, MaskChoice, views
+from ui.masks.matrix import window_corner
+from ui.masks.overview import chosen_matrix, flip_rows, summary
+from ui.widgets import parts
+from ui.widgets.exports import csv_text
+from ui.widgets.mask_view import differs, view_of
 
 
 def test_flips_as_a_file() -> None:

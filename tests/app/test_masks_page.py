@@ -20,7 +20,7 @@ from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.conftest import METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
-from ui.mask_choice import DIFFERENCE, LOADED, PAIR, VIEWS
+from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS
 from ui.state import KEY, AppState
 from ui.steps import Step
 
@@ -262,7 +262,7 @@ def test_a_correction_of_another_model_is_refused_in_one_line(app: AppTest) -> N
 
 def compact() -> None:
     from tests.app.test_masks_page import corrected, model
-    from ui import mask_changes
+    from ui.explain import mask_changes
 
     mask_changes.show(model(), corrected(), "service")
     mask_changes.show(model(), corrected(), "food")

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from ui import memory
+from ui.resources import memory
 
 
 def test_what_is_free_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ import pytest
 from sparsecbm_core.concepts import CEBAB, IMDB_ALL_CONCEPTS, imdb_space
 from sparsecbm_core.errors import CheckpointError
 from tests.app.films import TITLE, both, save_films
-from ui import guard_reviews, loader
-from ui.examples import examples_for
-from ui.known import model_title
-from ui.models import Offer, offered
+from ui.resources import guard_reviews, loader
+from ui.resources.examples import examples_for
+from ui.resources.known import model_title
+from ui.resources.models import Offer, offered
 
 Offered = Callable[..., Offer]
 
@@ -37,7 +37,7 @@ def found(monkeypatch: pytest.MonkeyPatch, models: Path) -> Offered:
 
     def look(*folders: Path, app: Path = models) -> Offer:
         monkeypatch.setenv("SPARSECBM_MODEL", both(*folders))
-        monkeypatch.setattr("ui.models.MODELS", app)
+        monkeypatch.setattr("ui.resources.models.MODELS", app)
         return offered()
 
     return look

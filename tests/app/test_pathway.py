@@ -13,7 +13,7 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.subnetworks import ConceptSubnetwork, DensityImage, MatrixDensity, SubnetworkStats
 from tests.app.made import SPACE, made
-from ui.pathway import ASSETS, WAITING, WORD_LENGTH, pathway_data, used_caption
+from ui.widgets.pathway import ASSETS, WAITING, WORD_LENGTH, pathway_data, used_caption
 
 
 def data(

@@ -16,10 +16,10 @@ from sparsecbm_core.intervene import oracle
 from tests.app.conftest import Start, html, pathway, said, sentence, shown_review
 from tests.app.made import SPACE, made
 from tests.tiny import REVIEW, make_tiny
-from ui.exports import json_text
-from ui.pathway import UNSCORED
-from ui.report import report_html
-from ui.saved import read_saved, space_of
+from ui.explain.report import report_html
+from ui.explain.saved import read_saved, space_of
+from ui.widgets.exports import json_text
+from ui.widgets.pathway import UNSCORED
 
 HOSTILE = "<script>alert(1)</script></script> soup & <img src=x>"
 

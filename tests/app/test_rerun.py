@@ -10,7 +10,7 @@ def _script(pressed: bool) -> None:
     import streamlit as st
     from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
 
-    from ui import rerun
+    from ui.frame import rerun
 
     context = get_script_run_ctx()
     assert context is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sparsecbm_core.concepts import UNKNOWN
 from tests.app.made import made
-from ui.review import legend_html, review_html, unread, words_read
+from ui.widgets.review_text import legend_html, review_html, unread, words_read
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.figures import breakdown
 from tests.app.made import SPACE, made
-from ui.sentence import adds_up, answer, plain, runner_up, shades
+from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
 from tests.app.made import SPACE, made
-from ui.examples import Example
 from ui.live import OVERRIDE, Request
+from ui.resources.examples import Example
 from ui.state import AppState
 
 EXAMPLES = {name: Example(name, name.title(), f"text of {name}") for name in ("one", "two")}

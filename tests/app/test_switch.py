@@ -13,10 +13,10 @@ from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
 from tests.app.kept import a_patch
 from tests.app.made import made
 from tests.tiny import SPACE, make_tiny
-from ui.examples import Example
 from ui.live import Request
-from ui.loader import ModelCard
 from ui.model_now import model_now
+from ui.resources.examples import Example
+from ui.resources.loader import ModelCard
 from ui.state import AppState
 from ui.steps import Step
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.app.conftest import Start, around_words, explain, html, sentence, shown_review
-from ui.review_form import LONGEST
+from ui.explain.review_form import LONGEST
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b"])

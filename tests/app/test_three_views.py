@@ -16,8 +16,8 @@ from tests.app.conftest import explain as enter
 from tests.app.test_masks_page import correct
 from tests.app.views import HEADS, cells, heads, lines, reviews, words_of_test
 from tests.tiny import MAX_LENGTH
-from ui import views_page
 from ui.state import KEY, AppState
+from ui.three_views import page
 
 LAYER, CONCEPT = "layer_choice", "view_concept"
 
@@ -155,13 +155,13 @@ def test_a_text_of_signs_is_shown_as_text(start: Start, pair: Path) -> None:
 
 def test_everything_is_in_the_file(start: Start, pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: dict[str, Any] = {}
-    download = views_page.parts.download
+    download = page.parts.download
 
     def keep(label: str, data: Any, name: str, *args: Any, **options: Any) -> None:
         saved[name] = data
         download(label, data, name, *args, **options)
 
-    monkeypatch.setattr(views_page.parts, "download", keep)
+    monkeypatch.setattr(page.parts, "download", keep)
     app = start(pair, page=THREE_VIEWS)
     assert not app.exception
     data = json.loads(saved["three-views.json"]())

@@ -10,7 +10,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from tests.app.conftest import THREE_VIEWS, Start, chart, dense
 from tests.app.views import HEADS, heads, lines, reviews
 from tests.tiny import make_tiny
-from ui.views_dense import note
+from ui.three_views.companion import note
 
 
 def test_without_a_dense_model_the_page_says_how_to_get_one(start: Start, model_folder: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from sparsecbm_core.evaluate.word_removal import Removal, WordRemoval
 from tests.app.made import SPACE, made
-from ui.views_concepts import differences
-from ui.views_test import file_rows, rows
-from ui.views_verdict import verdict
+from ui.three_views.concepts import differences
+from ui.three_views.removal import file_rows, rows
+from ui.three_views.verdict import verdict
 
 
 def test_disagreements_are_named() -> None:

@@ -14,8 +14,8 @@ from sparsecbm_core.explain import with_tokens
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.conftest import Start, around_words, explain, html, pathway
-from ui import loader
-from ui.pathway import WAITING
+from ui.resources import loader
+from ui.widgets.pathway import WAITING
 
 METHOD = "integrated_gradients"
 WITH_WORDS = ("report.html", "explanation.json", "words.csv")

@@ -1,0 +1,240 @@
+"""What the last correction did: before, after, and what overriding alone would have done."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.figures import millions, percent
+from ui.correct import override
+from ui.live import Attempt, harm
+from ui.state import AppState
+from ui.steps import Step
+from ui.widgets import keep, parts, sentence
+from ui.widgets.exports import json_text
+from ui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from sparsecbm_core.intervene.edits import MaskEdit
+    from sparsecbm_core.intervene.oracle import OracleResult
+    from sparsecbm_core.intervene.results import Intervention
+
+EMPTY = (
+    "Choose another state for a concept. The model then changes a few hundred of its mask bits so that it "
+    "reads this review right, also the next time, and you see here what that did."
+)
+SINCE = "Other corrections were added or dropped since. This is what the last one made here did at the time."
+EXCERPT = 90
+
+
+def show(state: AppState, space: ConceptSpace) -> None:
+    """The attempt that waits or failed, else the last correction made here, else what to do."""
+    if state.attempt is not None:
+        _attempt(state, state.attempt, space)
+        return
+    step = last(state)
+    if step is None or step.done is None:
+        parts.lead(EMPTY)
+        if state.history.steps:
+            parts.caption(_kept_only(state))
+        return
+    if step.text != state.text:
+        _elsewhere(state, step, space)
+    if step.ends(state.history.steps):
+        st.html(result_html(step.done, space))
+    else:
+        parts.caption(SINCE)
+        st.html(_headline(verdict(step.done, space, then=True)) + table_html(step.done, space))
+    with st.container(horizontal=True):
+        keep.show(state, step)
+        _downloads(step)
+
+
+def last(state: AppState) -> Step | None:
+    """The newest correction that was made in this session."""
+    made = [step for step in state.history.steps if step.done is not None]
+    return made[-1] if made else None
+
+
+def in_force(state: AppState) -> Step | None:
+    """The newest correction, where nothing was added or dropped after it: what it says is still so."""
+    step = last(state)
+    return step if step is not None and step.ends(state.history.steps) else None
+
+
+def shown(state: AppState) -> Step | None:
+    """The correction whose side effects are on the page: one that waits for a yes, else the newest."""
+    waiting = None if state.attempt is None else state.attempt.step
+    return waiting or last(state)
+
+
+def spoken(
+    state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None
+) -> str:
+    """What a screen reader says: the answer, and what was just done to it."""
+    said = sentence.plain(sentence.answer(explanation, space))
+    step = in_force(state)
+    if result is not None:
+        return f"{said} With your change: {override.verdict(result, space)}"
+    if state.attempt is not None:
+        return f"{said} {attempt_verdict(state.attempt, space)}"
+    if step is not None and step.done is not None and step.text == explanation.text:
+        return f"{said} {verdict(step.done, space)}"
+    return said
+
+
+def _kept_only(state: AppState) -> str:
+    count = len(state.history.steps)
+    return f"{count} kept correction{'s are' if count > 1 else ' is'} in use."
+
+
+def attempt_verdict(attempt: Attempt, space: ConceptSpace) -> str:
+    """What became of a correction that was not taken over."""
+    title = space.title(attempt.request.concept)
+    if attempt.problem is not None or attempt.done is None:
+        return f"{title} was not corrected."
+    if _settled(attempt.done):
+        return f"Nothing to correct: {title} is read as {space.title(attempt.done.before.state)} already."
+    if attempt.step is None:
+        return f"Not reached: {title} is still read as {space.title(attempt.done.before.state)}."
+    count = harm(attempt)
+    return f"This would break {count} other reading{'s' if count != 1 else ''}."
+
+
+def _settled(done: Intervention) -> bool:
+    """Whether the model read the concept as asked for before anything was changed."""
+    from sparsecbm_core.intervene.results import ALREADY
+
+    return done.outcome == ALREADY
+
+
+def _attempt(state: AppState, attempt: Attempt, space: ConceptSpace) -> None:
+    said = attempt_verdict(attempt, space)
+    if attempt.done is None:
+        st.error(f"**{plain(said)}** {plain(attempt.problem or '')}", icon=":material/error:")
+        return
+    st.html(_headline(said) + ("" if attempt.step is None else table_html(attempt.done, space)))
+    if attempt.step is None:
+        if _settled(attempt.done):
+            return
+        wanted = attempt.request.state
+        parts.caption(
+            f"Nothing was changed. The closest that was found gives {space.title(wanted)} "
+            f"{percent(attempt.done.after.states[wanted])}. Another rule or a larger share, under “How to "
+            "correct”, may do it."
+        )
+        return
+    with st.container(horizontal=True):
+        st.button(
+            "Correct all the same",
+            on_click=state.take_over,
+            args=(attempt.step,),
+            key="take_over",
+            type="primary",
+        )
+        st.button("Leave the model as it is", on_click=state.leave, key="leave")
+
+
+def _headline(text: str) -> str:
+    return f'<p class="sc-verdict">{escape(text)}</p>'
+
+
+def _elsewhere(state: AppState, step: Step, space: ConceptSpace) -> None:
+    """The correction was made on another review than the one on the page."""
+    text = step.text or ""
+    excerpt = text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
+    parts.caption(f"Your last correction, made on another review: “{excerpt}”")
+    st.button("Back to that review", on_click=state.show_text, args=(text,), key="back_to_review")
+
+
+def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
+    """What the correction did; ``then`` where it may be otherwise by now."""
+    title, wanted = space.title(done.concept), space.title(done.state)
+    label = space.label_title(done.after.label)
+    changed = done.after.label != done.before.label
+    if then:
+        return (
+            f"{title} was then read as {wanted}, and the label {'became' if changed else 'stayed'} {label}."
+        )
+    return f"{title} is now read as {wanted}, and the label {'becomes' if changed else 'stays'} {label}."
+
+
+def result_html(done: Intervention, space: ConceptSpace) -> str:
+    return _headline(verdict(done, space)) + table_html(done, space)
+
+
+def table_html(done: Intervention, space: ConceptSpace) -> str:
+    """Before, corrected, and overridden only, side by side."""
+    wanted = escape(space.title(done.state))
+
+    def sure(title: str, share: float) -> str:
+        return f'{escape(title)}, <span class="sc-nowrap">{percent(share)}</span>'
+
+    before, after, by_hand = done.before, done.after, done.oracle
+    again = "right" if done.again else "wrong again"
+    size = millions(done.total)
+    sparsity = "sparsity unchanged" if done.dropped == done.grown else "sparsity changed"
+    rows = [
+        (
+            escape(space.title(done.concept)),
+            sure(space.title(before.state), before.states[before.state]),
+            sure(space.title(after.state), after.states[after.state]),
+            f"{wanted}, set by hand",
+        ),
+        (
+            "Label",
+            sure(space.label_title(before.label), before.labels[before.label]),
+            sure(space.label_title(after.label), after.labels[after.label]),
+            sure(space.label_title(by_hand.label), by_hand.labels[by_hand.label]),
+        ),
+        ("The same review again", "", f"<strong>{again}</strong>", "wrong again"),
+        (
+            "Mask bits changed",
+            "",
+            f"{done.dropped:,} dropped, {done.grown:,} grown of {size}; {sparsity}",
+            "none",
+        ),
+    ]
+    body = "".join(
+        f'<tr><th scope="row">{name}</th><td>{was}</td><td class="sc-after">{now}</td><td>{hand}</td></tr>'
+        for name, was, now, hand in rows
+    )
+    return (
+        '<div class="sc-scroll" tabindex="0" role="region" aria-label="The correction">'
+        f'<table class="sc-beforeafter" aria-label="Before and after the correction"{mark(done.edit)}>'
+        '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Corrected model</th>'
+        f'<th scope="col">Only overriding</th></tr></thead><tbody>{body}</tbody></table></div>'
+        f'<p class="sc-note">{escape(_how(done))}</p>'
+    )
+
+
+def mark(edit: MaskEdit) -> str:
+    """An attribute that tells which correction a table is about: two tables of one page belong together."""
+    return f' data-correction="{edit.fingerprint()}"'
+
+
+def _how(done: Intervention) -> str:
+    return f"{done.seconds:.1f} s with the guard reviews · rule {done.rule} · r = {share(done.r)}"
+
+
+def share(r: float) -> str:
+    """A small share of the weights: "0.0021 %"."""
+    return f"{100 * r:.2g} %"
+
+
+def _downloads(step: Step) -> None:
+    done, report = step.done, step.report
+    if done is None:
+        return
+    name = f"{done.concept}-{done.state}-{step.edit}".replace("/", "_")
+    parts.download("Patch", step.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
+    parts.download(
+        "JSON",
+        lambda: json_text({**done.to_dict(), "guard": None if report is None else report.to_dict()}),
+        "correction.json",
+        parts.JSON,
+    )

@@ -1,0 +1,199 @@
+"""Is a concept wrong? Choose what it should be, and the model itself is corrected."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.figures import percent
+from ui.correct import corrected, dose, settings, side_effects
+from ui.frame import address, rerun
+from ui.live import Attempt, Request, harm, perform
+from ui.model_now import holding, model_now
+from ui.resources import loader, memory
+from ui.state import AppState
+from ui.widgets import parts, undo
+from ui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.guard import Guard
+
+HELP = (
+    "Every concept reads with its own part of the model's weights, its subnetwork. A correction takes the "
+    "fewest weights that matter here out of that subnetwork, puts as many others in, and leaves the weights "
+    "themselves alone."
+)
+MARKS = (
+    "Filled: what the model finds, and how sure it is. Choose another state, and the model corrects itself."
+)
+
+
+def show(
+    state: AppState, base: ConceptModel, guard: Guard, explanation: Explanation, space: ConceptSpace
+) -> None:
+    """States to choose from, beside them what the last correction did, and below what else it changed."""
+    with st.container(key="correcting"):
+        parts.section("Is a concept wrong? Say what it should be.", help=HELP)
+        # Shown while a bar shows progress (app.css). Outside of the part that corrects: a click in there
+        # would wait until it is done.
+        st.button("Stop", on_click=state.leave, key="stop_correction", icon=":material/stop_circle:")
+        _section(state, base, guard, explanation, space, _seen(state))
+
+
+def _seen(state: AppState) -> tuple[object, ...]:
+    """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
+    return state.turn, state.history.steps, state.attempt, state.settings, state.guard_reviews
+
+
+@st.fragment
+def _section(
+    state: AppState,
+    base: ConceptModel,
+    guard: Guard,
+    explanation: Explanation,
+    space: ConceptSpace,
+    seen: tuple[object, ...],
+) -> None:
+    """A part of its own: while the model is corrected, the page around it stays as it is, and the result is
+    on screen before the rest is drawn anew."""
+    if seen != _seen(state):
+        rerun.page()
+    address.answered(state)
+    request = state.request
+    left, right = st.columns([1, 1.25], gap="medium")
+    with left, st.container(border=True, height="stretch", key="states_live"):
+        for concept in space.concepts:
+            _row(state, explanation, concept, space)
+        parts.caption(MARKS)
+        with st.container(horizontal=True):
+            undo.buttons(state)
+    with right, st.container(border=True, height="stretch", key="correction_card"):
+        place = st.empty()
+    settings_place, effects = st.container(), st.empty()
+    if request is not None:
+        _carry_out(state, base, guard, request, space, place, effects)
+    with place.container():
+        corrected.show(state, space)
+    step = corrected.shown(state)
+    if step is not None:
+        with effects.container():  # before the settings above it: it is what was asked for
+            side_effects.show(state, step, guard.reviews, space)
+    with settings_place:
+        how_to(state, base, guard, space)
+    if request is not None:
+        # What the page begins with, read while the result is on its way to the browser: a run that began at
+        # once would call back what was not sent yet.
+        loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
+        memory.collect()
+        memory.give_back()
+        rerun.page()
+
+
+def how_to(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace) -> None:
+    """The rule and its settings, for those who want to know."""
+    with st.expander("How to correct", type="compact"):
+        settings.show(state, space, most_share(base))
+        dose.show(state, base, guard, space)
+
+
+def most_share(base: ConceptModel) -> float:
+    """The largest share of the weights, in per cent, that every subnetwork can drop and grow."""
+    stats = loader.stats(base)
+    shares = [] if stats is None else [own.density for own in stats.concepts.values()]
+    return 100 * min((min(share, 1 - share) for share in shares), default=0.0)
+
+
+def _carry_out(
+    state: AppState,
+    base: ConceptModel,
+    guard: Guard,
+    request: Request,
+    space: ConceptSpace,
+    place: DeltaGenerator,
+    effects: DeltaGenerator,
+) -> None:
+    """Correct, with progress in ``place`` of the last result; whoever presses something else calls it off.
+
+    The request stays until it is answered: a run may be stopped for reasons of the browser's own, and the
+    next one then begins again. What a first way did, and its ``effects``, are shown while a gentler one is
+    looked for.
+    """
+    title, wanted = space.title(request.concept), space.title(request.state)
+    bar = place.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
+
+    def report(share: float, message: str) -> None:
+        bar.progress(min(1.0, share), message)
+
+    def show_first(attempt: Attempt) -> None:
+        nonlocal bar
+        if attempt.step is None or attempt.done is None:
+            return
+        with place.container():
+            st.html(corrected.result_html(attempt.done, space))
+            parts.caption(
+                f"This way breaks {harm(attempt)} other readings. A gentler one is looked for, and replaces "
+                "it if it breaks fewer."
+            )
+            bar = st.progress(0.3)
+        with effects.container():
+            side_effects.show_summary(attempt.step, space)
+
+    try:
+        attempt = perform(base, state.history.steps, request, state.settings, guard, report, show_first)
+    except Exception:
+        state.request = None  # or it would fail in every run to come
+        raise
+    state.request = None
+    if attempt.step is not None and not attempt.asks:
+        state.take_over(attempt.step)
+    else:
+        state.attempt = attempt
+
+
+def _choose(state: AppState, concept: str, found: str, wanted: str | None) -> None:
+    """Ask for a correction; the state that the model finds already asks for none, and calls off what was."""
+    if wanted == found:
+        state.leave()
+    else:
+        state.correct(concept, wanted)
+
+
+def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
+    """A group of buttons, named after the concept: the chosen one is what the model finds."""
+    item, title = explanation.concepts[concept], space.title(concept)
+    asked = state.request
+    own = {
+        step.patch.state
+        for step in state.history.steps
+        if step.text == explanation.text and step.patch.concept == concept
+    }
+
+    def name(option: str) -> str:
+        text = plain(space.title(option))
+        if option != item.state:
+            return text
+        how = "corrected" if option in own else "model"
+        return f"{text} :gray-badge[{plain(f'{how} {percent(item.probabilities[option])}')}]"
+
+    key = f"state-{concept}"
+    with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
+        st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
+        st.session_state[key] = asked.state if asked and asked.concept == concept else item.state
+        st.pills(
+            plain(title),
+            space.states,
+            format_func=name,
+            key=key,
+            label_visibility="collapsed",
+            required=True,
+            wrap=True,
+            on_change=parts.take_over,
+            args=(key, partial(_choose, state, concept, item.state)),
+        )

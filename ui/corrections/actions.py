@@ -1,0 +1,152 @@
+"""What can be done with corrections on their page: callbacks, each of which tells what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.errors import SparseCBMError
+from ui.choices.corrections import Told
+from ui.corrections.words import capital, counted, numbers
+from ui.resources import kept
+from ui.state import AppState
+from ui.steps import Step
+
+if TYPE_CHECKING:
+    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+Upload = tuple[str, bytes]
+MOST_REASONS = 5
+
+
+def revert(state: AppState, correction: Correction) -> None:
+    """Stop applying it, also in this session."""
+
+    def act(ledger: Ledger) -> str:
+        ledger.revert(correction.id)
+        used = in_session(state, correction)
+        _drop(state, correction.patch.edit.fingerprint())
+        said = f"Correction {correction.id} is reverted."
+        if used:
+            said += " It was in use in this session and is dropped here as well."
+        later = [other.id for other in ledger.overlaps(correction.id).later]
+        if later:
+            said += f" {capital(numbers(later))} came later and share bits with it: open it to redo them."
+        return said
+
+    _do(state, act)
+
+
+def restore(state: AppState, correction: Correction) -> None:
+    def act(ledger: Ledger) -> str:
+        ledger.restore(correction.id)
+        return f"Correction {correction.id} is active again. Use it, to have it in this session as well."
+
+    _do(state, act)
+
+
+def set_note(state: AppState, correction: Correction, note: str) -> None:
+    def act(ledger: Ledger) -> str:
+        ledger.set_note(correction.id, note)
+        return f"The note of correction {correction.id} is saved."
+
+    if note != correction.note:
+        _do(state, act)
+
+
+def use(state: AppState, corrections: Sequence[Correction]) -> None:
+    """Load kept corrections into this session, in the order they were kept."""
+    before = len(state.history.steps)
+    state.use(list(map(kept.as_step, corrections)))
+    new = len(state.history.steps) - before
+    known = len(corrections) - new
+    verb = "is" if new == 1 else "are"
+    words = f"{counted(new, 'correction')} {verb} now in use in this session." if new else ""
+    rest = f" {'All' if not new else counted(known, 'other')} {_were(new, known)}" if known else ""
+    state.corrections.told = Told((words + rest).strip())
+
+
+def _were(new: int, known: int) -> str:
+    return f"{'was' if new and known == 1 else 'were'} in use already."
+
+
+def drop(state: AppState, edit: str) -> None:
+    """Do without a correction in this session; what is kept stays kept."""
+    state.touched = True
+    _drop(state, edit)
+    state.corrections.told = Told("Dropped from this session. Undo brings it back.")
+
+
+def redo(state: AppState, later: Correction) -> None:
+    """Take a correction back and open its review, where it can be made anew on the model as it then is."""
+
+    def act(ledger: Ledger) -> str:
+        ledger.revert(later.id)
+        _drop(state, later.patch.edit.fingerprint())
+        if later.text is not None:
+            state.show_text(later.text)
+            state.choose_concept(later.concept)
+            state.corrections.leave = True
+        return f"Correction {later.id} is reverted, to be made anew."
+
+    _do(state, act)
+
+
+def take_in(state: AppState, base: ConceptModel, uploads: Sequence[Upload]) -> None:
+    """Keep the patches of uploaded files; if one of them cannot be, none is."""
+    from sparsecbm_core.intervene.patch import Patch
+    from ui.corrections.files import unpacked
+
+    def act(ledger: Ledger) -> str:
+        found = ledger.import_([content for _, content in files])
+        added, known = len(found.added), len(found.known)
+        words = [f"{counted(added, 'correction')} added."] if added else ["Nothing to add."]
+        if known:
+            verb = "was" if known == 1 else "were"
+            ids = [correction.id for correction in found.known]
+            words.append(f"{capital(numbers(ids))} {verb} here already.")
+        return " ".join(words)
+
+    state.touched, reasons = True, []
+    files: list[Upload] = []
+    for name, content in uploads:
+        try:
+            files += unpacked(name, content)
+        except SparseCBMError as error:
+            reasons.append(str(error))
+    for name, content in files:
+        try:
+            Patch.from_bytes(content, name).check(base)
+        except SparseCBMError as error:
+            reasons.append(str(error) if name in str(error) else f"{name}: {error}")
+    if reasons:
+        more = f" … and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
+        said = "; ".join(reasons[:MOST_REASONS])
+        state.corrections.told = Told(f"Nothing was imported. {said}{more}", good=False)
+    elif files:
+        _do(state, act)
+
+
+def in_session(state: AppState, correction: Correction) -> bool:
+    edit = correction.patch.edit.fingerprint()
+    return any(step.edit == edit for step in state.history.steps)
+
+
+def uses(state: AppState) -> dict[str, Step]:
+    """The corrections of this session by the fingerprint of their flips."""
+    return {step.edit: step for step in state.history.steps}
+
+
+def _drop(state: AppState, edit: str) -> None:
+    state.attempt = None
+    state.history.drop(edit)
+
+
+def _do(state: AppState, act: Callable[[Ledger], str]) -> None:
+    """Whatever goes wrong with the ledger is told in one line, and nothing is changed."""
+    state.touched = True
+    try:
+        state.corrections.told = Told(act(kept.ledger()))
+    except SparseCBMError as error:
+        state.corrections.told = Told(f"Nothing was changed. {error}", good=False)

@@ -1,0 +1,214 @@
+"""Kept corrections: found, used, taken back, brought in and taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from sparsecbm_core.concepts import ConceptSpace
+from ui.choices.corrections import ACTIVE, REVERTED, STATUSES, LedgerChoice
+from ui.corrections import actions, item
+from ui.corrections.files import archive
+from ui.corrections.pager import one_page, row, turner
+from ui.corrections.words import counted, row_label, short, title, when
+from ui.state import AppState
+from ui.widgets import parts
+from ui.widgets.table import table_html
+
+if TYPE_CHECKING:
+    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+ABOUT = (
+    "They stay until somebody reverts them, for everybody who uses this ledger. Use them to have them here."
+)
+EMPTY = (
+    "No correction is kept yet for this model. On Explain, choose another state for a concept that it got "
+    "wrong, and keep the correction."
+)
+ABSENT = "They belong to models with these fingerprints, and cannot be used with the one loaded here."
+ELSEWHERE = (
+    "A correction can be used only with its own model. One that has a name here can be chosen beside the "
+    "title; the others are told by their fingerprints."
+)
+EXPLAIN_PAGE = "pages/views/explain.py"
+ANY_CONCEPT, ANY_STATE = "any concept", "any state"
+ZIP = "application/zip"
+
+
+def show(
+    state: AppState,
+    base: ConceptModel,
+    ledger: Ledger,
+    own: Sequence[Correction],
+    others: Sequence[Correction],
+    titles: Mapping[str, str],
+) -> None:
+    """``own`` are the corrections of this model, ``others`` those of other models, as they were kept;
+    ``titles`` are those of the models that can be chosen, by their fingerprints."""
+    parts.section("Kept", ABOUT if own else EMPTY)
+    if own:
+        _filter(state.corrections, base.space)
+        _found(state, base, ledger, own, chosen(own, state.corrections))
+    else:
+        st.page_link(EXPLAIN_PAGE, label="Make the first correction", icon=":material/arrow_forward:")
+    _import(state, base)
+    if others:
+        _others(others, base.space, titles)
+
+
+def chosen(corrections: Sequence[Correction], choice: LedgerChoice) -> list[Correction]:
+    """Those that the filter lets through, newest first."""
+    wanted = choice.search.casefold().strip()
+    return [
+        correction
+        for correction in reversed(corrections)
+        if choice.concept in (None, correction.concept)
+        and choice.state in (None, correction.state)
+        and (choice.status not in (ACTIVE, REVERTED) or correction.active == (choice.status == ACTIVE))
+        and wanted in correction.note.casefold()
+    ]
+
+
+def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
+    names = {"search": "filter_note", "concept": "filter_concept", "state": "filter_state"}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="ledger_filter"):
+        for name, key in (*names.items(), ("status", "filter_status")):
+            st.session_state[key] = getattr(choice, name)
+        change = {name: partial(choice.only, name) for name in (*names, "status")}
+        st.text_input(
+            "Search in notes",
+            key="filter_note",
+            on_change=parts.take_over,
+            args=("filter_note", change["search"]),
+            width=220,
+        )
+        for name, options, text in (
+            ("concept", space.concepts, ANY_CONCEPT),
+            ("state", space.states, ANY_STATE),
+        ):
+            st.selectbox(
+                f"Corrected {name}" if name == "concept" else "Corrected to",
+                options,
+                index=None,
+                format_func=space.title,
+                placeholder=text,
+                key=names[name],
+                on_change=parts.take_over,
+                args=(names[name], change[name]),
+                width=200,
+                filter_mode=None,
+            )
+        st.segmented_control(
+            "Status",
+            list(STATUSES),
+            format_func=STATUSES.__getitem__,
+            key="filter_status",
+            required=True,
+            on_change=parts.take_over,
+            args=("filter_status", change["status"]),
+        )
+
+
+def _found(
+    state: AppState,
+    base: ConceptModel,
+    ledger: Ledger,
+    own: Sequence[Correction],
+    found: Sequence[Correction],
+) -> None:
+    choice, active = state.corrections, [correction for correction in own if correction.active]
+    used = actions.uses(state)
+    numbers = {step.kept for step in used.values()}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Use all {len(active):,} active" if len(active) > 1 else "Use the active one",
+            key="use_all",
+            type="primary",
+            on_click=actions.use,
+            args=(state, active),
+            disabled=all(correction.id in numbers for correction in active),
+        )
+        parts.download(
+            f"Save these {len(found):,} as a zip" if choice.filtered else "Save all as a zip",
+            lambda: archive(ledger, list(reversed(found))),
+            "corrections.zip",
+            ZIP,
+            disabled=not found,
+        )
+        if choice.filtered:
+            st.button("Show all", key="show_all", on_click=choice.show_all)
+        words = f"{counted(len(own), 'correction')}, {len(active):,} active"
+        said = f"{len(found):,} of {words}" if choice.filtered else words
+        st.html(f'<p class="sc-note">{said}</p>', width="content")
+    number, shown = one_page(found, choice.page)
+    with st.container(key="kept_list", gap="xsmall"):
+        for correction in shown:
+            _row(state, base, ledger, correction, correction.patch.edit.fingerprint() in used)
+    turner(
+        found, number, state.keyed(f"kept_page_{choice.filters}"), lambda page: setattr(choice, "page", page)
+    )
+
+
+def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correction, used: bool) -> None:
+    label = row_label(correction.id, correction.patch, correction.note, base.space)
+    if not correction.active:
+        label += " · **reverted**"
+    if used:
+        label += " :blue-badge[in use here]"
+    box = row(state.corrections, f"kept-{correction.id}", label)
+    if box.open:
+        with box:
+            item.show(state, base, ledger, correction, used)
+
+
+def _import(state: AppState, base: ConceptModel) -> None:
+    choice = state.corrections
+    key = state.keyed(f"import_patches_{choice.uploads}")
+    with st.expander("Bring corrections in from files", type="compact", key="import"):
+        st.file_uploader(
+            "Patch files, or a zip of them as saved here",
+            type=["safetensors", "zip"],
+            accept_multiple_files=True,
+            key=key,
+            on_change=_take_in,
+            args=(state, base, key),
+        )
+        parts.caption("Patches of another model are refused: mask bits of one model mean nothing in another.")
+
+
+def _take_in(state: AppState, base: ConceptModel, key: str) -> None:
+    files = st.session_state[key]
+    if files:
+        actions.take_in(state, base, [(file.name, file.getvalue()) for file in files])
+        state.corrections.uploads += 1
+
+
+def _others(others: Sequence[Correction], space: ConceptSpace, titles: Mapping[str, str]) -> None:
+    """What the ledger keeps for models that are not looked at: to know of, not to use."""
+    models = len({correction.model for correction in others})
+    box = st.expander(
+        f"{counted(len(others), 'correction')} of {counted(models, 'other model')}",
+        type="compact",
+        key="other_models",
+        on_change="rerun",
+    )
+    if not box.open:
+        return
+    rows = [
+        {
+            "number": str(correction.id),
+            "model": titles.get(correction.model, correction.model),
+            "corrected": title(correction.patch, space),
+            "made": when(correction.created),
+            "note": short(correction.note),
+        }
+        for correction in reversed(others)
+    ]
+    with box:
+        here = any(correction.model in titles for correction in others)
+        parts.caption(ELSEWHERE if here else ABSENT)
+        st.html(table_html(rows, "Corrections of other models"))

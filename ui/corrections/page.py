@@ -1,0 +1,73 @@
+"""The Corrections page, from top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from sparsecbm_core.errors import SparseCBMError
+from ui.corrections import chain, in_session, kept_list
+from ui.frame import announce
+from ui.guard import guard_of
+from ui.resources import kept, loader
+from ui.resources.models import Offer
+from ui.state import AppState
+from ui.widgets import parts
+from ui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from sparsecbm_core.ledger import Correction, Ledger
+
+ABOUT = (
+    "A correction flips a few bits of one concept's mask. The weights stay as they are, and each correction "
+    "can be taken back on its own."
+)
+DENSE = "This model is dense: it has no masks, so there is nothing in it to correct."
+
+
+def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
+    parts.lead(ABOUT)
+    _tell(state)
+    with st.spinner("Loading the model…"):
+        try:
+            base = loader.model(info)
+        except SparseCBMError as error:
+            parts.model_problem(error)
+    if base.masks is None:
+        parts.caption(DENSE)
+        return
+    ledger, corrections, problem = _kept()
+    own = [correction for correction in corrections if correction.model == base.fingerprint]
+    others = [correction for correction in corrections if correction.model != base.fingerprint]
+    in_session.show(state, base, base.masks, own)
+    if ledger is None:
+        parts.section("Kept")
+        st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")
+    else:
+        titles = {card.fingerprint: card.title for card in offer.cards.values() if card.fingerprint}
+        kept_list.show(state, base, ledger, own, others, titles)
+    guard = guard_of(state, info)
+    active = [correction for correction in own if correction.active]
+    chain.show(state, base, guard, [kept.as_step(correction) for correction in active])
+
+
+def _tell(state: AppState) -> None:
+    """What came of the last action: once."""
+    told, state.corrections.told = state.corrections.told, None
+    with st.container(key="said"):
+        # What is wrong is an alert, which is read out by itself.
+        announce.say(told.text if told is not None and told.good else "")
+    if told is not None and told.good:
+        st.success(plain(told.text), icon=":material/check:")
+    elif told is not None:
+        st.error(plain(told.text), icon=":material/error:")
+
+
+def _kept() -> tuple[Ledger | None, tuple[Correction, ...], str]:
+    """The ledger and all it holds; without one, why."""
+    try:
+        ledger = kept.ledger()
+        return ledger, ledger.list(), ""
+    except SparseCBMError as error:
+        return None, (), str(error)

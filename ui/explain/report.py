@@ -1,0 +1,138 @@
+"""An explanation as one HTML page that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.explain.tokens.registry import METHODS
+from sparsecbm_core.figures import (
+    FOR,
+    NEUTRAL,
+    before_after_figure,
+    breakdown,
+    contribution_figure,
+    density_figure,
+    density_top,
+    overlap_figure,
+    percent,
+    precise_percent,
+    score_text,
+    share_bars,
+)
+from ui.correct import corrected, side_effects
+from ui.correct.override import result_html
+from ui.explain.answer import answer_html
+from ui.widgets.glossary import terms_html
+from ui.widgets.offline import chart, details, page
+from ui.widgets.review_text import has_sign, legend_html, review_html, unread
+from ui.widgets.subnetworks import overlap_words
+from ui.widgets.table import table_html
+
+if TYPE_CHECKING:
+    from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
+    from sparsecbm_core.intervene.oracle import OracleResult
+    from ui.steps import Step
+
+
+def report_html(
+    explanation: Explanation,
+    space: ConceptSpace,
+    title: str,
+    stats: SubnetworkStats | None = None,
+    images: Mapping[str, DensityImage] | None = None,
+    result: OracleResult | None = None,
+    step: Step | None = None,
+) -> str:
+    """The whole page; ``title`` names the model. Charts bring their library with them, once.
+
+    ``step`` is the correction that made the model read this review as it does.
+    """
+    made_by = f"{title}, fingerprint {explanation.fingerprint}"
+    if explanation.method is not None and explanation.method in METHODS:
+        made_by += f"; words by {METHODS[explanation.method].title.lower()}"
+    parts = [
+        "<h1>Why this label?</h1>",
+        f'<p class="sc-note">{escape(made_by)}</p>',
+        answer_html(explanation, space),
+        "<h2>The review</h2>",
+        *(_concept(explanation, name, space) for name in space.concepts),
+        "<h2>How likely each label is</h2>",
+        _labels(explanation, space),
+        f"<h2>Why {escape(space.label_title(explanation.label))}</h2>",
+        _sum(explanation, space),
+    ]
+    if result is not None:
+        parts += [
+            "<h2>With a concept set by hand</h2>",
+            result_html(result, explanation, space),
+            chart(before_after_figure(result, space)),
+        ]
+    if step is not None and step.done is not None:
+        parts += ["<h2>The correction</h2>", corrected.result_html(step.done, space)]
+        if step.report is not None:
+            parts += [
+                "<h2>What else changed</h2>",
+                side_effects.summary_html(step.report, step.patch.concept, space),
+                table_html(side_effects.change_rows(step.report, {}, space), "Read differently now"),
+            ]
+    if stats is not None and images:
+        parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
+    parts += ["<h2>In plain words</h2>", terms_html(space)]
+    return page(f"Why this label? {title}", parts)
+
+
+def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str:
+    item = explanation.concepts[concept]
+    signed = has_sign(explanation.method)
+    state = space.title(item.state)
+    head = f"{space.title(concept)}: {state}, {percent(item.probabilities[item.state])}"
+    grey = unread(explanation.text, explanation.truncated)
+    note = f'<p class="sc-legend"><span>{grey}</span></p>' if grey else ""
+    if item.tokens and item.state != UNKNOWN:
+        note = legend_html(state, signed, grey)
+    words = [{"word": token.text, "score": score_text(token.score, signed)} for token in item.tokens]
+    return (
+        f"<h3>{escape(head)}</h3>{review_html(explanation, concept, signed)}{note}"
+        + details("The score of every word", table_html(words, f"Words for {space.title(concept)}"))
+        + details(
+            "The probability of every state",
+            table_html(
+                [{"state": space.title(name), "probability": p} for name, p in item.probabilities.items()],
+                f"States of {space.title(concept)}",
+                percents=["probability"],
+            ),
+        )
+    )
+
+
+def _labels(explanation: Explanation, space: ConceptSpace) -> str:
+    shares = [explanation.probabilities[label] for label in space.labels]
+    colors = [FOR if label == explanation.label else NEUTRAL for label in space.labels]
+    return chart(share_bars([space.label_title(label) for label in space.labels], shares, colors))
+
+
+def _sum(explanation: Explanation, space: ConceptSpace) -> str:
+    view = breakdown(explanation, space)
+    exact = table_html(view.rows(), "How the score adds up")
+    return chart(contribution_figure(view)) + details("The exact numbers", exact)
+
+
+def _subnetworks(
+    stats: SubnetworkStats, images: Mapping[str, DensityImage], space: ConceptSpace
+) -> list[str]:
+    top = density_top(images.values())
+    parts = []
+    for concept, own in stats.concepts.items():
+        used = f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)})"
+        parts.append(f"<h3>{escape(space.title(concept))}</h3><p class='sc-note'>{used}</p>")
+        parts.append(chart(density_figure(images[concept], top)))
+    if stats.overlaps:
+        parts += ["<h3>Overlap between concepts</h3>", f"<p>{escape(overlap_words(stats))}</p>"]
+        picture = overlap_figure(stats, space)
+        if picture is not None:
+            parts.append(chart(picture))
+    return parts

@@ -1,0 +1,96 @@
+"""The Masks page: what to look at, and then from all layers down to the single weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.choices.masks import PAIR, VIEWS, views
+from ui.masks import matrix, overlap, overview
+from ui.model_now import holding
+from ui.state import AppState
+from ui.widgets import parts
+from ui.widgets.mask_view import chosen_concept, corrected_now, differs, view_now
+
+if TYPE_CHECKING:
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+CONCEPT, VIEW, SECOND = "mask_concept", "mask_view", "mask_second"
+LEAD = (
+    "Each concept reads a review with some of the encoder's weights and does without the others. Here is "
+    "with which, from whole layers down to the single weight."
+)
+DENSE = "This is a dense model: every concept reads with all weights of the encoder, so there are no masks."
+NOTHING_YET = (
+    "Nothing is corrected in this session. What corrections on the Explain page change appears here."
+)
+
+
+def show(state: AppState, base: ConceptModel) -> None:
+    """``base`` is the model as it was loaded."""
+    if base.masks is None:
+        parts.lead(DENSE)
+        return
+    parts.lead(LEAD)
+    now = corrected_now(state, base)
+    _choices(state, base, now)
+    view = view_now(state, base)
+    overview.show(state, base, view)
+    matrix.show(state, base)
+    overlap.show(base, now)
+
+
+def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
+    space, concept = base.space, chosen_concept(state, base.space)
+    corrected = differs(base, now, concept)
+    there = views(corrected, len(space.concepts) > 1)
+    shown = state.masks.shown(there)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
+        if len(there) > 1:
+            st.session_state[VIEW] = shown
+            st.segmented_control(
+                "Look at",
+                there,
+                format_func=VIEWS.__getitem__,
+                key=VIEW,
+                required=True,
+                wrap=True,
+                on_change=parts.take_over,
+                args=(VIEW, _touching(state, state.masks.choose_view)),
+            )
+        if shown == PAIR:
+            st.session_state[SECOND] = state.masks.other(concept, space.concepts)
+            st.selectbox(
+                "Compare with",
+                [name for name in space.concepts if name != concept],
+                format_func=space.title,
+                key=SECOND,
+                on_change=parts.take_over,
+                args=(SECOND, _touching(state, state.masks.choose_second)),
+                width=220,
+                filter_mode=None,
+            )
+    steps = state.history.steps
+    held = holding(steps, state.text)
+    if not steps:
+        parts.caption(NOTHING_YET)
+    elif held and not corrected:
+        parts.caption(f"The corrections of this session leave {space.title(concept)} as it was loaded.")
+    if len(held) < len(steps):
+        parts.caption(
+            f"Left out: {len(steps) - len(held)} of {len(steps)} corrections, which hold for similar reviews "
+            "only and not for the one on the Explain page."
+        )
+
+
+def _touching(state: AppState, choose: Callable[[str], None]) -> Callable[[str], None]:
+    """The choice is this run's doing, so the address is not followed."""
+
+    def setter(value: str) -> None:
+        state.touched = True
+        choose(value)
+
+    return setter

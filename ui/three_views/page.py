@@ -1,0 +1,164 @@
+"""The Three views page: attention, concept bottleneck and sparse pathway of one review, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.figures import percent
+from ui.explain import answer, how
+from ui.frame import announce, model_in_use
+from ui.model_now import holding, model_now
+from ui.resources import loader
+from ui.resources.loader import ModelCard
+from ui.state import AppState
+from ui.three_views import attention, companion, concepts, data, frame, removal
+from ui.widgets import parts
+from ui.widgets.exports import json_text
+from ui.widgets.glossary import terms_html
+
+if TYPE_CHECKING:
+    from sparsecbm_core.concepts import ConceptSpace
+    from sparsecbm_core.evaluate.word_removal import WordRemoval
+    from sparsecbm_core.explain.attention import Attention
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+EXPLAIN_PAGE = "pages/views/explain.py"
+CONCEPT = "view_concept"
+SCHEMA_VERSION = 1
+LEAD = (
+    "One review, looked at in three ways. Each can tell something that the others cannot, and none of them "
+    "everything."
+)
+EMPTY = "There is no review yet. Write, paste or choose one on the Explain page."
+FROM_FILE = (
+    "The Explain page shows an explanation from a file. Here the model that is loaded reads the same text."
+)
+
+
+def show(
+    state: AppState, card: ModelCard, base: ConceptModel, in_use: DeltaGenerator, said: DeltaGenerator
+) -> None:
+    """``base`` is the model as loaded; ``in_use`` says what it is corrected by, ``said`` is read out."""
+    held = holding(state.history.steps, state.text)
+    model = model_now(base, held)
+    model_in_use.show(in_use, state.history.steps, held)
+    with st.spinner("Loading the dense model…"):
+        beside = companion.beside(card, base)
+    space, dense = model.space, beside.model
+    try:
+        known = loader.known_words(model, state.text, state.method, whole=False)
+        explanation = known or loader.read(model, state.text)
+        plain_view = None if dense is None else loader.read(dense, state.text)
+        looks = None if dense is None else data.attention(dense, state.text)
+    except InputError as error:
+        hint(f"This text cannot be explained: {error}.", said)
+        return
+    concept = state.selected(explanation, space)
+    with said:
+        announce.say(_spoken(explanation, plain_view, space))
+    _choices(state, space, concept)
+    _notes(state, beside, explanation, plain_view, space, model is not base)
+
+    with st.container(key="three_views"):
+        first, second, third = st.columns(3, gap="medium")
+        with first, _card(frame.ATTENTION):
+            with st.container():
+                attention.show(state, space, beside, plain_view, looks)
+            frame.tells(frame.ATTENTION)
+        with second, _card(frame.BOTTLENECK):
+            with st.container():
+                concepts.bottleneck(state, space, beside, plain_view, concept)
+            frame.tells(frame.BOTTLENECK)
+        with third, _card(frame.PATHWAY):
+            with st.container():
+                place = concepts.pathway(state, model, explanation, concept)
+            frame.tells(frame.PATHWAY)
+
+    layer = data.ALL_LAYERS if looks is None else attention.chosen_layer(state, looks)
+    test = st.container()
+    waits = place is not None and not explanation.concepts[concept].tokens
+    with test:
+        found = removal.show(model, explanation, looks, concept, layer, model is not base)
+    _download(explanation, plain_view, looks, found, waits)
+    if waits and place is not None:
+        how.find_words(place, model, state, concept)
+
+
+def hint(text: str, said: DeltaGenerator) -> None:
+    """Nothing to look at: say why, and where a review comes from."""
+    answer.hint(text)
+    st.page_link(EXPLAIN_PAGE, label="To the Explain page", icon=":material/arrow_forward:")
+    with said:
+        announce.say(text)
+
+
+def _card(view: frame.View) -> DeltaGenerator:
+    """Equally high, with what a view can and cannot tell at the bottom."""
+    return st.container(
+        border=True, height="stretch", vertical_alignment="distribute", key=f"view_{view.name}"
+    )
+
+
+def _choices(state: AppState, space: ConceptSpace, concept: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
+        st.page_link(EXPLAIN_PAGE, label="Choose another review", icon=":material/edit:")
+    with st.expander("In plain words", type="compact"):
+        st.html(terms_html(space, frame.TERMS))
+
+
+def _notes(
+    state: AppState,
+    beside: companion.Companion,
+    explanation: Explanation,
+    plain_view: Explanation | None,
+    space: ConceptSpace,
+    corrected: bool,
+) -> None:
+    """What a reader has to know before comparing, a line each."""
+    lines: list[str | None] = []
+    if state.saved is not None:
+        lines.append(FROM_FILE)
+    if plain_view is not None and plain_view.fingerprint != explanation.fingerprint:
+        lines.append(concepts.differences(plain_view, explanation, space))
+        if corrected:
+            lines.append("The corrections of this session are in the sparse model alone.")
+    lines.append(beside.note)
+    for line in filter(None, lines):
+        parts.caption(line)
+
+
+def _spoken(explanation: Explanation, plain_view: Explanation | None, space: ConceptSpace) -> str:
+    """What a screen reader says."""
+
+    def label(found: Explanation) -> str:
+        return f"{space.label_title(found.label)}, {percent(found.probabilities[found.label])}"
+
+    if plain_view is None or plain_view.fingerprint == explanation.fingerprint:
+        return f"Three views. The model says {label(explanation)}."
+    return f"Three views. The dense model says {label(plain_view)}, the sparse one {label(explanation)}."
+
+
+def _download(
+    explanation: Explanation,
+    plain_view: Explanation | None,
+    looks: Attention | None,
+    found: WordRemoval | None,
+    waits: bool,
+) -> None:
+    def data() -> dict[str, Any]:
+        parts_of_it = {"attention": looks, "bottleneck": plain_view, "pathway": explanation, "test": found}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **{name: None if part is None else part.to_dict() for name, part in parts_of_it.items()},
+        }
+
+    st.space("small")
+    parts.download(
+        "All of it (JSON)", lambda: json_text(data()), "three-views.json", parts.JSON, waiting=waits
+    )

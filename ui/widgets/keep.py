@@ -1,0 +1,67 @@
+"""Keep a correction: in the ledger, with a note, and with the review only where its owner agrees."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sparsecbm_core.errors import SparseCBMError
+from ui.resources import kept
+from ui.state import AppState
+from ui.steps import Step
+from ui.widgets import parts
+from ui.widgets.text import plain
+
+NOTE, WITH_TEXT = "keep_note", "keep_text"
+LONGEST_NOTE = 2_000
+PAGE = "pages/views/corrections.py"
+
+
+def show(state: AppState, step: Step) -> None:
+    """A button that opens a small form; what is kept says so."""
+    if step.kept is not None:
+        st.page_link(PAGE, label=f"Kept as correction {step.kept}", icon=":material/check:")
+        return
+    waiting = unkept(state)
+    with (
+        st.popover("Keep", type="primary", icon=":material/bookmark:", key="keep"),
+        st.form("keep_form", border=False),
+    ):
+        st.text_input(
+            "Note",
+            key=NOTE,
+            max_chars=LONGEST_NOTE,
+            placeholder="Why is it right?",
+        )
+        st.checkbox("Keep the review's text as well", key=WITH_TEXT)
+        parts.caption(
+            "A kept correction lasts: it is in the ledger, for everybody who uses it, until it is reverted."
+            + (f" {len(waiting) - 1} earlier corrections of yours are kept with it." if waiting[1:] else "")
+        )
+        st.form_submit_button(
+            "Keep the correction" if len(waiting) == 1 else f"Keep all {len(waiting)} corrections",
+            type="primary",
+            on_click=keep,
+            args=(state,),
+            key="keep_submit",
+        )
+    if state.not_kept is not None:
+        st.error(f"**The correction was not kept.** {plain(state.not_kept)}", icon=":material/error:")
+
+
+def unkept(state: AppState) -> list[Step]:
+    return [step for step in state.history.steps if step.kept is None]
+
+
+def keep(state: AppState) -> None:
+    """All that is not kept yet, in order: a correction is exact only on top of those before it."""
+    state.touched, state.not_kept = True, None
+    note, with_text = str(st.session_state[NOTE]), bool(st.session_state[WITH_TEXT])
+    waiting = unkept(state)
+    try:
+        ledger = kept.ledger()
+        for step in waiting:
+            own = note if step is waiting[-1] else ""
+            correction = ledger.add(step.patch, note=own, text=step.text if with_text else None)
+            state.history.mark_kept(step.edit, correction.id)
+    except SparseCBMError as error:
+        state.not_kept = str(error)
