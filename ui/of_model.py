@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.session.correction import Attempt, Failure, Request, Settings
+from sparsecbm_core.session.history import History
 from ui.choices.corrections import LedgerChoice
 from ui.choices.masks import MaskChoice
-from ui.live import Attempt, Request, Settings
-from ui.steps import History
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -42,7 +42,7 @@ class OfModel:
     history: History = field(default_factory=History)
     settings: Settings = field(default_factory=Settings)
     request: Request | None = None
-    attempt: Attempt | None = None
+    attempt: Attempt | Failure | None = None
     layer: int = 0
     masks: MaskChoice = field(default_factory=MaskChoice)
     corrections: LedgerChoice = field(default_factory=LedgerChoice)

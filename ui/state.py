@@ -12,10 +12,10 @@ from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, METHODS
 from sparsecbm_core.figures import breakdown
-from ui.live import OVERRIDE, Request
+from sparsecbm_core.session.correction import Correction, Request
+from ui.choices.rule import OVERRIDE
 from ui.of_model import OfModel
 from ui.resources.examples import Example
-from ui.steps import Step
 
 if TYPE_CHECKING:
     from ui.resources.loader import ModelCard
@@ -191,22 +191,22 @@ class AppState(OfModel):
             if request.text == self.text:
                 self.override(request.concept, request.state)
 
-    def take_over(self, step: Step) -> None:
+    def take_over(self, correction: Correction) -> None:
         """Go on with the model as a correction leaves it."""
         self.touched, self.attempt, self.request = True, None, None
-        if self._own(step):
-            self.concept = step.patch.concept
-            self.history.add(step)
+        if self._own(correction):
+            self.concept = correction.patch.concept
+            self.history.add(correction)
 
-    def use(self, steps: Sequence[Step]) -> None:
+    def use(self, corrections: Sequence[Correction]) -> None:
         """Add corrections that were kept to those of this session."""
         self.touched, self.attempt = True, None
-        self.history.add(*filter(self._own, steps))
+        self.history.add(*filter(self._own, corrections))
 
-    def _own(self, step: Step) -> bool:
+    def _own(self, correction: Correction) -> bool:
         """Whether a correction is of the model that is looked at: a click may come from a page that still
         shows another. Older folders do not say what their model is."""
-        return self.card is None or self.card.fingerprint in (None, step.patch.model)
+        return self.card is None or self.card.fingerprint in (None, correction.patch.model)
 
     def _has(self, concept: str) -> bool:
         """Whether the model has the concept: see above."""

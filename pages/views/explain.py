@@ -6,14 +6,14 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.tokens.registry import METHODS
+from sparsecbm_core.session.corrected import holding
 from ui.correct import corrected, override, states
 from ui.explain import answer, downloads, how, mask_changes, review_form, saved
 from ui.frame import announce, model_in_use, picker
 from ui.frame.address import read_address, write_address
-from ui.guard import guard_of
-from ui.model_now import holding, model_now
 from ui.resources import guard_reviews, loader, memory
 from ui.resources.examples import examples_for
+from ui.resources.session import guard_of, model_now
 from ui.state import current
 from ui.widgets import parts, subnetworks
 
@@ -50,7 +50,7 @@ if not state.text.strip():
 with box, st.spinner("Loading the model…"):
     try:
         base = loader.model(card)
-        held = holding(state.history.steps, state.text)
+        held = holding(state.history.corrections, state.text)
         loaded = model_now(base, held)
     except SparseCBMError as error:
         parts.model_problem(error)
@@ -63,7 +63,7 @@ with box, st.spinner("Loading the model…"):
     else:
         explanation = known
 
-model_in_use.show(in_use, state.history.steps, held)
+model_in_use.show(in_use, state.history.corrections, held)
 
 # An explanation from a file may be another model's: then there is nothing to correct and no subnetwork.
 space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
@@ -73,7 +73,7 @@ by_hand = model is not None and (model.masks is None or state.settings.rule == o
 result = (
     loader.override(model, explanation, state.overrides) if model and by_hand and state.overrides else None
 )
-step = corrected.shown(state)
+correction = corrected.shown(state)
 
 with box:
     answer.show(explanation, space, saved.origin(explanation, loaded.fingerprint) if state.saved else None)
@@ -82,12 +82,12 @@ with said:
 review_form.show_count(count, explanation)
 
 # Sections in places of their own: a click in one is found again, however much another shows by then.
-way, correction, weights = (st.container() for _ in range(3))
+way, correcting, weights = (st.container() for _ in range(3))
 with way:
     place = how.show(state, model, explanation, space, concept)
 if model is not None:
-    guard = guard_of(state, card)
-    with correction:
+    guard = guard_of(card, state.guard_reviews)
+    with correcting:
         if by_hand:
             override.show(state, explanation, space, result)
             if model.masks is not None:

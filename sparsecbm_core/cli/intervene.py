@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +23,12 @@ from sparsecbm_core.errors import InputError, one_of
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.intervene.profile import GuardProfile
+    from sparsecbm_core.intervene.guard import GuardReport
+    from sparsecbm_core.intervene.patch import Patch
     from sparsecbm_core.intervene.results import Intervention
     from sparsecbm_core.models.concept_model import ConceptModel
+    from sparsecbm_core.session.correction import Request, Settings
+    from sparsecbm_core.session.guard import Guard, Progress
 
 RULE_HELP = "One of: guarded, signed, paper, random; oracle, finetune, head."
 
@@ -46,6 +50,13 @@ def intervene(
     scope: Annotated[
         str, typer.Option(help="Where the patch holds: everywhere, or for similar reviews alone.")
     ] = "everywhere",
+    care: Annotated[
+        str,
+        typer.Option(
+            help="Spare single readings of the guard reviews: needed (where more than two would break), "
+            "always, never. By rule guarded, r auto and scope everywhere."
+        ),
+    ] = "needed",
     patch: Annotated[Path | None, typer.Option(help="Write the correction here, as a patch file.")] = None,
     note: Annotated[str, typer.Option(help="A note to keep in the patch.")] = "",
     output: OutputOption = None,
@@ -55,33 +66,29 @@ def intervene(
 
     The model's folder stays as it is: the correction goes into a patch file, without the review.
     """
-    from sparsecbm_core.intervene.guard import GuardBaseline
-    from sparsecbm_core.intervene.patch import Patch
-    from sparsecbm_core.intervene.scope import SCOPES, SIMILAR, Signature
+    from sparsecbm_core.intervene.scope import SCOPES
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.progress import progress_bar
+    from sparsecbm_core.session.correction import CARES, Request, Settings
+    from sparsecbm_core.session.guard import Guard
 
-    if scope not in SCOPES:
-        raise InputError(one_of(scope, SCOPES, "scope"))
+    for given, known, what in ((scope, SCOPES, "scope"), (care, CARES, "care")):
+        if given not in known:
+            raise InputError(one_of(given, known, what))
     loaded = ConceptModel.from_pretrained(model, device)
     reviews = None if guard is None else _guard_reviews(guard, label_column, loaded)
-    with progress_bar("guard profile") as report:
-        profile = None
-        if rule == "guarded":
-            profile = _profile(
-                model, loaded, reviews, lambda done, total: report(done, total, "guard profile")
-            )
-    done = _corrected(loaded, text, concept, state, rule, _share(r), profile, seed)
-    tallies = None
-    if reviews is not None:
-        changed = loaded.space.concepts if rule == "finetune" else (concept,)
-        tallies = GuardBaseline.read(loaded, reviews).report(done.corrected, changed, (concept,))
+    with progress_bar("intervene") as report:
+        done, tallies, made = _corrected(
+            loaded,
+            Request(text, concept, state),
+            Settings(rule, _share(r), scope, care, seed=seed),
+            Guard(model, reviews, remedy="give --guard FILE.csv, or another --rule"),
+            lambda share, message: report(round(100 * share), 100, message),
+        )
     if patch is not None:
-        if not done.edit.size:
+        if made is None:
             raise InputError(f"there is no correction to write: the outcome of {rule} is {done.outcome}")
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        signature = Signature.of(text) if scope == SIMILAR else None
-        Patch.of(done, loaded, created, tallies, note, signature=signature).save(patch)
+        replace(made, note=note).save(patch)
     emit(output, {**done.to_dict(), "guard": None if tallies is None else tallies.to_dict()})
 
 
@@ -139,21 +146,28 @@ def intervene_eval(
 
 
 def _corrected(
-    model: ConceptModel,
-    text: str,
-    concept: str,
-    state: str,
-    rule: str,
-    r: float | str,
-    profile: GuardProfile | None,
-    seed: int,
-) -> Intervention:
+    model: ConceptModel, asked: Request, settings: Settings, guard: Guard, on_progress: Progress
+) -> tuple[Intervention, GuardReport | None, Patch | None]:
+    """What came of it, what it changed on guard reviews, and the patch where bits were flipped."""
     from sparsecbm_core.intervene.baselines import BASELINES
-    from sparsecbm_core.intervene.correct import intervene as correct
+    from sparsecbm_core.intervene.correct import corrected_model
+    from sparsecbm_core.session.attempt import correct, patch_of
 
-    if rule in BASELINES:
-        return BASELINES[rule](model, text, concept, state)
-    return correct(model, text, concept, state, rule, r, profile, seed)
+    changed: Sequence[str] = (asked.concept,)
+    if settings.rule in BASELINES:
+        done = BASELINES[settings.rule](model, asked.text, asked.concept, asked.state)
+        changed = model.space.concepts if settings.rule == "finetune" else changed
+    else:
+        attempt = correct(model, (), asked, settings, guard, on_progress)
+        if attempt.correction is not None:
+            return attempt.intervention, attempt.correction.report, attempt.correction.patch
+        # As near as the rule came: still worth a report, and a patch for whoever wants it.
+        nearest = attempt.intervention
+        done = replace(nearest, corrected=corrected_model(model, nearest.edit))
+    baseline = guard.baseline(model, on_progress)
+    report = None if baseline is None else baseline.report(done.corrected, changed, (asked.concept,))
+    made = patch_of(done, model, asked.text, settings.scope, report) if done.edit.size else None
+    return done, report, made
 
 
 def _guard_reviews(path: Path, label_column: str, model: ConceptModel) -> ReviewDataset:
@@ -163,28 +177,9 @@ def _guard_reviews(path: Path, label_column: str, model: ConceptModel) -> Review
     return source.open("guard", model.space)
 
 
-def _profile(folder: Path, model: ConceptModel, reviews: ReviewDataset | None, report: Any) -> GuardProfile:
-    """The profile that came with the model; without one, that of the guard reviews, kept for the next time.
-
-    Without guard reviews as well, the one kept last.
-    """
-    from sparsecbm_core.intervene.profile import cached_profile, latest_profile, shipped_profile
-
-    found = shipped_profile(folder, model)
-    if found is None and reviews is not None:
-        found = cached_profile(folder, model, reviews.texts, reviews.fingerprint(), report)
-    if found is None:
-        found = latest_profile(folder, model)
-    if found is None:
-        raise InputError(
-            "rule 'guarded' needs to know what to leave alone: give --guard FILE.csv, or another --rule"
-        )
-    return found
-
-
-def _share(r: str) -> float | str:
+def _share(r: str) -> float | None:
     if r == "auto":
-        return r
+        return None
     try:
         return float(r)
     except ValueError:

@@ -1,13 +1,13 @@
 """The ledger: corrections that were kept, in SQL, each of them revertible on its own."""
 
 from sparsecbm_core.ledger.applied import apply_patch, revert_patch
-from sparsecbm_core.ledger.correction import Correction, Imported, Overlap, Overlaps
+from sparsecbm_core.ledger.correction import Imported, KeptCorrection, Overlap, Overlaps
 from sparsecbm_core.ledger.ledger import Ledger
 from sparsecbm_core.ledger.place import default_place
 
 __all__ = [
-    "Correction",
     "Imported",
+    "KeptCorrection",
     "Ledger",
     "Overlap",
     "Overlaps",

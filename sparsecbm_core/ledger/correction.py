@@ -15,7 +15,7 @@ ACTIVE, REVERTED = "active", "reverted"
 
 
 @dataclass(frozen=True)
-class Correction:
+class KeptCorrection:
     """A kept correction: what its `Patch` says, and what became of it.
 
     ``created`` is when the correction was made and ``changed`` when ``status`` last changed, both in
@@ -65,8 +65,8 @@ class Correction:
 class Imported:
     """What an import did: the corrections it ``added``, and those that were ``known`` before."""
 
-    added: tuple[Correction, ...]
-    known: tuple[Correction, ...]
+    added: tuple[KeptCorrection, ...]
+    known: tuple[KeptCorrection, ...]
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from sparsecbm_core.errors import InputError, LedgerError
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.scope import EVERYWHERE
-from sparsecbm_core.ledger.correction import ACTIVE, REVERTED, Correction, Imported, Overlap, Overlaps
+from sparsecbm_core.ledger.correction import ACTIVE, REVERTED, Imported, KeptCorrection, Overlap, Overlaps
 from sparsecbm_core.ledger.database import Database
 from sparsecbm_core.ledger.place import default_place, place_url
 from sparsecbm_core.ledger.rows import patch_values, read_row, storable
@@ -78,7 +78,7 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def add(self, patch: Patch, note: str | None = None, text: str | None = None) -> Correction:
+    def add(self, patch: Patch, note: str | None = None, text: str | None = None) -> KeptCorrection:
         """Keep a correction, active. ``note`` is the patch's own unless another is given. ``text`` is
         the review, only where the user agreed to keep it: a text inside the patch is left out.
 
@@ -100,7 +100,7 @@ class Ledger:
         active: bool | None = None,
         search: str = "",
         scope: str | None = None,
-    ) -> tuple[Correction, ...]:
+    ) -> tuple[KeptCorrection, ...]:
         """Corrections in the order they were kept: of a model (its fingerprint), of a concept, to a
         state, active or reverted ones, with ``search`` in the note (in any case), of a scope."""
         query = select(corrections).order_by(corrections.c.id)
@@ -116,20 +116,20 @@ class Ledger:
         wanted = search.casefold()
         return tuple(read_row(row) for row in rows if wanted in row.note.casefold())
 
-    def get(self, id: int) -> Correction:
+    def get(self, id: int) -> KeptCorrection:
         """The correction of this number."""
         with self._database.reading() as connection:
             return _get(connection, id)
 
-    def revert(self, id: int) -> Correction:
+    def revert(self, id: int) -> KeptCorrection:
         """Stop applying a correction; one that is reverted already stays as it is."""
         return self._set_status(id, REVERTED)
 
-    def restore(self, id: int) -> Correction:
+    def restore(self, id: int) -> KeptCorrection:
         """Apply a reverted correction again; one that is active stays as it is."""
         return self._set_status(id, ACTIVE)
 
-    def set_note(self, id: int, note: str) -> Correction:
+    def set_note(self, id: int, note: str) -> KeptCorrection:
         """Replace the note of a correction."""
         storable("note", note)
         with self._database.writing() as connection:
@@ -218,15 +218,15 @@ class Ledger:
         """
         given = [sources] if isinstance(sources, (str, Path, bytes)) else sources
         patches = [Patch.from_bytes(item) if isinstance(item, bytes) else Patch.load(item) for item in given]
-        added: dict[int, Correction] = {}
-        known: dict[int, Correction] = {}
+        added: dict[int, KeptCorrection] = {}
+        known: dict[int, KeptCorrection] = {}
         with self._database.writing() as connection:
             for patch in patches:
                 correction, new = _insert(connection, patch)
                 (added if new else known)[correction.id] = correction
         return Imported(tuple(added.values()), tuple(known.values()))
 
-    def _set_status(self, id: int, status: str) -> Correction:
+    def _set_status(self, id: int, status: str) -> KeptCorrection:
         with self._database.writing() as connection:
             _get(connection, id)
             connection.execute(
@@ -237,7 +237,7 @@ class Ledger:
             return _get(connection, id)
 
 
-def _get(connection: Connection, id: int) -> Correction:
+def _get(connection: Connection, id: int) -> KeptCorrection:
     row = None
     if type(id) is int and 0 < id < 2**31:  # SQLite and PostgreSQL take no larger numbers
         row = connection.execute(select(corrections).where(corrections.c.id == id)).one_or_none()
@@ -246,7 +246,7 @@ def _get(connection: Connection, id: int) -> Correction:
     return read_row(row)
 
 
-def _insert(connection: Connection, patch: Patch) -> tuple[Correction, bool]:
+def _insert(connection: Connection, patch: Patch) -> tuple[KeptCorrection, bool]:
     """The kept correction of this patch, and whether it is new."""
     values = patch_values(patch, datetime.now(UTC))
     try:
@@ -259,19 +259,19 @@ def _insert(connection: Connection, patch: Patch) -> tuple[Correction, bool]:
         return read_row(row), False
 
 
-def _known(correction: Correction) -> str:
+def _known(correction: KeptCorrection) -> str:
     reverted = "" if correction.active else ", reverted; restore it instead"
     return f"the same edit of this model is kept already as correction {correction.id}{reverted}"
 
 
-def _check(correction: Correction, model: ConceptModel) -> None:
+def _check(correction: KeptCorrection, model: ConceptModel) -> None:
     try:
         correction.patch.check(model)
     except ValueError as error:
         raise LedgerError(f"correction {correction.id} does not fit: {error}") from error
 
 
-def _file_name(correction: Correction) -> str:
+def _file_name(correction: KeptCorrection) -> str:
     words = f"{correction.concept}-{correction.state}"
     safe = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in words)[:60]
     return f"{safe}-{correction.patch.edit.fingerprint()}.safetensors"

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from sparsecbm_core.errors import InputError, LedgerError, PatchError
 from sparsecbm_core.intervene.patch import Patch
-from sparsecbm_core.ledger.correction import ACTIVE, Correction
+from sparsecbm_core.ledger.correction import ACTIVE, KeptCorrection
 
 _TEXTS = ("model", "concept", "state_before", "state", "rule", "note", "text")
 _COPIED = (*_TEXTS, "r", "seed", "dropped", "grown", "scope")
@@ -34,7 +34,7 @@ def patch_values(patch: Patch, now: datetime) -> dict[str, Any]:
     }
 
 
-def read_row(row: Row[Any]) -> Correction:
+def read_row(row: Row[Any]) -> KeptCorrection:
     """A row as its value; `LedgerError` where its patch is not the one that was kept."""
     try:
         patch, fingerprint = _read_patch(row.patch)
@@ -43,7 +43,7 @@ def read_row(row: Row[Any]) -> Correction:
     if (fingerprint, patch.model, patch.scope) != (row.edit, row.model, row.scope):
         raise LedgerError(f"correction {row.id} cannot be read: its patch is another one than was kept")
     patch = replace(patch, note=row.note, text=row.text)
-    return Correction(
+    return KeptCorrection(
         id=row.id,
         created=patch.time,
         status=row.status,

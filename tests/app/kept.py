@@ -57,7 +57,7 @@ def press(app: AppTest, row: str, button: str) -> AppTest:
 
 
 def kept_numbers(app: AppTest) -> list[int]:
-    return [step.kept for step in state_of(app).history.steps]
+    return [correction.kept for correction in state_of(app).history.corrections]
 
 
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:

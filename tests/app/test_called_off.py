@@ -12,6 +12,8 @@ import pytest
 
 from sparsecbm_core.evaluate.chain import ChainPoint
 from sparsecbm_core.intervene.guard import Change
+from sparsecbm_core.session.correction import Request
+from sparsecbm_core.session.guard import Guard
 from tests.app.conftest import Start, html, said
 from tests.app.test_correct import correct, other, state_of
 from tests.tiny import SPACE, make_tiny
@@ -20,8 +22,6 @@ from ui.correct import states as correct_section
 from ui.corrections import chain
 from ui.explain import downloads
 from ui.frame import address
-from ui.guard import Guard
-from ui.live import Request
 from ui.resources import guard_reviews
 from ui.state import AppState
 
@@ -80,18 +80,18 @@ def test_other_guard_reviews_are_drawn_at_once() -> None:
 
 
 def test_what_is_asked_first_is_no_part_of_the_report(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps, show = [], downloads.show
+    corrections, show = [], downloads.show
     monkeypatch.setattr(
-        downloads, "show", lambda *given, **named: (steps.append(given[-1]), show(*given, **named))[1]
+        downloads, "show", lambda *given, **named: (corrections.append(given[-1]), show(*given, **named))[1]
     )
     app = start()
     state_of(app).settings = type(state_of(app).settings)(rule="signed", most_broken=-1)
     app.run()
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "This would break")
-    assert steps[-1] is None
+    assert corrections[-1] is None
     app.button(key="take_over").click().run()
-    assert steps[-1] is state_of(app).history.steps[0]
+    assert corrections[-1] is state_of(app).history.corrections[0]
 
 
 def test_a_correction_says_how_it_was_once_the_chain_is_another(start: Start) -> None:
@@ -100,7 +100,7 @@ def test_a_correction_says_how_it_was_once_the_chain_is_another(start: Start) ->
     wanted = correct(app, "noise")
     assert "noise is now read as" in said(app)
     state = state_of(app)
-    state.history.drop(state.history.steps[0].edit)
+    state.history.drop(state.history.corrections[0].fingerprint)
     app.run()
     assert html(app, f"noise was then read as {wanted}")
     assert html(app, "added or dropped since")
@@ -127,10 +127,10 @@ def test_reviews_of_ones_own_are_listed_by_a_name_that_no_address_has(
 def test_a_report_names_no_text_of_reviews_that_it_is_not_of(start: Start) -> None:
     app = start()
     correct(app)
-    (step,) = state_of(app).history.steps
-    assert step.report is not None
+    (correction,) = state_of(app).history.corrections
+    assert correction.report is not None
     change = Change("guard-003", "food", "Negative", "Negative", "Positive", "broken")
-    state_of(app).history.change([replace(step, report=replace(step.report, changes=(change,)))])
+    state_of(app).history.change([replace(correction, report=replace(correction.report, changes=(change,)))])
     app.run()
 
     def opens() -> list[str]:
@@ -151,9 +151,9 @@ def test_nothing_of_ones_own_guard_reviews_is_stored(start: Start, model_folder:
     upload(app)
     before = stored()
     correct(app)
-    (step,) = state_of(app).history.steps
-    assert step.report is not None
-    assert step.report.reviews == 1
+    (correction,) = state_of(app).history.corrections
+    assert correction.report is not None
+    assert correction.report.reviews == 1
     assert stored() == before
 
 
@@ -181,7 +181,7 @@ def test_two_who_measure_one_chain_make_one_chain(monkeypatch: pytest.MonkeyPatc
                 measure()  # somebody else, meanwhile
 
     def measure() -> None:
-        chain._measure(place, base, guard, [step] * 3, points, ("chain",))
+        chain._measure(place, base, guard, [correction] * 3, points, ("chain",))
 
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.chain_points", chain_points)
     monkeypatch.setattr("sparsecbm_core.evaluate.chain.reviews_of", lambda *_: ())
@@ -189,6 +189,6 @@ def test_two_who_measure_one_chain_make_one_chain(monkeypatch: pytest.MonkeyPatc
     place: Any = bar
     base: Any = SimpleNamespace(fingerprint="f" * 16)
     guard: Any = SimpleNamespace(baseline=lambda *_: object())
-    step: Any = SimpleNamespace(patch=SimpleNamespace(edit=None))
+    correction: Any = SimpleNamespace(patch=SimpleNamespace(edit=None))
     measure()
     assert [point.corrections for point in points] == [0, 1, 2, 3]

@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.session import attempt as attempts
+from sparsecbm_core.session.correction import Attempt, Request
+from sparsecbm_core.session.guard import Guard
 from tests.app.conftest import Start, explain, html, pathway, said
-from ui.guard import Guard
-from ui.live import Attempt, Request, harm, perform
 from ui.resources import guard_reviews
 from ui.state import AppState
 
@@ -66,10 +67,10 @@ def test_another_state_corrects_the_model_and_the_whole_page_follows(start: Star
     table = html(app, "Before and after the correction")
     assert "<strong>right</strong>" in table
     assert "wrong again" in table
-    (step,) = state_of(app).history.steps
-    assert step.done is not None
-    assert step.done.dropped == step.done.grown > 0
-    assert f"{step.done.dropped:,} dropped, {step.done.grown:,} grown" in table
+    (correction,) = state_of(app).history.corrections
+    assert correction.intervention is not None
+    assert correction.intervention.dropped == correction.intervention.grown > 0
+    assert f"{correction.intervention.dropped:,} dropped, {correction.intervention.grown:,} grown" in table
     assert "food is now read as" in said(app)
     # The loaded model is still what it was: another visitor sees it uncorrected.
     assert found(start()) != wanted
@@ -78,8 +79,8 @@ def test_another_state_corrects_the_model_and_the_whole_page_follows(start: Star
 def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Start) -> None:
     app = start()
     correct(app)
-    (step,) = state_of(app).history.steps
-    report = step.report
+    (correction,) = state_of(app).history.corrections
+    report = correction.report
     assert report is not None
     assert (report.reviews, report.concept.total, report.other_concepts.total) == (12, 12, 24)
     table = html(app, "Guard reviews before and after")
@@ -104,12 +105,12 @@ def test_a_second_report_begins_where_the_first_correction_left_off(start: Start
     model = ConceptModel.from_pretrained(model_folder, "cpu")
     reviews = guard_reviews.bundled(model.space)
     assert reviews is not None
-    for step in state_of(app).history.steps:
-        after = corrected_model(model, step.patch.edit)
+    for correction in state_of(app).history.corrections:
+        after = corrected_model(model, correction.patch.edit)
         exact = GuardBaseline.read(model, reviews).compare(
-            GuardBaseline.read(after, reviews), (step.patch.concept,)
+            GuardBaseline.read(after, reviews), (correction.patch.concept,)
         )
-        assert step.report == exact
+        assert correction.report == exact
         model = after
 
 
@@ -150,7 +151,7 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "This would break")
     assert found(app) == was
-    assert state_of(app).history.steps == ()
+    assert state_of(app).history.corrections == ()
     app.button(key="leave").click().run()
     assert not html(app, "This would break")
     wanted = other(app)
@@ -163,11 +164,11 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
 def test_what_a_first_way_does_is_told_before_a_gentler_one(
     start: Start, model_folder: Path, monkeypatch: pytest.MonkeyPatch, tolerated: int, shown: int
 ) -> None:
-    monkeypatch.setattr("ui.live.TOLERATED", tolerated)
+    monkeypatch.setattr("sparsecbm_core.session.attempt.TOLERATED", tolerated)
     app = start()
     state, base = state_of(app), ConceptModel.from_pretrained(model_folder, "cpu")
     firsts: list[Attempt] = []
-    attempt = perform(
+    attempt = attempts.correct(
         base,
         (),
         Request(state.text, "food", other(app)),
@@ -177,18 +178,18 @@ def test_what_a_first_way_does_is_told_before_a_gentler_one(
     )
     assert len(firsts) == shown
     for first in firsts:
-        assert first.step is not None
-        assert first.step.report is not None
-        assert first.done is not None
-        assert attempt.done is not None
-        assert harm(attempt) <= harm(first)
-        assert first.done.seconds <= attempt.done.seconds
+        assert first.correction is not None
+        assert first.correction.report is not None
+        assert first.intervention is not None
+        assert attempt.intervention is not None
+        assert attempt.harm <= first.harm
+        assert first.intervention.seconds <= attempt.intervention.seconds
 
 
 def test_what_a_first_way_did_makes_room_for_the_gentler_one(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.live.TOLERATED", -1)
+    monkeypatch.setattr("sparsecbm_core.session.attempt.TOLERATED", -1)
     app = start()
     wanted = correct(app)
     assert found(app) == wanted
@@ -210,8 +211,8 @@ def test_a_correction_for_similar_reviews_leaves_all_others_alone(start: Start) 
     assert pathway(explain(app, "Good meal, friendly cook."))["concepts"] == elsewhere["concepts"]
     assert html(app, "1 not meant for this review")
     explain(app, f"{text} Really.")
-    (step,) = state_of(app).history.steps
-    assert step.patch.scope == "similar"
+    (correction,) = state_of(app).history.corrections
+    assert correction.patch.scope == "similar"
     assert not html(app, "not meant for this review")
     explain(app, text)
     assert found(app) == wanted
@@ -225,7 +226,7 @@ def test_a_guard_review_corrected_for_similar_ones_is_counted_as_fixed_or_broken
     app.segmented_control(key="scope_choice").set_value("similar").run()
     explain(app, first)
     correct(app)
-    report = state_of(app).history.steps[0].report
+    report = state_of(app).history.corrections[0].report
     assert report is not None
     assert report.concept.unchanged < 12
 
@@ -239,7 +240,7 @@ def test_what_cannot_be_reached_is_said_and_changes_nothing(start: Start) -> Non
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "Not reached: food is still read as")
     assert found(app) == was
-    assert state_of(app).history.steps == ()
+    assert state_of(app).history.corrections == ()
 
 
 @pytest.mark.parametrize("with_text", [False, True])
@@ -254,7 +255,7 @@ def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Pat
     assert (correction.concept, correction.state) == ("food", wanted)
     assert correction.note == "cold soup is bad food"
     assert correction.text == (text if with_text else None)
-    assert state_of(app).history.steps[0].kept == correction.id
+    assert state_of(app).history.corrections[0].kept == correction.id
     # A new visitor gets it only on demand.
     fresh = start()
     assert found(fresh) != wanted
@@ -283,7 +284,7 @@ def test_a_ledger_that_cannot_be_written_says_so_and_loses_nothing(
     app.button(key="keep_submit").click().run()
     assert any("was not kept" in error.value for error in app.error)
     assert found(app) == wanted
-    assert state_of(app).history.steps[0].kept is None
+    assert state_of(app).history.corrections[0].kept is None
 
 
 def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Path) -> None:
@@ -292,8 +293,8 @@ def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Pa
     correct(app)
     correct(app, "noise")
     loaded = ConceptModel.from_pretrained(model_folder, "cpu")
-    for step in state_of(app).history.steps:
-        Patch.from_bytes(step.patch.to_bytes()).check(loaded)
+    for correction in state_of(app).history.corrections:
+        Patch.from_bytes(correction.patch.to_bytes()).check(loaded)
 
 
 def test_guard_reviews_of_ones_own_replace_the_bundled_ones(start: Start) -> None:
@@ -301,7 +302,7 @@ def test_guard_reviews_of_ones_own_replace_the_bundled_ones(start: Start) -> Non
     rows = "text,label,food,service,noise\ngood soup,4,Positive,unknown,unknown\n"
     app.file_uploader(key="guard_file").set_value(("mine.csv", rows.encode(), "text/csv")).run()
     correct(app)
-    report = state_of(app).history.steps[0].report
+    report = state_of(app).history.corrections[0].report
     assert report is not None
     assert (report.reviews, report.data) == (1, "mine.csv guard")
 
@@ -325,6 +326,6 @@ def test_guard_reviews_that_cannot_be_used_are_refused_in_one_line(
     assert says in message.replace("\\", "")
     assert "\n" not in message
     correct(app)
-    report = state_of(app).history.steps[0].report
+    report = state_of(app).history.corrections[0].report
     assert report is not None
     assert report.reviews == 12

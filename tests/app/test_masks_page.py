@@ -18,11 +18,11 @@ from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.session.correction import Correction
 from tests.app.conftest import METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
 from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS
 from ui.state import KEY, AppState
-from ui.steps import Step
 
 MASKS = "pages/views/masks.py"
 MATRIX = "encoder.layer.1.attention.self.key"
@@ -66,7 +66,7 @@ def correct(app: AppTest, change: MaskEdit | None = None, like: str | None = Non
         signature=None if like is None else Signature.of(like),
     )
     state: AppState = app.session_state[KEY]
-    state.history.add(Step(patch))
+    state.history.add(Correction(patch))
 
 
 def corrected() -> ConceptModel:

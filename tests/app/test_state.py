@@ -6,8 +6,9 @@ import pytest
 
 from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
+from sparsecbm_core.session.correction import Request
 from tests.app.made import SPACE, made
-from ui.live import OVERRIDE, Request
+from ui.choices.rule import OVERRIDE
 from ui.resources.examples import Example
 from ui.state import AppState
 

@@ -10,15 +10,14 @@ import pytest
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
+from sparsecbm_core.session.correction import Correction, Request
 from tests.app.kept import a_patch
 from tests.app.made import made
 from tests.tiny import SPACE, make_tiny
-from ui.live import Request
-from ui.model_now import model_now
 from ui.resources.examples import Example
 from ui.resources.loader import ModelCard
+from ui.resources.session import model_now
 from ui.state import AppState
-from ui.steps import Step
 
 STATES = ("Negative", "Positive")
 FOOD = ModelCard(Path("food"), (), "Food", "sparse", SPACE, {}, {}, "f0")
@@ -50,9 +49,9 @@ def shown(state: AppState) -> tuple[str, str | None]:
     return state.text, state.example
 
 
-def step(model: str, concept: str = "food") -> Step:
+def correction(model: str, concept: str = "food") -> Correction:
     patch = a_patch(make_tiny("bert"), SPACE.concepts.index(concept))
-    return Step(replace(patch, model=model))
+    return Correction(replace(patch, model=model))
 
 
 def test_an_example_gives_way_to_the_opening_example_of_the_other_model() -> None:
@@ -103,7 +102,7 @@ def test_a_model_chosen_before_a_review_was_shown_opens_with_its_own_example() -
 
 def test_each_model_has_its_own_corrections_choices_and_settings_and_comes_back_to_them() -> None:
     state = opened()
-    own = step("f0")
+    own = correction("f0")
     state.take_over(own)
     state.override("food", "Negative")
     state.set(r=0.4, most_broken=1)
@@ -123,7 +122,7 @@ def test_each_model_has_its_own_corrections_choices_and_settings_and_comes_back_
     state.override("acting", "Negative")
     go(state, FOOD)
     assert {name: getattr(state, name) for name in kept} == kept
-    assert state.history.steps == (own,)
+    assert state.history.corrections == (own,)
     assert (state.concept, state.overrides) == ("food", {"food": "Negative"})
     assert state.request is None  # whoever left has called it off
 
@@ -149,10 +148,12 @@ def test_an_explanation_from_a_file_waits_with_its_model() -> None:
 
 def test_corrections_of_another_model_are_never_taken_in() -> None:
     state = go(opened(), FILMS)
-    state.use([step("f0"), step("f1", "service")])  # a button of a page that still showed the other model
-    assert [item.patch.model for item in state.history.steps] == ["f1"]
-    state.take_over(step("f0"))
-    assert (len(state.history.steps), state.concept) == (1, None)
+    state.use(
+        [correction("f0"), correction("f1", "service")]
+    )  # a button of a page that still showed the other model
+    assert [item.patch.model for item in state.history.corrections] == ["f1"]
+    state.take_over(correction("f0"))
+    assert (len(state.history.corrections), state.concept) == (1, None)
     state.correct("food", "Positive")
     state.override("food", "Positive")
     assert (state.request, state.overrides) == (None, {})
@@ -162,7 +163,7 @@ def test_corrections_of_another_model_are_never_taken_in() -> None:
 
 def test_a_model_is_never_corrected_by_another_s_edits() -> None:
     base = make_tiny("bert")
-    own, foreign = Step(a_patch(base, 0)), step("f1", "service")
+    own, foreign = Correction(a_patch(base, 0)), correction("f1", "service")
     assert model_now(base, (foreign,)) is base
     assert (
         model_now(base, (own, foreign)).fingerprint == model_now(base, (own,)).fingerprint != base.fingerprint
@@ -172,15 +173,15 @@ def test_a_model_is_never_corrected_by_another_s_edits() -> None:
 @pytest.mark.parametrize("same", [{}, {"folder": Path("moved")}])
 def test_the_same_model_under_another_name_is_no_change(same: dict[str, Any]) -> None:
     state = opened()
-    state.take_over(step("f0"))
+    state.take_over(correction("f0"))
     go(state, replace(FOOD, **same))
-    assert (len(state.history.steps), state.turn, state.keyed("key")) == (1, 0, "key")
+    assert (len(state.history.corrections), state.turn, state.keyed("key")) == (1, 0, "key")
     go(state, FILMS)
     assert (state.turn, state.keyed("key")) == (1, "key-1")
 
 
 def test_a_folder_whose_files_were_replaced_is_another_model() -> None:
     state = opened()
-    state.take_over(step("f0"))
+    state.take_over(correction("f0"))
     go(state, replace(FOOD, fingerprint="f2"))
-    assert state.history.steps == ()
+    assert state.history.corrections == ()

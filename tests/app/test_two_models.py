@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.concepts import IMDB_ALL_CONCEPTS
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.session.correction import Correction
 from tests.app.conftest import (
     CARD,
     CORRECTIONS,
@@ -31,7 +32,6 @@ from tests.app.conftest import (
 )
 from tests.app.films import FILMS, TITLE, both, save_films
 from tests.app.kept import a_patch, rows, state_of, unfolded
-from ui.steps import Step
 
 MENU, FOOD, FOOD_TITLE = "model_choice", "tiny", "Restaurants (MiniLM)"
 FILM, FILM_TOO = json.loads((ROOT / "assets/reviews/examples-films.json").read_text(encoding="utf-8"))[
@@ -56,10 +56,10 @@ def two(start: Start, model_folder: Path, films: Path) -> Start:
 
 
 @pytest.fixture
-def food(model_folder: Path) -> Callable[[int], Step]:
+def food(model_folder: Path) -> Callable[[int], Correction]:
     """Corrections of the model of restaurants."""
     model = ConceptModel.from_pretrained(model_folder, "cpu")
-    return lambda seed: Step(a_patch(model, seed))
+    return lambda seed: Correction(a_patch(model, seed))
 
 
 def pick(app: AppTest, name: str) -> AppTest:
@@ -170,7 +170,7 @@ def test_an_unknown_name_gives_one_line_and_the_default_model(two: Start, start:
     assert f"An address can name: {FOOD}." in line
 
 
-def test_each_model_has_its_own_corrections(two: Start, food: Callable[[int], Step]) -> None:
+def test_each_model_has_its_own_corrections(two: Start, food: Callable[[int], Correction]) -> None:
     app = two()
     base: Any = pathway(app)
     state_of(app).take_over(food(0))
@@ -193,7 +193,7 @@ def test_each_model_has_its_own_corrections(two: Start, food: Callable[[int], St
 
 
 def test_what_is_kept_is_offered_to_its_own_model_and_named_elsewhere(
-    two: Start, ledger: Ledger, food: Callable[[int], Step]
+    two: Start, ledger: Ledger, food: Callable[[int], Correction]
 ) -> None:
     ledger.add(food(0).patch)
     app = two()

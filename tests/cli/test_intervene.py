@@ -84,9 +84,9 @@ def used_by(monkeypatch):
 
     seen, intervene = [], correct.intervene
 
-    def spy(model, text, concept, state, rule, r, profile, *more):
+    def spy(model, text, concept, state, rule, r, profile, *more, **named):
         seen.append((profile.data, profile.reviews))
-        return intervene(model, text, concept, state, rule, r, profile, *more)
+        return intervene(model, text, concept, state, rule, r, profile, *more, **named)
 
     monkeypatch.setattr(correct, "intervene", spy)
     return seen

@@ -10,10 +10,9 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import millions, percent
+from sparsecbm_core.session.correction import Attempt, Correction, Failure
 from ui.correct import override
-from ui.live import Attempt, harm
 from ui.state import AppState
-from ui.steps import Step
 from ui.widgets import keep, parts, sentence
 from ui.widgets.exports import json_text
 from ui.widgets.text import plain
@@ -36,39 +35,42 @@ def show(state: AppState, space: ConceptSpace) -> None:
     if state.attempt is not None:
         _attempt(state, state.attempt, space)
         return
-    step = last(state)
-    if step is None or step.done is None:
+    correction = last(state)
+    if correction is None or correction.intervention is None:
         parts.lead(EMPTY)
-        if state.history.steps:
+        if state.history.corrections:
             parts.caption(_kept_only(state))
         return
-    if step.text != state.text:
-        _elsewhere(state, step, space)
-    if step.ends(state.history.steps):
-        st.html(result_html(step.done, space))
+    if correction.text != state.text:
+        _elsewhere(state, correction, space)
+    if correction.ends(state.history.corrections):
+        st.html(result_html(correction.intervention, space))
     else:
         parts.caption(SINCE)
-        st.html(_headline(verdict(step.done, space, then=True)) + table_html(step.done, space))
+        st.html(
+            _headline(verdict(correction.intervention, space, then=True))
+            + table_html(correction.intervention, space)
+        )
     with st.container(horizontal=True):
-        keep.show(state, step)
-        _downloads(step)
+        keep.show(state, correction)
+        _downloads(correction)
 
 
-def last(state: AppState) -> Step | None:
+def last(state: AppState) -> Correction | None:
     """The newest correction that was made in this session."""
-    made = [step for step in state.history.steps if step.done is not None]
+    made = [correction for correction in state.history.corrections if correction.intervention is not None]
     return made[-1] if made else None
 
 
-def in_force(state: AppState) -> Step | None:
+def in_force(state: AppState) -> Correction | None:
     """The newest correction, where nothing was added or dropped after it: what it says is still so."""
-    step = last(state)
-    return step if step is not None and step.ends(state.history.steps) else None
+    correction = last(state)
+    return correction if correction is not None and correction.ends(state.history.corrections) else None
 
 
-def shown(state: AppState) -> Step | None:
+def shown(state: AppState) -> Correction | None:
     """The correction whose side effects are on the page: one that waits for a yes, else the newest."""
-    waiting = None if state.attempt is None else state.attempt.step
+    waiting = state.attempt.correction if isinstance(state.attempt, Attempt) else None
     return waiting or last(state)
 
 
@@ -77,31 +79,32 @@ def spoken(
 ) -> str:
     """What a screen reader says: the answer, and what was just done to it."""
     said = sentence.plain(sentence.answer(explanation, space))
-    step = in_force(state)
+    correction = in_force(state)
     if result is not None:
         return f"{said} With your change: {override.verdict(result, space)}"
     if state.attempt is not None:
         return f"{said} {attempt_verdict(state.attempt, space)}"
-    if step is not None and step.done is not None and step.text == explanation.text:
-        return f"{said} {verdict(step.done, space)}"
+    if correction is not None and correction.intervention is not None and correction.text == explanation.text:
+        return f"{said} {verdict(correction.intervention, space)}"
     return said
 
 
 def _kept_only(state: AppState) -> str:
-    count = len(state.history.steps)
+    count = len(state.history.corrections)
     return f"{count} kept correction{'s are' if count > 1 else ' is'} in use."
 
 
-def attempt_verdict(attempt: Attempt, space: ConceptSpace) -> str:
+def attempt_verdict(attempt: Attempt | Failure, space: ConceptSpace) -> str:
     """What became of a correction that was not taken over."""
     title = space.title(attempt.request.concept)
-    if attempt.problem is not None or attempt.done is None:
+    if isinstance(attempt, Failure):
         return f"{title} was not corrected."
-    if _settled(attempt.done):
-        return f"Nothing to correct: {title} is read as {space.title(attempt.done.before.state)} already."
-    if attempt.step is None:
-        return f"Not reached: {title} is still read as {space.title(attempt.done.before.state)}."
-    count = harm(attempt)
+    was = space.title(attempt.intervention.before.state)
+    if _settled(attempt.intervention):
+        return f"Nothing to correct: {title} is read as {was} already."
+    if attempt.correction is None:
+        return f"Not reached: {title} is still read as {was}."
+    count = attempt.harm
     return f"This would break {count} other reading{'s' if count != 1 else ''}."
 
 
@@ -112,27 +115,27 @@ def _settled(done: Intervention) -> bool:
     return done.outcome == ALREADY
 
 
-def _attempt(state: AppState, attempt: Attempt, space: ConceptSpace) -> None:
+def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -> None:
     said = attempt_verdict(attempt, space)
-    if attempt.done is None:
-        st.error(f"**{plain(said)}** {plain(attempt.problem or '')}", icon=":material/error:")
+    if isinstance(attempt, Failure):
+        st.error(f"**{plain(said)}** {plain(attempt.problem)}", icon=":material/error:")
         return
-    st.html(_headline(said) + ("" if attempt.step is None else table_html(attempt.done, space)))
-    if attempt.step is None:
-        if _settled(attempt.done):
+    st.html(_headline(said) + ("" if attempt.correction is None else table_html(attempt.intervention, space)))
+    if attempt.correction is None:
+        if _settled(attempt.intervention):
             return
         wanted = attempt.request.state
+        closest = f"{space.title(wanted)} {percent(attempt.intervention.after.states[wanted])}"
         parts.caption(
-            f"Nothing was changed. The closest that was found gives {space.title(wanted)} "
-            f"{percent(attempt.done.after.states[wanted])}. Another rule or a larger share, under “How to "
-            "correct”, may do it."
+            f"Nothing was changed. The closest that was found gives {closest}. Another rule or a larger "
+            "share, under “How to correct”, may do it."
         )
         return
     with st.container(horizontal=True):
         st.button(
             "Correct all the same",
             on_click=state.take_over,
-            args=(attempt.step,),
+            args=(attempt.correction,),
             key="take_over",
             type="primary",
         )
@@ -143,9 +146,9 @@ def _headline(text: str) -> str:
     return f'<p class="sc-verdict">{escape(text)}</p>'
 
 
-def _elsewhere(state: AppState, step: Step, space: ConceptSpace) -> None:
+def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> None:
     """The correction was made on another review than the one on the page."""
-    text = step.text or ""
+    text = correction.text or ""
     excerpt = text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
     parts.caption(f"Your last correction, made on another review: “{excerpt}”")
     st.button("Back to that review", on_click=state.show_text, args=(text,), key="back_to_review")
@@ -226,12 +229,12 @@ def share(r: float) -> str:
     return f"{100 * r:.2g} %"
 
 
-def _downloads(step: Step) -> None:
-    done, report = step.done, step.report
+def _downloads(correction: Correction) -> None:
+    done, report = correction.intervention, correction.report
     if done is None:
         return
-    name = f"{done.concept}-{done.state}-{step.edit}".replace("/", "_")
-    parts.download("Patch", step.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
+    name = f"{done.concept}-{done.state}-{correction.fingerprint}".replace("/", "_")
+    parts.download("Patch", correction.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
     parts.download(
         "JSON",
         lambda: json_text({**done.to_dict(), "guard": None if report is None else report.to_dict()}),

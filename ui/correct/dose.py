@@ -9,17 +9,18 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import dose_figure
-from ui.live import OVERRIDE, Request
-from ui.model_now import holding, model_now
+from sparsecbm_core.session.corrected import holding
+from sparsecbm_core.session.correction import Corrections, Request
+from ui.choices.rule import OVERRIDE
+from ui.resources.session import model_now
 from ui.state import AppState
-from ui.steps import Steps
 from ui.widgets import parts
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.dose import DoseResponse
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.guard import Guard
+    from sparsecbm_core.session.guard import Guard
 
 ABOUT = (
     "With more mask bits flipped the review is read as wanted at some point, and from some point on other "
@@ -36,31 +37,31 @@ def show(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace)
     if chosen is None:
         parts.caption("After a correction you can see here how many mask bits it takes.")
         return
-    request, steps = chosen
-    key = (request, state.settings.rule, tuple(step.edit for step in steps))
+    request, corrections = chosen
+    key = (request, state.settings.rule, tuple(correction.fingerprint for correction in corrections))
     title = f"{space.title(request.concept)} to {space.title(request.state)}"
     with st.container(horizontal=True, vertical_alignment="center"):
         wanted = st.button(f"Plot how many bits it takes: {plain(title)}", key="dose", help=ABOUT)
     if wanted:
-        _measure(state, base, guard, request, steps, key)
+        _measure(state, base, guard, request, corrections, key)
     if state.dose is not None and state.dose[0] == key:
         _chart(state.dose[1], space, title)
 
 
-def asked(state: AppState) -> tuple[Request, Steps] | None:
+def asked(state: AppState) -> tuple[Request, Corrections] | None:
     """The correction on the page, and those that the model had before it."""
-    steps = state.history.steps
+    corrections = state.history.corrections
     if state.attempt is not None:
-        return state.attempt.request, steps
-    for number in range(len(steps) - 1, -1, -1):
-        step = steps[number]
-        if step.done is not None and step.text is not None:
-            return Request(step.text, step.done.concept, step.done.state), steps[:number]
+        return state.attempt.request, corrections
+    for number in range(len(corrections) - 1, -1, -1):
+        text, patch = corrections[number].text, corrections[number].patch
+        if corrections[number].intervention is not None and text is not None:
+            return Request(text, patch.concept, patch.state), corrections[:number]
     return None
 
 
 def _measure(
-    state: AppState, base: ConceptModel, guard: Guard, request: Request, steps: Steps, key: object
+    state: AppState, base: ConceptModel, guard: Guard, request: Request, corrections: Corrections, key: object
 ) -> None:
     from sparsecbm_core.intervene.dose import dose_response
     from sparsecbm_core.intervene.rules import rule_named
@@ -74,13 +75,13 @@ def _measure(
     try:
         profile = guard.profile(base, report) if rule_named(rule).needs_profile else None
         result = dose_response(
-            model_now(base, holding(steps, request.text)),
+            model_now(base, holding(corrections, request.text)),
             request.text,
             request.concept,
             request.state,
             rule,
             profile,
-            guard.at(base, steps, report),
+            guard.at(base, corrections, report),
             on_progress=lambda done, total: report(done / total, WAITING),
         )
         state.dose = (key, result)

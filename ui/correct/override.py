@@ -11,7 +11,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import before_after_figure, percent
-from ui.live import OVERRIDE
+from ui.choices.rule import OVERRIDE
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.exports import json_text

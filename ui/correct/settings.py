@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
+from ui.choices.rule import OVERRIDE
 from ui.corrections.words import counted
-from ui.live import OVERRIDE
 from ui.resources.guard_reviews import own
 from ui.state import AppState
 from ui.widgets import parts

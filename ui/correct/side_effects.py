@@ -10,10 +10,10 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
+from sparsecbm_core.session.correction import Correction
 from ui.correct.corrected import mark
 from ui.resources.guard_reviews import known_texts
 from ui.state import AppState
-from ui.steps import Step
 from ui.widgets import parts
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ WORDS = {
 }
 
 
-def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: ConceptSpace) -> None:
-    report = step.report
-    show_summary(step, space)
+def show(state: AppState, correction: Correction, reviews: ReviewDataset | None, space: ConceptSpace) -> None:
+    report = correction.report
+    show_summary(correction, space)
     if report is None:
         return
-    held, hold = step.earlier
+    held, hold = correction.earlier
     if held:
-        title = space.title(step.patch.concept)
+        title = space.title(correction.patch.concept)
         parts.caption(
             f"Of your {held} earlier correction{'s' if held > 1 else ''} of {title}, "
             + (
@@ -49,7 +49,7 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
                 else f"{held - hold} no longer hold{'s' if held - hold == 1 else ''}."
             )
         )
-    ours = reviews is not None and step.guard == reviews.fingerprint()
+    ours = reviews is not None and correction.guard == reviews.fingerprint()
     texts = {item.id: item.text for item in reviews or ()} if ours else {}
     ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
     if ordered:
@@ -66,16 +66,16 @@ def show(state: AppState, step: Step, reviews: ReviewDataset | None, space: Conc
     )
 
 
-def show_summary(step: Step, space: ConceptSpace) -> None:
+def show_summary(correction: Correction, space: ConceptSpace) -> None:
     """The verdict and how many readings changed, without the reviews."""
     parts.section("What else changed", help=HELP)
-    if step.report is None:
+    if correction.report is None:
         parts.lead(
             "There are no guard reviews for this model, so nothing is known of it. Open labelled reviews "
             "under “How to correct”."
         )
         return
-    st.html(summary_html(step.report, step.patch.concept, space, mark(step.patch.edit)))
+    st.html(summary_html(correction.report, correction.patch.concept, space, mark(correction.patch.edit)))
 
 
 def verdict(report: GuardReport, space: ConceptSpace) -> str:

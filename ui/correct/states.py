@@ -10,20 +10,23 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
+from sparsecbm_core.session.attempt import correct
+from sparsecbm_core.session.corrected import holding
+from sparsecbm_core.session.correction import Attempt, Failure, Request
 from ui.correct import corrected, dose, settings, side_effects
 from ui.frame import address, rerun
-from ui.live import Attempt, Request, harm, perform
-from ui.model_now import holding, model_now
 from ui.resources import loader, memory
+from ui.resources.session import model_now
 from ui.state import AppState
 from ui.widgets import parts, undo
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.guard import Guard
+    from sparsecbm_core.session.guard import Guard
 
 HELP = (
     "Every concept reads with its own part of the model's weights, its subnetwork. A correction takes the "
@@ -49,7 +52,7 @@ def show(
 
 def _seen(state: AppState) -> tuple[object, ...]:
     """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
-    return state.turn, state.history.steps, state.attempt, state.settings, state.guard_reviews
+    return state.turn, state.history.corrections, state.attempt, state.settings, state.guard_reviews
 
 
 @st.fragment
@@ -81,16 +84,16 @@ def _section(
         _carry_out(state, base, guard, request, space, place, effects)
     with place.container():
         corrected.show(state, space)
-    step = corrected.shown(state)
-    if step is not None:
+    correction = corrected.shown(state)
+    if correction is not None:
         with effects.container():  # before the settings above it: it is what was asked for
-            side_effects.show(state, step, guard.reviews, space)
+            side_effects.show(state, correction, guard.reviews, space)
     with settings_place:
         how_to(state, base, guard, space)
     if request is not None:
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.
-        loader.read(model_now(base, holding(state.history.steps, state.text)), state.text)
+        loader.read(model_now(base, holding(state.history.corrections, state.text)), state.text)
         memory.collect()
         memory.give_back()
         rerun.page()
@@ -133,26 +136,29 @@ def _carry_out(
 
     def show_first(attempt: Attempt) -> None:
         nonlocal bar
-        if attempt.step is None or attempt.done is None:
+        if attempt.correction is None:
             return
         with place.container():
-            st.html(corrected.result_html(attempt.done, space))
+            st.html(corrected.result_html(attempt.intervention, space))
             parts.caption(
-                f"This way breaks {harm(attempt)} other readings. A gentler one is looked for, and replaces "
+                f"This way breaks {attempt.harm} other readings. A gentler one is looked for, and replaces "
                 "it if it breaks fewer."
             )
             bar = st.progress(0.3)
         with effects.container():
-            side_effects.show_summary(attempt.step, space)
+            side_effects.show_summary(attempt.correction, space)
 
     try:
-        attempt = perform(base, state.history.steps, request, state.settings, guard, report, show_first)
+        attempt = correct(base, state.history.corrections, request, state.settings, guard, report, show_first)
+    except SparseCBMError as error:
+        state.request, state.attempt = None, Failure(request, str(error))
+        return
     except Exception:
         state.request = None  # or it would fail in every run to come
         raise
     state.request = None
-    if attempt.step is not None and not attempt.asks:
-        state.take_over(attempt.step)
+    if attempt.correction is not None and not attempt.asks:
+        state.take_over(attempt.correction)
     else:
         state.attempt = attempt
 
@@ -170,9 +176,9 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
     item, title = explanation.concepts[concept], space.title(concept)
     asked = state.request
     own = {
-        step.patch.state
-        for step in state.history.steps
-        if step.text == explanation.text and step.patch.concept == concept
+        correction.patch.state
+        for correction in state.history.corrections
+        if correction.text == explanation.text and correction.patch.concept == concept
     }
 
     def name(option: str) -> str:

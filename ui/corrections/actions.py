@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.session.correction import Correction
 from ui.choices.corrections import Told
 from ui.corrections.words import capital, counted, numbers
 from ui.resources import kept
 from ui.state import AppState
-from ui.steps import Step
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.ledger import KeptCorrection, Ledger
     from sparsecbm_core.models.concept_model import ConceptModel
 
 Upload = tuple[str, bytes]
 MOST_REASONS = 5
 
 
-def revert(state: AppState, correction: Correction) -> None:
+def revert(state: AppState, correction: KeptCorrection) -> None:
     """Stop applying it, also in this session."""
 
     def act(ledger: Ledger) -> str:
@@ -38,7 +38,7 @@ def revert(state: AppState, correction: Correction) -> None:
     _do(state, act)
 
 
-def restore(state: AppState, correction: Correction) -> None:
+def restore(state: AppState, correction: KeptCorrection) -> None:
     def act(ledger: Ledger) -> str:
         ledger.restore(correction.id)
         return f"Correction {correction.id} is active again. Use it, to have it in this session as well."
@@ -46,7 +46,7 @@ def restore(state: AppState, correction: Correction) -> None:
     _do(state, act)
 
 
-def set_note(state: AppState, correction: Correction, note: str) -> None:
+def set_note(state: AppState, correction: KeptCorrection, note: str) -> None:
     def act(ledger: Ledger) -> str:
         ledger.set_note(correction.id, note)
         return f"The note of correction {correction.id} is saved."
@@ -55,11 +55,11 @@ def set_note(state: AppState, correction: Correction, note: str) -> None:
         _do(state, act)
 
 
-def use(state: AppState, corrections: Sequence[Correction]) -> None:
+def use(state: AppState, corrections: Sequence[KeptCorrection]) -> None:
     """Load kept corrections into this session, in the order they were kept."""
-    before = len(state.history.steps)
-    state.use(list(map(kept.as_step, corrections)))
-    new = len(state.history.steps) - before
+    before = len(state.history.corrections)
+    state.use(list(map(kept.as_correction, corrections)))
+    new = len(state.history.corrections) - before
     known = len(corrections) - new
     verb = "is" if new == 1 else "are"
     words = f"{counted(new, 'correction')} {verb} now in use in this session." if new else ""
@@ -78,7 +78,7 @@ def drop(state: AppState, edit: str) -> None:
     state.corrections.told = Told("Dropped from this session. Undo brings it back.")
 
 
-def redo(state: AppState, later: Correction) -> None:
+def redo(state: AppState, later: KeptCorrection) -> None:
     """Take a correction back and open its review, where it can be made anew on the model as it then is."""
 
     def act(ledger: Ledger) -> str:
@@ -128,14 +128,14 @@ def take_in(state: AppState, base: ConceptModel, uploads: Sequence[Upload]) -> N
         _do(state, act)
 
 
-def in_session(state: AppState, correction: Correction) -> bool:
+def in_session(state: AppState, correction: KeptCorrection) -> bool:
     edit = correction.patch.edit.fingerprint()
-    return any(step.edit == edit for step in state.history.steps)
+    return any(item.fingerprint == edit for item in state.history.corrections)
 
 
-def uses(state: AppState) -> dict[str, Step]:
+def uses(state: AppState) -> dict[str, Correction]:
     """The corrections of this session by the fingerprint of their flips."""
-    return {step.edit: step for step in state.history.steps}
+    return {item.fingerprint: item for item in state.history.corrections}
 
 
 def _drop(state: AppState, edit: str) -> None:

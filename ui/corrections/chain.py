@@ -13,11 +13,11 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import chain_figure, precise_percent
 from sparsecbm_core.figures.chain import DRAWN
+from sparsecbm_core.session.correction import Correction
+from sparsecbm_core.session.recent import Recent
 from ui.corrections.words import counted
 from ui.frame import rerun
-from ui.recent import Recent
 from ui.state import AppState
-from ui.steps import Step
 from ui.widgets import parts
 from ui.widgets.text import plain
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.edits import MaskEdit
     from sparsecbm_core.intervene.guard import GuardBaseline
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.guard import Guard
+    from sparsecbm_core.session.guard import Guard
 
 ABOUT = "How often labels and concepts of the guard reviews are right, after each correction in turn."
 _ADDING = threading.Lock()
@@ -39,11 +39,11 @@ HELP = (
 )
 
 
-def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]) -> None:
+def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Correction]) -> None:
     """For the chain of this session, or for the active corrections in ``kept`` if it has none."""
-    own = state.history.steps
-    steps = own or tuple(kept)
-    if not steps:
+    own = state.history.corrections
+    corrections = own or tuple(kept)
+    if not corrections:
         return
     parts.section("Accuracy along the chain", ABOUT, help=HELP)
     if guard.reviews is None:
@@ -51,23 +51,27 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Step]
             "There are no guard reviews for this model. Open labelled reviews on Explain: “How to correct”."
         )
         return
-    count = counted(len(steps), "correction")
+    count = counted(len(corrections), "correction")
     parts.caption(
         f"{count} of this session." if own else f"{count}, kept and active, in the order of keeping."
     )
-    key = (base.fingerprint, guard.reviews.fingerprint(), tuple((s.edit, s.patch.scope) for s in steps))
+    key = (
+        base.fingerprint,
+        guard.reviews.fingerprint(),
+        tuple((item.fingerprint, item.patch.scope) for item in corrections),
+    )
     points = _measured().get(key) or []
-    place, missing = st.empty(), len(steps) + 1 - len(points)
+    place, missing = st.empty(), len(corrections) + 1 - len(points)
     if state.corrections.measure and missing > 0:
         state.corrections.measure = False
         try:
-            _measure(place, base, guard, steps, points, key)
+            _measure(place, base, guard, corrections, points, key)
         except SparseCBMError as error:
             place.error(f"**The chain cannot be measured.** {plain(str(error))}", icon=":material/error:")
             return
         rerun.page()
     if missing > 0:
-        _offer(place, state, len(steps), len(points), len(guard.reviews), base.fingerprint)
+        _offer(place, state, len(corrections), len(points), len(guard.reviews), base.fingerprint)
     if len(points) > 1:
         from sparsecbm_core.evaluate.chain import ChainAccuracy
 
@@ -100,7 +104,7 @@ def _measure(
     place: DeltaGenerator,
     base: ConceptModel,
     guard: Guard,
-    steps: Sequence[Step],
+    corrections: Sequence[Correction],
     points: list[ChainPoint],
     key: tuple[object, ...],
 ) -> None:
@@ -116,9 +120,9 @@ def _measure(
     baseline = guard.baseline(base, show_progress)
     if baseline is None:
         return
-    _measured().put(key, points, len(steps))
-    began, reads, total = time.monotonic(), _Reads(), len(steps)
-    patches = [step.patch for step in steps]
+    _measured().put(key, points, len(corrections))
+    began, reads, total = time.monotonic(), _Reads(), len(corrections)
+    patches = [correction.patch for correction in corrections]
     edits = [patch.edit for patch in patches]
     for point in chain_points(baseline, edits, reviews_of(baseline, patches), reads):
         with _ADDING:  # all who measure this chain add to the same points

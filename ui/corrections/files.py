@@ -14,14 +14,14 @@ from sparsecbm_core.errors import PatchError
 from ui.widgets.exports import json_text
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.ledger import KeptCorrection, Ledger
 
 SUFFIX, ARCHIVE, LISTING = ".safetensors", ".zip", "corrections.json"
 MOST_FILES, LARGEST = 2_000, 64 * 2**20  # patches in one archive, and their bytes together
 LISTING_VERSION = 1
 
 
-def patch_name(correction: Correction) -> str:
+def patch_name(correction: KeptCorrection) -> str:
     return f"correction-{correction.id}-{correction.patch.edit.fingerprint()}{SUFFIX}"
 
 
@@ -46,7 +46,7 @@ def unpacked(name: str, content: bytes) -> list[tuple[str, bytes]]:
         raise PatchError(f"{name} is damaged, or no zip archive") from error
 
 
-def archive(ledger: Ledger, corrections: Sequence[Correction]) -> bytes:
+def archive(ledger: Ledger, corrections: Sequence[KeptCorrection]) -> bytes:
     """A zip of one patch file each, and a list of them as JSON."""
     out = io.BytesIO()
     with (

@@ -9,16 +9,16 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import millions
+from sparsecbm_core.session.corrected import net
+from sparsecbm_core.session.correction import Correction, Corrections
 from ui.corrections import actions
 from ui.corrections.pager import one_page, row, turner
 from ui.corrections.words import counted, facts, facts_html, overlap_words, row_label
-from ui.model_now import net
 from ui.state import AppState
-from ui.steps import Step, Steps
 from ui.widgets import keep, parts, undo
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction
+    from sparsecbm_core.ledger import KeptCorrection
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
 
@@ -27,45 +27,50 @@ ABOUT = "The model as it now is for you: these corrections in this order. Nobody
 NONE = "The model is as it was loaded: no correction is in use."
 
 
-def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Correction]) -> None:
+def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[KeptCorrection]) -> None:
     """``kept`` are the ledger's corrections of this model."""
-    steps, choice = state.history.steps, state.corrections
-    known = _by_edit(steps, kept)
-    parts.section("In this session", ABOUT if steps else NONE)
-    if steps:
-        parts.caption(summary(steps, masks))
-        number, shown = one_page(list(enumerate(steps)), choice.session_page)
+    corrections, choice = state.history.corrections, state.corrections
+    known = _by_edit(corrections, kept)
+    parts.section("In this session", ABOUT if corrections else NONE)
+    if corrections:
+        parts.caption(summary(corrections, masks))
+        number, shown = one_page(list(enumerate(corrections)), choice.session_page)
         with st.container(key="session_chain", gap="xsmall"):
-            for position, step in shown:
-                _row(state, base.space, masks, steps, position, known.get(step.edit))
-        turner(steps, number, state.keyed("session_page"), lambda page: setattr(choice, "session_page", page))
+            for position, correction in shown:
+                _row(state, base.space, masks, corrections, position, known.get(correction.fingerprint))
+        turner(
+            corrections,
+            number,
+            state.keyed("session_page"),
+            lambda page: setattr(choice, "session_page", page),
+        )
     _buttons(state)
 
 
-def _by_edit(steps: Steps, kept: Sequence[Correction]) -> dict[str, Correction]:
-    """What the ledger knows of the steps; it may also hold one that this session has not kept itself."""
-    numbers = {step.kept: step.edit for step in steps}
+def _by_edit(corrections: Corrections, kept: Sequence[KeptCorrection]) -> dict[str, KeptCorrection]:
+    """What the ledger knows of the corrections, also of one that this session has not kept itself."""
+    numbers = {correction.kept: correction.fingerprint for correction in corrections}
     found = {numbers[item.id]: item for item in kept if item.id in numbers}
     if None in numbers:
         found |= {item.patch.edit.fingerprint(): item for item in kept}
     return found
 
 
-def summary(steps: Steps, masks: MaskSet) -> str:
+def summary(corrections: Corrections, masks: MaskSet) -> str:
     """What the chain comes to, in one line."""
-    waiting = sum(step.kept is None for step in steps)
-    counts = net([step for step in steps if step.patch.scope == EVERYWHERE]).counts(masks)
+    waiting = sum(correction.kept is None for correction in corrections)
+    counts = net([item for item in corrections if item.patch.scope == EVERYWHERE]).counts(masks)
     dropped, grown = sum(count.dropped for count in counts), sum(count.grown for count in counts)
     sparse = "as sparse as before" if dropped == grown else f"{counted(abs(grown - dropped), 'weight')} "
     if dropped != grown:
         sparse += "more kept than before" if grown > dropped else "fewer kept than before"
     words = [
-        f"{counted(len(steps), 'correction')}, {waiting} of them not kept."
+        f"{counted(len(corrections), 'correction')}, {waiting} of them not kept."
         if waiting
-        else f"{counted(len(steps), 'correction')}, all kept.",
+        else f"{counted(len(corrections), 'correction')}, all kept.",
         f"Of {millions(masks.total)} weights a concept, {dropped:,} dropped and {grown:,} grown: {sparse}.",
     ]
-    similar = sum(step.patch.scope != EVERYWHERE for step in steps)
+    similar = sum(correction.patch.scope != EVERYWHERE for correction in corrections)
     if similar:
         words.append(f"{similar} for similar reviews only, not counted here.")
     return " ".join(words)
@@ -75,52 +80,54 @@ def _row(
     state: AppState,
     space: ConceptSpace,
     masks: MaskSet,
-    steps: Steps,
+    corrections: Corrections,
     position: int,
-    correction: Correction | None,
+    in_ledger: KeptCorrection | None,
 ) -> None:
-    step = steps[position]
-    note = step.patch.note if correction is None else correction.note
-    label = row_label(position + 1, step.patch, note, space)
-    box = row(state.corrections, f"step-{step.edit}", f"{label} {_status(step, correction)}")
+    correction = corrections[position]
+    note = correction.patch.note if in_ledger is None else in_ledger.note
+    label = row_label(position + 1, correction.patch, note, space)
+    box = row(
+        state.corrections, f"step-{correction.fingerprint}", f"{label} {_status(correction, in_ledger)}"
+    )
     if not box.open:
         return
     with box:
-        rows = facts(step.patch, space)
-        if step.text is not None and step.patch.text is None:
-            rows.append(("Review", step.text))
+        rows = facts(correction.patch, space)
+        if correction.text is not None and correction.patch.text is None:
+            rows.append(("Review", correction.text))
         if note:
             rows.insert(0, ("Note", note))
         st.html(facts_html(rows))
-        words = _overlap(steps, position, masks)
+        words = _overlap(corrections, position, masks)
         if words:
             parts.caption(words)
         st.button(
             "Drop from this session",
-            key=f"drop-step-{step.edit}",
+            key=f"drop-step-{correction.fingerprint}",
             on_click=actions.drop,
-            args=(state, step.edit),
+            args=(state, correction.fingerprint),
         )
 
 
-def _status(step: Step, correction: Correction | None) -> str:
-    if step.kept is None and correction is None:
+def _status(correction: Correction, in_ledger: KeptCorrection | None) -> str:
+    if correction.kept is None and in_ledger is None:
         return "· **not kept**"
-    number = step.kept if correction is None else correction.id
-    reverted = correction is not None and not correction.active
+    number = correction.kept if in_ledger is None else in_ledger.id
+    reverted = in_ledger is not None and not in_ledger.active
     return f":gray[· kept as {number}{', reverted there' if reverted else ''}]"
 
 
-def _overlap(steps: Steps, position: int, masks: MaskSet) -> str:
+def _overlap(corrections: Corrections, position: int, masks: MaskSet) -> str:
     """What dropping one does to the sparsity, given those after it."""
-    own = steps[position].patch
+    own = corrections[position].patch
     if own.scope != EVERYWHERE:
         return ""
-    everywhere = [step for step in steps if step.patch.scope == EVERYWHERE]
+    everywhere = [correction for correction in corrections if correction.patch.scope == EVERYWHERE]
     shared = {
-        number: own.edit.shared(step.patch.edit)
-        for number, step in enumerate(steps, start=1)
-        if number > position + 1 and step.patch.scope == EVERYWHERE
+        number: own.edit.shared(correction.patch.edit)
+        for number, correction in enumerate(corrections, start=1)
+        if number > position + 1 and correction.patch.scope == EVERYWHERE
     }
     counts = own.edit.counts(net(everywhere).apply(masks))
     change = sum(count.grown - count.dropped for count in counts)

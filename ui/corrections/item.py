@@ -18,10 +18,10 @@ from ui.widgets.keep import LONGEST_NOTE
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger, Overlaps
+    from sparsecbm_core.ledger import KeptCorrection, Ledger, Overlaps
     from sparsecbm_core.models.concept_model import ConceptModel
 
-Act = Callable[[AppState, "Correction"], None]
+Act = Callable[[AppState, "KeptCorrection"], None]
 MOST_REDONE = 3
 REDO = (
     "They were made on top of this one. To have them exact without it, make them anew: that reverts one of "
@@ -30,7 +30,7 @@ REDO = (
 PATCH = "application/octet-stream"
 
 
-def show(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correction, used: bool) -> None:
+def show(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCorrection, used: bool) -> None:
     rows = facts(correction.patch, base.space)
     if not correction.active:
         rows.insert(1, ("Reverted", when(correction.changed)))
@@ -49,7 +49,7 @@ def show(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correc
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def _use(state: AppState, correction: Correction, used: bool) -> None:
+def _use(state: AppState, correction: KeptCorrection, used: bool) -> None:
     if used:
         st.button(
             "Drop from this session",
@@ -66,11 +66,11 @@ def _use(state: AppState, correction: Correction, used: bool) -> None:
         )
 
 
-def _button(state: AppState, correction: Correction, text: str, key: str, act: Act) -> None:
+def _button(state: AppState, correction: KeptCorrection, text: str, key: str, act: Act) -> None:
     st.button(text, key=f"{key}-{correction.id}", on_click=act, args=(state, correction))
 
 
-def _note(state: AppState, correction: Correction) -> None:
+def _note(state: AppState, correction: KeptCorrection) -> None:
     # Another key for another note: what was typed before does not hide what somebody else has written since.
     key = f"note-{correction.id}-{zlib.crc32(correction.note.encode()):08x}"
     with st.form(f"form-{key}", border=False):
@@ -85,11 +85,11 @@ def _note(state: AppState, correction: Correction) -> None:
         st.form_submit_button("Save the note", on_click=_save_note, args=(state, correction, key))
 
 
-def _save_note(state: AppState, correction: Correction, key: str) -> None:
+def _save_note(state: AppState, correction: KeptCorrection, key: str) -> None:
     actions.set_note(state, correction, str(st.session_state[key]))
 
 
-def _overlaps(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correction) -> None:
+def _overlaps(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCorrection) -> None:
     """What reverting (or restoring) it does to the sparsity, and the later corrections to make anew."""
     if base.masks is None:
         return
@@ -109,7 +109,7 @@ def _overlaps(state: AppState, base: ConceptModel, ledger: Ledger, correction: C
                 _redo(state, correction, ledger.get(number))
 
 
-def _redo(state: AppState, first: Correction, later: Correction) -> None:
+def _redo(state: AppState, first: KeptCorrection, later: KeptCorrection) -> None:
     st.button(
         f"Redo correction {later.id}",
         key=f"redo-{first.id}-{later.id}",

@@ -19,7 +19,7 @@ from ui.widgets import parts
 from ui.widgets.table import table_html
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.ledger import KeptCorrection, Ledger
     from sparsecbm_core.models.concept_model import ConceptModel
 
 ABOUT = (
@@ -43,8 +43,8 @@ def show(
     state: AppState,
     base: ConceptModel,
     ledger: Ledger,
-    own: Sequence[Correction],
-    others: Sequence[Correction],
+    own: Sequence[KeptCorrection],
+    others: Sequence[KeptCorrection],
     titles: Mapping[str, str],
 ) -> None:
     """``own`` are the corrections of this model, ``others`` those of other models, as they were kept;
@@ -60,7 +60,7 @@ def show(
         _others(others, base.space, titles)
 
 
-def chosen(corrections: Sequence[Correction], choice: LedgerChoice) -> list[Correction]:
+def chosen(corrections: Sequence[KeptCorrection], choice: LedgerChoice) -> list[KeptCorrection]:
     """Those that the filter lets through, newest first."""
     wanted = choice.search.casefold().strip()
     return [
@@ -117,12 +117,12 @@ def _found(
     state: AppState,
     base: ConceptModel,
     ledger: Ledger,
-    own: Sequence[Correction],
-    found: Sequence[Correction],
+    own: Sequence[KeptCorrection],
+    found: Sequence[KeptCorrection],
 ) -> None:
     choice, active = state.corrections, [correction for correction in own if correction.active]
     used = actions.uses(state)
-    numbers = {step.kept for step in used.values()}
+    numbers = {correction.kept for correction in used.values()}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Use all {len(active):,} active" if len(active) > 1 else "Use the active one",
@@ -153,7 +153,7 @@ def _found(
     )
 
 
-def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: Correction, used: bool) -> None:
+def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCorrection, used: bool) -> None:
     label = row_label(correction.id, correction.patch, correction.note, base.space)
     if not correction.active:
         label += " · **reverted**"
@@ -187,7 +187,7 @@ def _take_in(state: AppState, base: ConceptModel, key: str) -> None:
         state.corrections.uploads += 1
 
 
-def _others(others: Sequence[Correction], space: ConceptSpace, titles: Mapping[str, str]) -> None:
+def _others(others: Sequence[KeptCorrection], space: ConceptSpace, titles: Mapping[str, str]) -> None:
     """What the ledger keeps for models that are not looked at: to know of, not to use."""
     models = len({correction.model for correction in others})
     box = st.expander(

@@ -9,15 +9,15 @@ import streamlit as st
 from sparsecbm_core.errors import SparseCBMError
 from ui.corrections import chain, in_session, kept_list
 from ui.frame import announce
-from ui.guard import guard_of
 from ui.resources import kept, loader
 from ui.resources.models import Offer
+from ui.resources.session import guard_of
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.ledger import KeptCorrection, Ledger
 
 ABOUT = (
     "A correction flips a few bits of one concept's mask. The weights stay as they are, and each correction "
@@ -47,9 +47,9 @@ def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
     else:
         titles = {card.fingerprint: card.title for card in offer.cards.values() if card.fingerprint}
         kept_list.show(state, base, ledger, own, others, titles)
-    guard = guard_of(state, info)
+    guard = guard_of(info, state.guard_reviews)
     active = [correction for correction in own if correction.active]
-    chain.show(state, base, guard, [kept.as_step(correction) for correction in active])
+    chain.show(state, base, guard, [kept.as_correction(correction) for correction in active])
 
 
 def _tell(state: AppState) -> None:
@@ -64,7 +64,7 @@ def _tell(state: AppState) -> None:
         st.error(plain(told.text), icon=":material/error:")
 
 
-def _kept() -> tuple[Ledger | None, tuple[Correction, ...], str]:
+def _kept() -> tuple[Ledger | None, tuple[KeptCorrection, ...], str]:
     """The ledger and all it holds; without one, why."""
     try:
         ledger = kept.ledger()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
     from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.steps import Step
+    from sparsecbm_core.session.correction import Correction
 
 
 OTHERS = "Finding the words that matter for the other concepts, which belong into these files…"
@@ -42,7 +42,7 @@ class Files:
     stats: SubnetworkStats | None
     images: Mapping[str, DensityImage]
     result: OracleResult | None
-    step: Step | None
+    correction: Correction | None
 
     def show_progress(self, share: float) -> None:
         self.progress.progress(share, OTHERS)
@@ -55,7 +55,7 @@ class Files:
             from ui.explain.report import report_html
 
             return report_html(
-                explanation, self.space, self.title, self.stats, self.images, self.result, self.step
+                explanation, self.space, self.title, self.stats, self.images, self.result, self.correction
             )
 
         def button(label: str, data: Callable[[], str | bytes], name: str, **options: Any) -> None:
@@ -80,12 +80,12 @@ def show(
     explanation: Explanation,
     space: ConceptSpace,
     result: OracleResult | None,
-    step: Step | None = None,
+    correction: Correction | None = None,
     waiting: bool = False,
 ) -> Files:
     """``model`` is the one that made the explanation, None if it is not here; ``title`` names it.
 
-    ``step`` is the correction of this review, where there is one. ``waiting`` for words that are still to be
+    ``correction`` is that of this review, where there is one. ``waiting`` for words that are still to be
     scored, the files that hold words cannot be saved before they are filled.
     """
     parts.section(
@@ -111,7 +111,7 @@ def show(
                 parts.JSON,
             )
     images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
-    files = Files(places, st.empty(), title, space, stats, images, result, step)
+    files = Files(places, st.empty(), title, space, stats, images, result, correction)
     files.fill(explanation, waiting)
     saved.show_upload(state)
     return files

@@ -35,7 +35,7 @@ from ui.widgets.table import table_html
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
     from sparsecbm_core.intervene.oracle import OracleResult
-    from ui.steps import Step
+    from sparsecbm_core.session.correction import Correction
 
 
 def report_html(
@@ -45,11 +45,11 @@ def report_html(
     stats: SubnetworkStats | None = None,
     images: Mapping[str, DensityImage] | None = None,
     result: OracleResult | None = None,
-    step: Step | None = None,
+    correction: Correction | None = None,
 ) -> str:
     """The whole page; ``title`` names the model. Charts bring their library with them, once.
 
-    ``step`` is the correction that made the model read this review as it does.
+    ``correction`` is what made the model read this review as it does.
     """
     made_by = f"{title}, fingerprint {explanation.fingerprint}"
     if explanation.method is not None and explanation.method in METHODS:
@@ -71,13 +71,13 @@ def report_html(
             result_html(result, explanation, space),
             chart(before_after_figure(result, space)),
         ]
-    if step is not None and step.done is not None:
-        parts += ["<h2>The correction</h2>", corrected.result_html(step.done, space)]
-        if step.report is not None:
+    if correction is not None and correction.intervention is not None:
+        parts += ["<h2>The correction</h2>", corrected.result_html(correction.intervention, space)]
+        if correction.report is not None:
             parts += [
                 "<h2>What else changed</h2>",
-                side_effects.summary_html(step.report, step.patch.concept, space),
-                table_html(side_effects.change_rows(step.report, {}, space), "Read differently now"),
+                side_effects.summary_html(correction.report, correction.patch.concept, space),
+                table_html(side_effects.change_rows(correction.report, {}, space), "Read differently now"),
             ]
     if stats is not None and images:
         parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]

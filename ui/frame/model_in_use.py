@@ -6,18 +6,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.session.correction import Corrections
 from ui.resources import kept
 from ui.state import AppState
-from ui.steps import Steps
 
 PAGE = "pages/views/corrections.py"
 
 
-def show(place: DeltaGenerator, steps: Steps, held: Steps) -> None:
+def show(place: DeltaGenerator, corrections: Corrections, held: Corrections) -> None:
     """One line, where the model is not the one that was loaded. ``held`` are those that hold for the text."""
-    if not steps:
+    if not corrections:
         return
-    count, waiting = len(steps), sum(step.kept is None for step in steps)
+    count, waiting = len(corrections), sum(correction.kept is None for correction in corrections)
     said = f"The model with {count} correction{'s' if count > 1 else ''}"
     said += ", all kept" if not waiting else f", {'' if waiting == count else f'{waiting} '}not kept yet"
     if len(held) < count:
@@ -33,8 +33,8 @@ def offer(state: AppState, place: DeltaGenerator, fingerprint: str) -> None:
         active = kept.ledger().list(fingerprint, active=True)
     except SparseCBMError:
         return  # the Corrections page and the button that keeps say what is wrong
-    here = {step.edit for step in state.history.steps}
-    others = [item for item in map(kept.as_step, active) if item.edit not in here]
+    here = {correction.fingerprint for correction in state.history.corrections}
+    others = [item for item in map(kept.as_correction, active) if item.fingerprint not in here]
     if not others:
         return
     count = len(others)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from sparsecbm_core.session.corrected import holding
 from ui.choices.masks import PAIR, VIEWS, views
 from ui.masks import matrix, overlap, overview
-from ui.model_now import holding
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.mask_view import chosen_concept, corrected_now, differs, view_now
@@ -73,16 +73,16 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
                 width=220,
                 filter_mode=None,
             )
-    steps = state.history.steps
-    held = holding(steps, state.text)
-    if not steps:
+    corrections = state.history.corrections
+    held = holding(corrections, state.text)
+    if not corrections:
         parts.caption(NOTHING_YET)
     elif held and not corrected:
         parts.caption(f"The corrections of this session leave {space.title(concept)} as it was loaded.")
-    if len(held) < len(steps):
+    if len(held) < len(corrections):
         parts.caption(
-            f"Left out: {len(steps) - len(held)} of {len(steps)} corrections, which hold for similar reviews "
-            "only and not for the one on the Explain page."
+            f"Left out: {len(corrections) - len(held)} of {len(corrections)} corrections, which hold for "
+            "similar reviews only and not for the one on the Explain page."
         )
 
 

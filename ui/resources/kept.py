@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.steps import Step
+from sparsecbm_core.session.correction import Correction
 
 if TYPE_CHECKING:
-    from sparsecbm_core.ledger import Correction, Ledger
+    from sparsecbm_core.ledger import KeptCorrection, Ledger
 
 
 def ledger() -> Ledger:
@@ -26,6 +26,6 @@ def _open(place: str) -> Ledger:
     return Ledger.open(place)
 
 
-def as_step(correction: Correction) -> Step:
+def as_correction(correction: KeptCorrection) -> Correction:
     """A kept correction as part of a session's chain."""
-    return Step(correction.patch, text=correction.text, kept=correction.id)
+    return Correction(correction.patch, text=correction.text, kept=correction.id)

@@ -17,7 +17,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
 from sparsecbm_core.files import read_json
-from ui.recent import Recent
+from sparsecbm_core.session.recent import Recent
 from ui.resources import memory
 from ui.resources.known import model_title
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.recent import Recent
+from sparsecbm_core.session.recent import Recent
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.word_removal import WordRemoval

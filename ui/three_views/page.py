@@ -10,11 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
+from sparsecbm_core.session.corrected import holding
 from ui.explain import answer, how
 from ui.frame import announce, model_in_use
-from ui.model_now import holding, model_now
 from ui.resources import loader
 from ui.resources.loader import ModelCard
+from ui.resources.session import model_now
 from ui.state import AppState
 from ui.three_views import attention, companion, concepts, data, frame, removal
 from ui.widgets import parts
@@ -44,9 +45,9 @@ def show(
     state: AppState, card: ModelCard, base: ConceptModel, in_use: DeltaGenerator, said: DeltaGenerator
 ) -> None:
     """``base`` is the model as loaded; ``in_use`` says what it is corrected by, ``said`` is read out."""
-    held = holding(state.history.steps, state.text)
+    held = holding(state.history.corrections, state.text)
     model = model_now(base, held)
-    model_in_use.show(in_use, state.history.steps, held)
+    model_in_use.show(in_use, state.history.corrections, held)
     with st.spinner("Loading the dense model…"):
         beside = companion.beside(card, base)
     space, dense = model.space, beside.model

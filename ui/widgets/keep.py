@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.session.correction import Correction
 from ui.resources import kept
 from ui.state import AppState
-from ui.steps import Step
 from ui.widgets import parts
 from ui.widgets.text import plain
 
@@ -16,10 +16,10 @@ LONGEST_NOTE = 2_000
 PAGE = "pages/views/corrections.py"
 
 
-def show(state: AppState, step: Step) -> None:
+def show(state: AppState, correction: Correction) -> None:
     """A button that opens a small form; what is kept says so."""
-    if step.kept is not None:
-        st.page_link(PAGE, label=f"Kept as correction {step.kept}", icon=":material/check:")
+    if correction.kept is not None:
+        st.page_link(PAGE, label=f"Kept as correction {correction.kept}", icon=":material/check:")
         return
     waiting = unkept(state)
     with (
@@ -48,8 +48,8 @@ def show(state: AppState, step: Step) -> None:
         st.error(f"**The correction was not kept.** {plain(state.not_kept)}", icon=":material/error:")
 
 
-def unkept(state: AppState) -> list[Step]:
-    return [step for step in state.history.steps if step.kept is None]
+def unkept(state: AppState) -> list[Correction]:
+    return [correction for correction in state.history.corrections if correction.kept is None]
 
 
 def keep(state: AppState) -> None:
@@ -59,9 +59,9 @@ def keep(state: AppState) -> None:
     waiting = unkept(state)
     try:
         ledger = kept.ledger()
-        for step in waiting:
-            own = note if step is waiting[-1] else ""
-            correction = ledger.add(step.patch, note=own, text=step.text if with_text else None)
-            state.history.mark_kept(step.edit, correction.id)
+        for correction in waiting:
+            own = note if correction is waiting[-1] else ""
+            added = ledger.add(correction.patch, note=own, text=correction.text if with_text else None)
+            state.history.mark_kept(correction.fingerprint, added.id)
     except SparseCBMError as error:
         state.not_kept = str(error)

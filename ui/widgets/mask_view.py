@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.session.corrected import holding
 from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED, PAIR, views
-from ui.model_now import holding, model_now
 from ui.resources import loader
+from ui.resources.session import model_now
 from ui.state import AppState
 
 if TYPE_CHECKING:
@@ -79,12 +80,12 @@ def view_now(state: AppState, base: ConceptModel) -> View:
 
 def corrected_now(state: AppState, base: ConceptModel) -> ConceptModel:
     """The model as the session reads its present review with it, as on the Explain page."""
-    return model_now(base, holding(state.history.steps, state.text))
+    return model_now(base, holding(state.history.corrections, state.text))
 
 
 def chosen_concept(state: AppState, space: ConceptSpace) -> str:
     """The chosen concept; before one is chosen, the one corrected last, or else the first."""
-    corrected = [step.patch.concept for step in reversed(state.history.steps)]
+    corrected = [correction.patch.concept for correction in reversed(state.history.corrections)]
     return next(name for name in (state.concept, *corrected, *space.concepts) if name in space.concepts)
 
 

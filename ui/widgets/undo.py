@@ -24,4 +24,6 @@ def buttons(state: AppState) -> None:
         key="redo",
         icon=":material/redo:",
     )
-    st.button("Model as loaded", on_click=state.uncorrected, disabled=not history.steps, key="uncorrected")
+    st.button(
+        "Model as loaded", on_click=state.uncorrected, disabled=not history.corrections, key="uncorrected"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ui.recent import Recent
+from sparsecbm_core.session.recent import Recent
 
 
 def test_the_oldest_goes_first_and_what_was_asked_for_is_young_again() -> None:
