@@ -1,19 +1,22 @@
-"""Imports go one way: downward in the list of CONTRIBUTING.md, and never to streamlit."""
+"""The house: which room may import which, and that nobody walks in circles.
+
+Imports are read from the source, also those inside functions and those for type checkers alone.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
-import pytest
-
-import sparsecbm_core
-
-# From the top. A part imports from those below it and from itself.
-LAYERS = (
+ROOT = Path(__file__).resolve().parents[1]
+# From the top. A room imports from those below it and from itself.
+CORE = (
     "cli",
     "experiments",
     "figures",
+    "session",
     "ledger",
     "training",
     "prompted",
@@ -30,71 +33,182 @@ LAYERS = (
     "typing",
     "errors",
 )
-CORE = Path(sparsecbm_core.__file__).parent
-ROOT = CORE.parent
-# The package's own face and its command, above all.
-FACES = ("__init__", "__main__")
-MODULES = sorted(CORE.rglob("*.py"))
+PAGES = ("explain", "correct", "masks", "three_views", "corrections", "model_card")
+UI = (*PAGES, "frame", "widgets", "state", "resources")
+LONGEST = 300
+# Where programs begin, and what others may take from the package.
+DOORS = ("app", "sparsecbm_core", "sparsecbm_core.__main__", "sparsecbm_core.cli")
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports anywhere, also inside functions and for type checkers."""
-    found = set()
+def files(*folders: str) -> list[Path]:
+    """Source files of the product, or of the folders that are named."""
+    chosen = folders or ("sparsecbm_core", "ui", "pages", "benchmarks")
+    found = [path for folder in chosen for path in sorted((ROOT / folder).rglob("*.py"))]
+    return found if folders else [ROOT / "app.py", *found]
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def named(path: Path) -> frozenset[str]:
+    """Every name that a file imports, anywhere in it: "package.module.name"."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            found |= {f"{node.module}.{name.name}" for name in node.names}
+            found |= {f"{'.' * node.level}{node.module or ''}.{name.name}" for name in node.names}
+    return frozenset(found)
+
+
+@cache
+def graph() -> Mapping[str, frozenset[str]]:
+    """Module → the modules of the product that it imports."""
+    known = {module(path) for path in files()}
+
+    def target(name: str) -> str | None:
+        """The module that a name is, or lies in."""
+        while name and name not in known:
+            name = name.rpartition(".")[0]
+        return name or None
+
+    return {
+        module(path): frozenset(found for name in named(path) if (found := target(name))) for path in files()
+    }
+
+
+def room(name: str, floors: tuple[str, ...]) -> int | None:
+    """On which floor a module lies; None for a package's own face, which is above all."""
+    own = name.split(".")[1:2]
+    return floors.index(own[0]) if own and own[0] in floors else None
+
+
+def circles(arrows: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Ways that come back to where they began, one for each module that lies on any."""
+    done: set[str] = set()
+    found: list[list[str]] = []
+
+    def walk(name: str, way: list[str]) -> None:
+        if name in way:
+            found.append([*way[way.index(name) :], name])
+        elif name not in done:
+            for other in sorted(arrows.get(name, ())):
+                if other != name:
+                    walk(other, [*way, name])
+            done.add(name)
+
+    for start in sorted(arrows):
+        walk(start, [])
     return found
 
 
-def layer(path: Path) -> str:
-    return path.relative_to(CORE).parts[0].removesuffix(".py")
+def test_circles_are_found_where_there_are_any() -> None:
+    assert circles({"a": "b", "b": "c", "c": ""}) == []
+    assert circles({"a": "b", "b": "c", "c": "b"}) == [["b", "c", "b"]]
 
 
-def upward(path: Path) -> list[str]:
-    """Imports of layers above the file's own."""
-    own = layer(path)
-    if own in FACES:
-        return []
-    below = LAYERS[LAYERS.index(own) :]
-    return [
+def test_nothing_imports_in_circles() -> None:
+    assert circles(graph()) == []
+
+
+def test_the_core_imports_downwards() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in graph().items()
+        for other in others
+        if name.startswith("sparsecbm_core.") and (own := room(name, CORE)) is not None
+        if not other.startswith("sparsecbm_core") or (room(other, CORE) or 0) < own
+        if other != "sparsecbm_core"
+    ]
+    assert wrong == []
+
+
+def test_pages_import_the_ui_and_the_ui_imports_downwards() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in graph().items()
+        for other in others
+        if (name.startswith("ui.") and other.split(".")[0] in ("app", "pages"))
+        or (
+            name.startswith("ui.")
+            and other.startswith("ui.")
+            and (room(other, UI) or 0) < (room(name, UI) or 0)
+        )
+        if room(name, PAGES) is None or room(other, PAGES) is None
+    ]
+    assert wrong == []
+
+
+def test_pages_keep_apart() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in graph().items()
+        for other in others
+        if name.startswith("ui.") and other.startswith("ui.")
+        if room(name, PAGES) is not None and room(other, PAGES) is not None
+        if room(name, PAGES) != room(other, PAGES)
+    ]
+    assert wrong == []
+
+
+def test_every_room_has_its_floor() -> None:
+    rooms = {
+        path.relative_to(ROOT / "sparsecbm_core").parts[0].removesuffix(".py")
+        for path in files("sparsecbm_core")
+    }
+    assert rooms - {"__init__", "__main__"} == set(CORE)
+    rooms = {path.relative_to(ROOT / "ui").parts[0].removesuffix(".py") for path in files("ui")}
+    assert rooms - {"__init__"} == set(UI)
+
+
+def test_the_core_knows_no_streamlit() -> None:
+    wrong = [
+        str(path)
+        for path in files("sparsecbm_core")
+        for name in named(path)
+        if name.split(".")[0] == "streamlit"
+    ]
+    assert wrong == []
+
+
+def test_every_module_is_used_by_the_product() -> None:
+    used = {other for name, others in graph().items() for other in others if other != name}
+    packages = {module(path) for path in files() if path.name == "__init__.py"}
+    idle = {
         name
-        for name in imports(path)
-        if name.startswith("sparsecbm_core.") and name.split(".")[1] not in below
+        for name in graph()
+        if name.split(".")[0] in ("sparsecbm_core", "ui") and name not in (used | packages | set(DOORS))
+    }
+    assert {name for name in idle if ".migrations" not in name} == set()
+
+
+def test_the_product_does_not_need_its_tests() -> None:
+    wrong = [str(path) for path in files() for name in named(path) if name.split(".")[0] == "tests"]
+    assert wrong == []
+
+
+def test_imports_name_the_whole_way() -> None:
+    wrong = [f"{path}: {name}" for path in files() for name in named(path) if name.startswith(".")]
+    assert wrong == []
+
+
+def test_a_file_can_be_read_at_one_sitting() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in files()
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
+    }
+    assert long == {}
+
+
+def test_the_documents_name_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [
+        name
+        for name in (*CORE[: CORE.index("config")], *UI)
+        if f"`{name}" not in text and f"{name}/" not in text
     ]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CORE)))
-def test_imports_go_downward(path):
-    assert upward(path) == []
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CORE)))
-def test_the_core_knows_nothing_of_the_app(path):
-    tops = {name.split(".")[0] for name in imports(path)}
-    assert not tops & {"streamlit", "ui", "pages", "app", "tests", "benchmarks"}
-
-
-def test_every_part_has_its_place():
-    assert {layer(path) for path in MODULES} == {*LAYERS, *FACES}
-
-
-def test_an_upward_import_is_found(tmp_path, monkeypatch):
-    """Also one that is made inside a function."""
-    monkeypatch.setitem(globals(), "CORE", tmp_path)
-    (tmp_path / "data").mkdir()
-    path = tmp_path / "data" / "new.py"
-    path.write_text("import json\ndef f():\n    from sparsecbm_core.models.masks import MaskSet\n")
-    assert upward(path) == ["sparsecbm_core.models.masks.MaskSet"]
-    path.write_text("from sparsecbm_core.data.types import Example\nfrom sparsecbm_core import errors\n")
-    assert upward(path) == []
-
-
-def test_the_list_is_the_one_that_contributors_read():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    places = [
-        text.index(f" {name}") for name in ("ui/", *(f"{name}/" for name in LAYERS[: LAYERS.index("config")]))
-    ]
-    assert places == sorted(places)
+    assert missing == []
