@@ -11,9 +11,6 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
-from sparsecbm_core.session import attempt as attempts
-from sparsecbm_core.session.correction import Attempt, Request
-from sparsecbm_core.session.guard import Guard
 from tests.app.conftest import Start, explain, html, pathway, said
 from ui.resources import guard_reviews
 from ui.state import AppState
@@ -158,32 +155,6 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app.pills(key="state-food").set_value(wanted).run()
     app.button(key="take_over").click().run()
     assert found(app) == wanted
-
-
-@pytest.mark.parametrize(("tolerated", "shown"), [(-1, 1), (1000, 0)])
-def test_what_a_first_way_does_is_told_before_a_gentler_one(
-    start: Start, model_folder: Path, monkeypatch: pytest.MonkeyPatch, tolerated: int, shown: int
-) -> None:
-    monkeypatch.setattr("sparsecbm_core.session.attempt.TOLERATED", tolerated)
-    app = start()
-    state, base = state_of(app), ConceptModel.from_pretrained(model_folder, "cpu")
-    firsts: list[Attempt] = []
-    attempt = attempts.correct(
-        base,
-        (),
-        Request(state.text, "food", other(app)),
-        state.settings,
-        Guard(model_folder, guard_reviews.bundled(base.space)),
-        on_first=firsts.append,
-    )
-    assert len(firsts) == shown
-    for first in firsts:
-        assert first.correction is not None
-        assert first.correction.report is not None
-        assert first.intervention is not None
-        assert attempt.intervention is not None
-        assert attempt.harm <= first.harm
-        assert first.intervention.seconds <= attempt.intervention.seconds
 
 
 def test_what_a_first_way_did_makes_room_for_the_gentler_one(

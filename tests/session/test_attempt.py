@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.correct import corrected_model
@@ -23,15 +22,10 @@ def test_a_reached_correction_can_be_taken_over(base, made, request_):
     assert correction is not None
     assert made.intervention.outcome == "reached"
     assert made.intervention.corrected is base  # a session keeps flips, never weights
-    assert (correction.text, correction.patch.model, correction.patch.text) == (
-        REVIEW,
-        base.fingerprint,
-        None,
-    )
-    assert (correction.patch.concept, correction.patch.state) == ("food", request_.state)
-    now = model_under(base, [correction], Caches())
-    assert other_state(now, REVIEW, "food") != request_.state
-    torch.testing.assert_close(base.predict([REVIEW]).concept_logits, base.predict([REVIEW]).concept_logits)
+    assert (correction.text, correction.patch.text) == (REVIEW, None)
+    assert (correction.patch.model, correction.patch.concept) == (base.fingerprint, "food")
+    logits = model_under(base, [correction], Caches()).predict([REVIEW]).concept_logits
+    assert int(logits[0, 0].argmax()) == base.space.state_index(request_.state)
 
 
 def test_its_report_is_what_reading_everything_again_would_say(base, reviews, made):
