@@ -14,8 +14,7 @@ import pytest
 from tests.app.conftest import CARD, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
 from ui.model_card.facts import setting_rows, weak_results
-from ui.model_card.measures import measured_on
-from ui.model_card.metrics import leakage_sentence
+from ui.model_card.metrics import leakage_sentence, measured_on
 from ui.resources.known import model_title
 from ui.resources.loader import ModelCard
 

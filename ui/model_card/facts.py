@@ -12,7 +12,7 @@ from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import precise_percent
 from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
-from ui.model_card.measures import GUARD, Report, number, of_another_model, reports, split_title
+from ui.model_card.metrics import GUARD, Report, number, of_another_model, reports, split_title
 from ui.resources import loader
 from ui.resources.known import DATA, ENCODERS, Source, encoder_name
 from ui.resources.loader import ModelCard

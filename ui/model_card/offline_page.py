@@ -10,7 +10,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from ui.model_card import evaluation_file, facts, metrics, sections
 from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
-from ui.model_card.measures import Report, measured_on, reports, split_title
+from ui.model_card.metrics import Report, measured_on, reports, split_title
 from ui.resources.known import Source
 from ui.resources.loader import ModelCard
 from ui.widgets import subnetworks

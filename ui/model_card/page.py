@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
 from ui.model_card import evaluation_file, facts, metrics, sections
-from ui.model_card.measures import Report, measured_on, reports, split_title
+from ui.model_card.metrics import Report, measured_on, reports, split_title
 from ui.resources.loader import ModelCard
 from ui.state import AppState
 from ui.widgets import exhibits, parts

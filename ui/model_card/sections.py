@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sparsecbm_core.concepts import ConceptSpace
 from ui.model_card import accuracy, calibration, changes, effects, hand, metrics, swaps, words
 from ui.model_card.evaluation_file import on_split, parts_of
-from ui.model_card.measures import Report
+from ui.model_card.metrics import Report
 from ui.widgets.exhibits import Exhibit, Section
 
 if TYPE_CHECKING:
