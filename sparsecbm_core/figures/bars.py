@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, hatched, line, name_rows, plain, safe
 from sparsecbm_core.figures.numbers import percent, precise_percent
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def paired_bars(
         _add(figure, values, texts, y=positions + shift, name=name, width=0.32, marker={"color": color})
     plain(figure, len(positions), legend=True)
     figure.update_xaxes(visible=False, range=[0, max([0.01, *first[1], *second[1]])])
-    figure.update_yaxes(
-        tickvals=positions, ticktext=list(map(safe, titles)), range=[len(positions) - 0.5, -0.5]
-    )
+    name_rows(figure, titles)
     return figure
 
 
@@ -52,13 +50,6 @@ def grouped_bars(
     figure = go.Figure()
     for number, (name, values) in enumerate(series):
         color, hatch = _LOOKS[number]
-        pattern = {
-            "shape": hatch,
-            "fillmode": "overlay",
-            "fgcolor": "rgba(255, 255, 255, 0.6)",
-            "size": 7,
-            "solidity": 0.22,
-        }
         _add(
             figure,
             values,
@@ -66,14 +57,14 @@ def grouped_bars(
             y=positions + step * (number - (len(series) - 1) / 2),
             name=safe(name),
             width=0.86 * step,
-            marker={"color": color, "pattern": pattern},
+            marker={"color": color, "pattern": hatched(hatch)},
         )
     plain(figure, len(titles), legend=True)
     figure.update_layout(height=27 * len(series) * len(titles) + 60, legend_traceorder="normal")
     if level is not None:
         figure.add_shape(line((level, -0.5), (level, len(titles) - 0.5), dash="dot"))
     figure.update_xaxes(visible=False, range=[0, 1])
-    figure.update_yaxes(tickvals=positions, ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5])
+    name_rows(figure, titles)
     return figure
 
 
@@ -105,5 +96,5 @@ def share_bars(
     _add(figure, shares, list(map(precise_percent, shares)), 13, y=positions, width=0.5, marker=marker)
     plain(figure, len(titles))
     figure.update_xaxes(visible=False, range=[0, max([0.01, *shares])])
-    figure.update_yaxes(tickvals=positions, ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5])
+    name_rows(figure, titles)
     return figure

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, axis_title, line, plain, safe
 from sparsecbm_core.figures.numbers import precise_percent
 
 if TYPE_CHECKING:
@@ -59,15 +59,14 @@ def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
         shapes=[line((0, 0), (max(x[-1], 1), 0), "dot")],
         hovermode="closest",
     )
-    title: dict[str, Any] = {"font": {"size": 13, "color": INK}}
     figure.update_xaxes(
-        title={"text": "corrections", **title},
+        title=axis_title("corrections"),
         range=[-0.02 * max(x[-1], 1), 1.02 * max(x[-1], 1)],
         tickformat="d",
         **({"dtick": 1} if x[-1] <= 12 else {}),
     )
     figure.update_yaxes(
-        title={"text": "accuracy, points", **title},
+        title=axis_title("accuracy, points"),
         range=[-1.1 * largest, 1.1 * largest],
         tickformat="+.1f",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.figures.bars import paired_bars
-from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, hatched, line, plain, safe
 from sparsecbm_core.figures.numbers import adding_up, signed
 
 if TYPE_CHECKING:
@@ -131,13 +131,7 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
                 "color": colors,
                 # 0.8 keeps 3 to 1 on white and on near-black.
                 "opacity": [1.0 if selected is None or name in (None, selected) else 0.8 for name in names],
-                "pattern": {
-                    "shape": hatches,
-                    "fillmode": "overlay",
-                    "fgcolor": "rgba(255, 255, 255, 0.6)",
-                    "size": 7,
-                    "solidity": 0.22,
-                },
+                "pattern": hatched(hatches),
             },
             customdata=texts,
             hovertemplate="%{customdata}<extra></extra>",

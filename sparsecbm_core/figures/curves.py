@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, axis_title, safe
 from sparsecbm_core.figures.numbers import precise_percent
-from sparsecbm_core.figures.panels import DASHES, Place, axis_title, panel_grid, series_look
+from sparsecbm_core.figures.panels import DASHES, Place, panel_grid, series_look
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, axis_title, name_rows, plain, safe
 from sparsecbm_core.figures.numbers import precise_percent
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go
     figure.update_xaxes(
         range=[left - 0.08 * span, right + 0.22 * span],
         tickformat=".0%",
-        title={"text": safe(x_title), "font": {"size": 13, "color": INK}},
+        title=axis_title(x_title),
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=list(map(safe, rows)), range=[len(rows) - 0.5, -0.5]
-    )
+    name_rows(figure, rows)
     return figure

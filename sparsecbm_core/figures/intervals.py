@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, axis_title, line, name_rows, plain, safe
 from sparsecbm_core.figures.numbers import precise_percent
-from sparsecbm_core.figures.panels import axis_title, interval_bars
+from sparsecbm_core.figures.panels import interval_bars
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,9 +86,7 @@ def intervals_figure(
         tickangle=0,
         title=axis_title(x_title),
     )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=list(map(safe, rows)), range=[len(rows) - 0.5, -0.5]
-    )
+    name_rows(figure, rows)
     return figure
 
 

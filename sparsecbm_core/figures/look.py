@@ -6,6 +6,8 @@ figure needs no theme; whatever speaks against is hatched as well, and every bar
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,65 @@ if TYPE_CHECKING:
 
 FOR, AGAINST, NEUTRAL, INK = "#3B78D8", "#D0583A", "#8A94A3", "#111318"
 ROW = 40  # pixels a bar takes
+# Of a matrix of cells; the second is pale enough for letters of either theme on top.
+DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
+PALE_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 0.5)"))
+DENSITY_BAR = {
+    "orientation": "h",
+    "x": 0,
+    "xanchor": "left",
+    "y": 0,
+    "yanchor": "top",
+    "len": 0.6,
+    "thickness": 8,
+    "ticksuffix": " %",
+    "tickfont": {"size": 12, "color": INK},
+    "outlinewidth": 0,
+    "nticks": 4,
+}
+
+
+def hatched(shape: str | Sequence[str]) -> dict[str, Any]:
+    """Pale hatching over a bar's colour; "" is none."""
+    return {
+        "shape": shape,
+        "fillmode": "overlay",
+        "fgcolor": "rgba(255, 255, 255, 0.6)",
+        "size": 7,
+        "solidity": 0.22,
+    }
+
+
+def axis_title(text: str, **more: Any) -> dict[str, Any]:
+    """The title of an axis, as plotly wants it."""
+    return {"text": safe(text), "font": {"size": 13, "color": INK}, **more}
+
+
+def name_rows(figure: go.Figure, titles: Sequence[str]) -> None:
+    """Rows 0, 1, … from the top, each with its title."""
+    figure.update_yaxes(
+        tickvals=list(range(len(titles))), ticktext=list(map(safe, titles)), range=[len(titles) - 0.5, -0.5]
+    )
+
+
+def name_matrices(
+    figure: go.Figure, layers: Sequence[int], roles: Sequence[str], cells: tuple[int, int]
+) -> None:
+    """A row for each layer and a column for each role, of so many ``cells`` (down, across) each."""
+    down, across = cells
+    figure.update_xaxes(
+        tickvals=[(j + 0.5) * across - 0.5 for j in range(len(roles))],
+        ticktext=[re.sub("(?<=-)| ", "<br>", safe(role)) for role in roles],
+        side="top",
+        tickangle=0,
+        range=[-0.5, len(roles) * across - 0.5],
+    )
+    figure.update_yaxes(
+        tickvals=[(i + 0.5) * down - 0.5 for i in range(len(layers))],
+        ticktext=[str(layer + 1) for layer in layers],
+        title=axis_title("Layer", standoff=6),
+        range=[len(layers) * down - 0.5, -0.5],
+    )
 
 
 def safe(title: str) -> str:

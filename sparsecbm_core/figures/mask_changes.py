@@ -9,14 +9,21 @@ a point on each, with customdata (row, column, …). Dropped is a cross and grow
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, line, plain, safe
-from sparsecbm_core.figures.masks import DENSITY_SCALE
+from sparsecbm_core.figures.look import (
+    AGAINST,
+    DENSITY_BAR,
+    DENSITY_SCALE,
+    FOR,
+    PALE_SCALE,
+    line,
+    name_matrices,
+    plain,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
 PICK = "pick"
 _FROM = "Block from row %{customdata[2]}, column %{customdata[3]}"
 SIDE = 520  # pixels a picture of one matrix is high
-# Pale enough for letters of either theme on top.
-FLIP_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 0.5)"))
 
 
 def changes_figure(changes: MaskChanges) -> go.Figure:
@@ -52,7 +57,7 @@ def changes_figure(changes: MaskChanges) -> go.Figure:
             z=_levels(flips),
             zmin=0,
             zmax=255,
-            colorscale=FLIP_SCALE,
+            colorscale=PALE_SCALE,
             showscale=False,
             xgap=3,
             ygap=3,
@@ -67,19 +72,7 @@ def changes_figure(changes: MaskChanges) -> go.Figure:
     figure.add_trace(_pick(points, 44, hover))
     plain(figure, len(changes.layers))
     figure.update_layout(annotations=texts, height=96 + 52 * len(changes.layers), margin_r=8)
-    figure.update_xaxes(
-        tickvals=list(range(len(changes.roles))),
-        ticktext=[re.sub("(?<=-)| ", "<br>", safe(role)) for role in changes.roles],
-        side="top",
-        tickangle=0,
-        range=[-0.5, len(changes.roles) - 0.5],
-    )
-    figure.update_yaxes(
-        tickvals=list(range(len(changes.layers))),
-        ticktext=[str(layer + 1) for layer in changes.layers],
-        title={"text": "Layer", "font": {"size": 13, "color": INK}, "standoff": 6},
-        range=[len(changes.layers) - 0.5, -0.5],
-    )
+    name_matrices(figure, changes.layers, changes.roles, (1, 1))
     return figure
 
 
@@ -101,19 +94,7 @@ def blocks_figure(blocks: BlockDensity, top: float | None = None) -> go.Figure:
             zmax=100 * top,
             colorscale=DENSITY_SCALE,
             hoverinfo="skip",
-            colorbar={
-                "orientation": "h",
-                "x": 0,
-                "xanchor": "left",
-                "y": 0,
-                "yanchor": "top",
-                "len": 0.6,
-                "thickness": 8,
-                "ticksuffix": " %",
-                "tickfont": {"size": 12, "color": INK},
-                "outlinewidth": 0,
-                "nticks": 4,
-            },
+            colorbar=DENSITY_BAR,
         )
     )
     points = [
@@ -140,7 +121,7 @@ def block_changes_figure(blocks: BlockChanges) -> go.Figure:
             y=blocks.row_edges,
             zmin=0,
             zmax=255,
-            colorscale=FLIP_SCALE,
+            colorscale=PALE_SCALE,
             showscale=False,
             hoverinfo="skip",
         )

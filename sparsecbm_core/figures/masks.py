@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsecbm_core.figures.bars import paired_bars, share_bars
-from sparsecbm_core.figures.look import FOR, INK, NEUTRAL, line, plain, safe
+from sparsecbm_core.figures.look import DENSITY_BAR, DENSITY_SCALE, FOR, NEUTRAL, line, name_matrices, plain
 from sparsecbm_core.figures.matrix import matrix_figure
 from sparsecbm_core.figures.numbers import percent, shared_title
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
 
 PAIRS_AS_BARS = 10  # more of them are a matrix
-DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))
 
 
 def density_top(images: Iterable[DensityImage]) -> float:
@@ -58,19 +56,7 @@ def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
             ygap=0,
             hoverongaps=False,
             hovertemplate="%{z} % used<extra></extra>",
-            colorbar={
-                "orientation": "h",
-                "x": 0,
-                "xanchor": "left",
-                "y": 0,
-                "yanchor": "top",
-                "len": 0.6,
-                "thickness": 8,
-                "ticksuffix": " %",
-                "tickfont": {"size": 12, "color": INK},
-                "outlinewidth": 0,
-                "nticks": 4,
-            },
+            colorbar=DENSITY_BAR,
         )
     )
     height, width = image.values.shape
@@ -85,19 +71,7 @@ def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
     figure.update_layout(shapes=[*across, *down], annotations=gaps)
     plain(figure, len(image.layers))
     figure.update_layout(height=130 + 68 * len(image.layers), margin_r=8)
-    figure.update_xaxes(
-        tickvals=[(j + 0.5) * columns - 0.5 for j in range(len(image.roles))],
-        ticktext=[re.sub("(?<=-)| ", "<br>", safe(role)) for role in image.roles],
-        side="top",
-        tickangle=0,
-        range=[-0.5, len(image.roles) * columns - 0.5],
-    )
-    figure.update_yaxes(
-        tickvals=[(i + 0.5) * rows - 0.5 for i in range(len(image.layers))],
-        ticktext=[str(layer + 1) for layer in image.layers],
-        title={"text": "Layer", "font": {"size": 13, "color": INK}, "standoff": 6},
-        range=[len(image.layers) * rows - 0.5, -0.5],
-    )
+    name_matrices(figure, image.layers, image.roles, image.cells)
     return figure
 
 

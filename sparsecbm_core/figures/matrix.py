@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.figures.look import FOR, INK, plain, safe
+from sparsecbm_core.figures.look import FOR, PALE_SCALE, axis_title, name_rows, plain, safe
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# Pale enough for letters of either theme on top.
-SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 0.5)"))
 CELL = 46  # pixels a cell is high
 LEVEL = 5  # so many titles have room beside each other; more of them are turned
 LETTER = 8  # pixels, about, of a letter in a title that is turned
@@ -44,7 +42,7 @@ def matrix_figure(
             z=np.rint(255 * shades).astype(np.uint8),
             zmin=0,
             zmax=255,
-            colorscale=SCALE,
+            colorscale=PALE_SCALE,
             showscale=False,
             xgap=3,
             ygap=3,
@@ -80,11 +78,7 @@ def matrix_figure(
         side="top",
         tickangle=-90 if turned else 0,
         range=[-0.5, size - 0.5],
-        title={"text": safe(x_title), "font": {"size": 13, "color": INK}, "standoff": 14},
+        title=axis_title(x_title, standoff=14),
     )
-    figure.update_yaxes(
-        tickvals=list(range(size)),
-        ticktext=list(map(safe, titles)),
-        range=[size - 0.5, -0.5],
-    )
+    name_rows(figure, titles)
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparsecbm_core.figures.look import INK, plain, safe
+from sparsecbm_core.figures.look import plain, safe
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -46,10 +46,6 @@ def series_look(name: str, index: int, colors: Sequence[str], legend: bool, size
         "line": {"color": color, "dash": DASHES[index % len(DASHES)], "width": 2},
         "marker": {"symbol": SYMBOLS[index % len(SYMBOLS)], "size": size, "color": color},
     }
-
-
-def axis_title(text: str) -> dict[str, Any]:
-    return {"text": safe(text), "font": {"size": 13, "color": INK}}
 
 
 def interval_bars(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, line, safe
-from sparsecbm_core.figures.panels import Place, axis_title, interval_bars, panel_grid, series_look
+from sparsecbm_core.figures.look import AGAINST, FOR, INK, NEUTRAL, axis_title, line, safe
+from sparsecbm_core.figures.panels import Place, interval_bars, panel_grid, series_look
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
