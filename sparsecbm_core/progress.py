@@ -1,4 +1,4 @@
-"""Progress with the remaining time, on standard error, for commands that take long."""
+"""How far long work is: what is called as it goes on, and lines on standard error for commands."""
 
 from __future__ import annotations
 
@@ -8,28 +8,38 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+# What raises in one of these ends the work.
+OnShare = Callable[[float], None]  # the share that is done
+OnStage = Callable[[float, str], None]  # the same, and what goes on now
+OnCount = Callable[[int, int], None]  # how many are done, and of how many
+OnWork = Callable[[int, int, str], None]  # the same in units of work, and what goes on now
 
-Report = Callable[[int, int, str], None]
 LINE_SECONDS = 60.0  # between two lines in a log file
 RECENT = 5  # lines whose speed tells how long the rest takes: work that went before may have been slower
 
 
+def unheard(*_: object) -> None:
+    """For work that nobody waits at."""
+
+
 @contextmanager
-def progress_bar(title: str) -> Iterator[Report]:
+def progress_bar(title: str) -> Iterator[OnWork]:
     """Yields ``report(done, total, message)``.
 
     A bar where standard error is a terminal; elsewhere a line a minute, so that the log of a run
     in the background tells how far it is.
     """
+    # Imported here: who only calls back needs no terminal.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield progress_lines(title)
@@ -51,7 +61,7 @@ def progress_bar(title: str) -> Iterator[Report]:
         yield report
 
 
-def progress_lines(title: str, clock: Callable[[], float] = time.monotonic) -> Report:
+def progress_lines(title: str, clock: Callable[[], float] = time.monotonic) -> OnWork:
     """Reports as lines, one every `LINE_SECONDS`; what was done before the first report costs nothing."""
     last = clock()
     marks: deque[tuple[float, int]] = deque(maxlen=RECENT)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparsecbm_core.progress import OnWork
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from sparsecbm_core.experiments.lab import Lab
 
-Report = Callable[[int, int, str], None]
+Report = OnWork
 Labels = Mapping[str, str | int | float]
 
 

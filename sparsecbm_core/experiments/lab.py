@@ -15,10 +15,10 @@ from sparsecbm_core.data.open import default_splits, open_dataset
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.experiments.identity import differences, flat, is_default
 from sparsecbm_core.files import read_json
+from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.experiments.experiment import Report
     from sparsecbm_core.models.concept_model import ConceptModel
 
 
@@ -121,7 +121,7 @@ class Lab:
             return []
         return [*(self.missing(run.start) if isinstance(run.start, Run) else []), run]
 
-    def model(self, run: Run, report: Report = lambda done, total, message: None) -> ConceptModel:
+    def model(self, run: Run, report: OnWork = unheard) -> ConceptModel:
         """The finished model, trained now where it is not there yet."""
         todo = self.missing(run)
         units, before = [self.units(item) for item in todo], 0
@@ -141,7 +141,7 @@ class Lab:
         plans = plan_phases(run.settings, len(self.reviews(run.train)), run.start is not None)
         return sum(plan.units() for plan in plans)
 
-    def _train(self, run: Run, report: Report) -> None:
+    def _train(self, run: Run, report: OnWork) -> None:
         from sparsecbm_core.training.trainer import Trainer
 
         start = None
