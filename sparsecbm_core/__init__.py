@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sparsecbm_core.version import __version__
+
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.config import PruneSettings, TrainSettings
@@ -38,6 +40,7 @@ __all__ = [
     "SparseCBMError",
     "TrainSettings",
     "Trainer",
+    "__version__",
     "evaluate_model",
     "load_cebab",
     "load_csv",

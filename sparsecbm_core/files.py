@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,52 @@ def sync(path: Path) -> None:
     """Force a file to the disk: a rename must not get there before the content."""
     with path.open("rb+") as handle:
         os.fsync(handle.fileno())
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write in that takes the place of ``target`` in the end; on an error it goes.
+
+    What was there goes only once the new one is there. Killed in between, it waits as `former`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                sync(path)
+        _swap(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path) -> None:
+    old = former(target)
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def former(target: Path) -> Path:
+    """Where a folder waits while another takes its place."""
+    return target.with_name(f".{target.name}.old")
+
+
+def real_path(path: str | Path) -> Path:
+    """What a name or a link leads to, by its own name."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # no path at all: it leads nowhere
+        return Path(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ CORE = (
     "files",
     "typing",
     "errors",
+    "version",
 )
 PAGES = ("explain", "correct", "masks", "three_views", "corrections", "model_card")
 UI = (*PAGES, "frame", "widgets", "state", "resources")

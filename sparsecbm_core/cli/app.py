@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -20,11 +20,11 @@ from sparsecbm_core.cli.reproduce import reproduce_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
 from sparsecbm_core.experiments.runner import Stopped
+from sparsecbm_core.version import __version__
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 app = typer.Typer(
     name="sparsecbm",
-    help="Concept bottlenecks with a sparse subnetwork per concept: train, measure, explain and correct.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,6 +34,23 @@ data_app.command("stats")(stats)
 app.add_typer(data_app, name="data")
 app.add_typer(patch_app, name="patch")
 app.add_typer(reproduce_app, name="reproduce")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"sparsecbm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Concept bottlenecks with a sparse subnetwork per concept: train, measure, explain and correct."""
+
+
 for command in (train, evaluate, report, explain, intervene, intervene_eval, prompted):
     app.command()(command)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.concepts import ConceptSpace
 
 
-def model_card(model: ConceptModel) -> str:
+def model_card(space: ConceptSpace, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """Markdown: what the model is, what it was trained on, what it scores, where not to trust it."""
-    training: dict[str, Any] = dict(model.training)
     settings: dict[str, Any] = training.get("settings", {})
-    space = model.space
     lines = [
         "---",
         "license: apache-2.0",
@@ -30,7 +28,7 @@ def model_card(model: ConceptModel) -> str:
         f"encoder {settings.get('backbone') or '?'}. "
         "All settings are in `config.json`, all figures in `metrics.json`.",
     ]
-    for split, report in model.metrics.items():
+    for split, report in metrics.items():
         lines += [
             "",
             f"## On {split} ({report['examples']} examples)",

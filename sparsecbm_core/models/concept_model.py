@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.data.batches import Encoded, collate, length_buckets, tokenize
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.checkpoint import Checkpoint
 from sparsecbm_core.models.sparse_cbm import CBMOutput, SparseCBM, StandardClassifier
 from sparsecbm_core.models.subnetworks import EffectiveWeights
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from sparsecbm_core.progress import OnCount, unheard
 
 # Tokens of all concepts together in one batch: of 512 tokens and eight concepts 16 texts, in some 2 GB.
 READ_AT_ONCE = 65_536
@@ -49,30 +44,12 @@ class Predictions:
         return self.concept_logits.argmax(-1)
 
 
-@dataclass(frozen=True, eq=False)
-class ConceptModel:
-    """Network, masks, tokenizer and concept names of one checkpoint; read-only and thread-safe.
-
-    ``masks`` is None for a dense model. ``head`` holds a logistic regression on the training
-    data's gold concept states (Y × K·C weights and Y intercepts), the reference of the leakage
-    measure. ``metrics`` and ``training`` are the checkpoint's own records.
+class ConceptModel(Checkpoint):
+    """The model of one checkpoint with all that is read off it; read-only and thread-safe.
 
     >>> model = ConceptModel.from_pretrained("assets/models/cebab-minilm")  # doctest: +SKIP
     >>> model.predict(["The soup was cold."]).labels  # doctest: +SKIP
     """
-
-    network: SparseCBM | StandardClassifier
-    tokenizer: PreTrainedTokenizerBase
-    masks: MaskSet | None
-    max_length: int
-    head: tuple[torch.Tensor, torch.Tensor] | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "model"
-
-    @property
-    def space(self) -> ConceptSpace:
-        return self.network.space
 
     @property
     def device(self) -> torch.device:
@@ -89,13 +66,6 @@ class ConceptModel:
     def weights(self) -> EffectiveWeights | None:
         """Effective weights of the model's own masks, made on first use and shared by all threads."""
         return None if self.masks is None else self.cbm.weights_for(self.masks)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of weights and masks (16 hex digits): what patches and caches are bound to."""
-        from sparsecbm_core.models.checkpoint import network_fingerprint
-
-        return network_fingerprint(self.network, self.masks)
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Tokens with character offsets, cut at ``max_length``."""
@@ -119,7 +89,7 @@ class ConceptModel:
         texts: Sequence[str],
         batch_size: int = 32,
         weights: EffectiveWeights | None = None,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        on_progress: OnCount = unheard,
     ) -> Predictions:
         """Concepts and labels of any number of texts; ``weights`` replaces the model's own masks."""
         if not texts:
@@ -141,16 +111,3 @@ class ConceptModel:
         if isinstance(self.network, StandardClassifier):
             return Predictions(None, None, labels)
         return Predictions(concepts, concepts.sigmoid(), labels)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write a checkpoint folder; see `sparsecbm_core.models.checkpoint`."""
-        from sparsecbm_core.models.checkpoint import save_checkpoint
-
-        save_checkpoint(self, folder)
-
-    @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path, device: str | None = None) -> ConceptModel:
-        """Load a checkpoint folder, or a hub repository of that name; `CheckpointError` if unfit."""
-        from sparsecbm_core.models.checkpoint import load_checkpoint
-
-        return load_checkpoint(name_or_folder, device)

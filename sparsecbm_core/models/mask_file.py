@@ -28,7 +28,7 @@ def save_masks(masks: MaskSet, path: Path) -> None:
 
 
 def load_masks(path: Path) -> MaskSet:
-    """Inverse of `save_masks`; `CheckpointError` if missing, damaged or of a newer version."""
+    """Inverse of `save_masks`; `CheckpointError` if damaged or of a newer version."""
     try:
         with safe_open(path, framework="np") as handle:
             header = handle.metadata() or {}
@@ -37,8 +37,6 @@ def load_masks(path: Path) -> MaskSet:
                 shapes = {name: tuple(shape) for name, shape in json.loads(header["shapes"]).items()}
                 packed = {name: handle.get_tensor(name) for name in shapes}
                 return MaskSet(tuple(json.loads(header["concepts"])), shapes, packed)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; a sparse model needs its masks") from None
     except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {one_line(error)}") from error
     raise too_new(path, version, SCHEMA_VERSION)

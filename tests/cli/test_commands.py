@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import sparsecbm_core
 from sparsecbm_core.cli.train import parse_settings, train
 from sparsecbm_core.concepts import CEBAB
 from sparsecbm_core.config import PruneSettings, TrainSettings
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.record import read_record
 from sparsecbm_core.training.trainer import STATE_FILE, Trainer
 from tests.cli.arguments import refused, train_arguments
 from tests.toy import read_log
@@ -35,6 +37,12 @@ def test_without_arguments_the_help_is_shown(run, command):
     code, out, err = run(*command)
     assert code == 2
     assert "Usage: sparsecbm" in out + "\n".join(err)
+
+
+def test_the_version_is_that_of_the_package_and_of_its_checkpoints(run, trained):
+    code, out, err = run("--version")
+    assert (code, out, err) == (0, f"sparsecbm {sparsecbm_core.__version__}\n", [])
+    assert read_record(trained / "model").version == sparsecbm_core.__version__
 
 
 def test_train_writes_a_model_and_its_log(trained, backbone):

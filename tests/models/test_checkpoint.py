@@ -13,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sparsecbm_core import files
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models import checkpoint
-from sparsecbm_core.models.checkpoint import SCHEMA_VERSION, kind_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.record import SCHEMA_VERSION
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.models.complete import METRICS, TRAINING, complete
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE, make_tiny, random_masks, with_masks
@@ -78,10 +79,10 @@ def test_the_second_round_trip_changes_nothing_at_all(saved, tmp_path):
 )
 def test_every_kind_of_model(tmp_path, make, kind):
     model = make()
-    assert kind_of(model) == kind
+    assert model.kind == kind
     model.save_pretrained(tmp_path / "model")
     loaded = ConceptModel.from_pretrained(tmp_path / "model")
-    assert kind_of(loaded) == kind
+    assert loaded.kind == kind
     assert (tmp_path / "model" / "masks.safetensors").exists() == (kind == "sparse")
     assert loaded.head is None
     torch.testing.assert_close(
@@ -263,10 +264,10 @@ def test_everything_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch, t
 
     def checked(source, destination):
         if Path(destination) == tmp_path / "model":
-            assert synced == {path for path in Path(source).rglob("*") if path.is_file()}
+            assert {path for path in Path(source).rglob("*") if path.is_file()} <= synced
         rename(source, destination)
 
-    monkeypatch.setattr(checkpoint, "sync", synced.add)
+    monkeypatch.setattr(files, "sync", synced.add)
     monkeypatch.setattr(os, "replace", checked)
     tiny_model.save_pretrained(tmp_path / "model")
     assert len(synced) >= 7

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.models.checkpoint import load_checkpoint
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
@@ -190,7 +189,7 @@ DAMAGES = {
 def test_a_damaged_checkpoint_is_one_clear_line(folder, damage, problem):
     damage(folder)
     with pytest.raises(CheckpointError, match=problem) as caught:
-        load_checkpoint(folder)
+        ConceptModel.from_pretrained(folder)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
 
@@ -199,7 +198,7 @@ def test_mask_bits_that_were_shifted_are_refused(folder):
     """Fewer concepts in the header than rows in the file."""
     edit_masks(concepts='["food"]')(folder)
     with pytest.raises(CheckpointError, match=r"expected uint8"):
-        load_checkpoint(folder)
+        ConceptModel.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("name", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c"])
@@ -221,5 +220,5 @@ def test_a_hub_name_that_cannot_be_reached(name, monkeypatch):
 
 
 def test_a_folder_without_a_checkpoint(tmp_path):
-    with pytest.raises(CheckpointError, match=r"not a complete checkpoint: config\.json is missing"):
-        load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match=r"is not a model folder: config\.json is missing"):
+        ConceptModel.from_pretrained(tmp_path)

@@ -7,7 +7,6 @@ import torch
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.checkpoint import kind_of
 from sparsecbm_core.training.trainer import Trainer
 from tests.tiny import ARCHITECTURES, SPACE
 from tests.toy import dataset, quick_settings
@@ -27,7 +26,7 @@ def test_a_sparse_run_starts_from_a_dense_model(backbone, tmp_path):
     dense = train(backbone, tmp_path / "dense", kind="cbm")
     before = {name: tensor.clone() for name, tensor in weights(dense).items()}
     sparse = train("unused", tmp_path / "sparse", init=dense)
-    assert kind_of(sparse) == "sparse"
+    assert sparse.kind == "sparse"
     assert [entry["phase"] for entry in events(tmp_path / "sparse", "epoch")] == ["sparse"] * 2
     # the whole way to the model is recorded, and nothing that did not happen
     assert sparse.training["init"] == {"fingerprint": dense.fingerprint, **dense.training}

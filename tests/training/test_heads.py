@@ -10,7 +10,6 @@ import torch
 
 from sparsecbm_core.config import HEAD_KINDS
 from sparsecbm_core.errors import SettingsError, TrainingError
-from sparsecbm_core.models.checkpoint import kind_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.training.heads import HeadTask, fresh_head, phase_scores
 from sparsecbm_core.training.losses import concept_targets
@@ -56,7 +55,7 @@ def test_both_have_the_same_concepts_and_heads_of_their_own(runs):
 @pytest.mark.parametrize("kind", HEAD_KINDS)
 def test_a_run_ends_in_a_dense_concept_bottleneck(runs, kind):
     model, output = runs[kind]
-    assert kind_of(model) == "cbm"
+    assert model.kind == "cbm"
     loaded = ConceptModel.from_pretrained(output / "model")
     assert same_weights(loaded, model)
     assert loaded.training["settings"]["kind"] == kind

@@ -14,7 +14,6 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import CRITERIA
 from sparsecbm_core.evaluate.leakage import fit_concept_head
 from sparsecbm_core.evaluate.report import evaluate_model
-from sparsecbm_core.models.checkpoint import kind_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.pruning.select import kept_total
@@ -85,7 +84,7 @@ def test_equal_seeds_give_equal_runs(backbone, tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_ends_in_a_checkpoint_of_its_kind(backbone, tmp_path, kind):
     model = train(backbone, tmp_path, kind=kind)
-    assert kind_of(model) == kind
+    assert model.kind == kind
     loaded = ConceptModel.from_pretrained(tmp_path / "model")
     assert same_weights(loaded, model)
     assert loaded.masks == model.masks
