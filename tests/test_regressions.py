@@ -108,7 +108,7 @@ def test_5_the_best_epoch_is_kept(backbone, tmp_path, monkeypatch):
         logits.append(predictions.label_logits)
         return {"task_accuracy": 0.0, "score": next(scores)}
 
-    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", scored)
+    monkeypatch.setattr("sparsecbm_core.training.phase.accuracies", scored)
     settings = quick_settings(backbone, kind="cbm", dense_epochs=3)
     model = Trainer(settings, toy_reviews(24), dev, tmp_path, device="cpu").run()
     final = model.predict(dev.texts).label_logits

@@ -60,13 +60,20 @@ class MaskSet:
     @classmethod
     def from_bool(cls, concepts: Iterable[str], masks: Mapping[str, np.ndarray]) -> MaskSet:
         """Pack boolean arrays (K, O, I), one per matrix."""
-        concepts = tuple(concepts)
         shapes = {name: (int(mask.shape[1]), int(mask.shape[2])) for name, mask in masks.items()}
+        return cls.from_flat(concepts, shapes, masks)
+
+    @classmethod
+    def from_flat(
+        cls, concepts: Iterable[str], shapes: Mapping[str, tuple[int, int]], masks: Mapping[str, np.ndarray]
+    ) -> MaskSet:
+        """The same of arrays (K, O·I); ``shapes`` are those of the matrices."""
+        concepts = tuple(concepts)
         packed = {
             name: np.packbits(np.ascontiguousarray(mask).reshape(len(concepts), -1), axis=1)
             for name, mask in masks.items()
         }
-        return cls(concepts, shapes, packed)
+        return cls(concepts, {name: shapes[name] for name in masks}, packed)
 
     @property
     def total(self) -> int:

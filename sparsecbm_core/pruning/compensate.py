@@ -9,7 +9,7 @@ the outputs of the dense layer, in place of Eq. 10's one weight at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from sparsecbm_core.models.backbone import ROLES, layer_list
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
+from sparsecbm_core.progress import OnCount, unheard
 
 RIDGE = 1e-2  # pull towards the dense weights, in units of the mean squared input
 ROWS = 128  # systems solved at once
@@ -63,7 +64,7 @@ def compensate(
     model: SparseCBM,
     masks: MaskSet,
     batches: Sequence[Tokens],
-    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_step: OnCount = unheard,
 ) -> dict[str, torch.Tensor]:
     """θ' (O, I) of every matrix: M_k ⊙ θ' writes, on what subnetwork k reads, nearly what dense θ wrote.
 

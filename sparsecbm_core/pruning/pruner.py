@@ -14,6 +14,7 @@ from sparsecbm_core.config import PruneSettings
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights
+from sparsecbm_core.progress import unheard
 from sparsecbm_core.pruning.gradients import Gradients, make_store
 from sparsecbm_core.pruning.inputs import InputSquares, ObservedWeights
 from sparsecbm_core.pruning.rows import select_rows
@@ -40,7 +41,7 @@ def collect_gradients(
     store: Gradients,
     num_grads: int,
     dtype: torch.dtype,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = unheard,
 ) -> None:
     """Add m gradients of each concept's loss w.r.t. its effective weights to ``store``.
 
@@ -66,7 +67,7 @@ def collect_input_norms(
     loss: LossFunction,
     num_batches: int,
     dtype: torch.dtype,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = unheard,
 ) -> dict[str, torch.Tensor]:
     """‖X_j‖₂ of what every matrix reads inside every concept's own subnetwork: matrix → (K, I) float64.
 
@@ -144,7 +145,7 @@ def criterion_scores(
     settings: PruneSettings,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = unheard,
 ) -> dict[str, np.ndarray]:
     """Scores (K, O·I) of every matrix, from whatever the criterion has to read of the data for them."""
     chosen = criterion(settings.criterion)
@@ -182,7 +183,7 @@ def update_masks(
     sparsity: float,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = unheard,
 ) -> MaskSet:
     """New masks at ``sparsity`` (on the way to ``settings.sparsity``), exact to one weight.
 
@@ -191,6 +192,4 @@ def update_masks(
     shapes = model.mask_shapes
     scores = criterion_scores(model, masks, batches, loss, settings, generator, dtype, on_step)
     flat = choose_weights(scores, shapes, settings, sparsity)
-    return MaskSet.from_bool(
-        masks.concepts, {name: mask.reshape(-1, *shapes[name]) for name, mask in flat.items()}
-    )
+    return MaskSet.from_flat(masks.concepts, shapes, flat)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +14,7 @@ from sparsecbm_core.models.concept_model import Predictions
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.training.losses import JointLoss
 from sparsecbm_core.training.plan import CONCEPTS, HEAD
-
-if TYPE_CHECKING:
-    from sparsecbm_core.training.trainer import Trainer
+from sparsecbm_core.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,18 @@ class HeadTask:
         return Predictions(self.dev_logits, activations, labels)
 
 
-def head_task(trainer: Trainer) -> HeadTask:
-    """The trainer's network as it stands with what its head is to learn from; reads every review once."""
-    model, independent = trainer.as_model(), trainer.settings.kind == "independent"
+def head_task(run: Run) -> HeadTask:
+    """The run's network as it stands with what its head is to learn from; reads every review once."""
+    model, independent = run.as_model(), run.settings.kind == "independent"
     if not independent:
-        trainer.progress.note("activations of the training data")
-    with trainer.autocast(), torch.no_grad():
-        inputs = (
-            trainer.batches.concepts if independent else model.predict(trainer.train.texts, 64).activations
-        )
-        dev_logits = model.predict(trainer.dev.texts, 64).concept_logits
+        run.progress.note("activations of the training data")
+    with run.autocast(), torch.no_grad():
+        inputs = run.batches.concepts if independent else model.predict(run.train.texts, 64).activations
+        dev_logits = model.predict(run.dev.texts, 64).concept_logits
     if inputs is None or dev_logits is None:
         raise SettingsError("a label head of its own needs a model with concepts")
-    labels = trainer.batches.labels.to(trainer.device)
-    return HeadTask(model.cbm, inputs.to(trainer.device), labels, dev_logits)
+    labels = run.batches.labels.to(run.device)
+    return HeadTask(model.cbm, inputs.to(run.device), labels, dev_logits)
 
 
 def fresh_head(network: SparseCBM, seed: int) -> None:

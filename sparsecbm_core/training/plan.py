@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sparsecbm_core.config import HEAD_KINDS, TrainSettings
+from sparsecbm_core.progress import OnWork
 from sparsecbm_core.pruning.schedule import update_steps
 
 DENSE, CONCEPTS, HEAD, SPARSE = "dense", "concepts", "head", "sparse"
@@ -94,7 +95,7 @@ def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> lis
 class RunProgress:
     """Reports ``(done, total, message)`` in work units that never fall and end at the total."""
 
-    def __init__(self, plans: Sequence[PhasePlan], report: Callable[[int, int, str], None]) -> None:
+    def __init__(self, plans: Sequence[PhasePlan], report: OnWork) -> None:
         self._report = report
         self._before = {plan.name: sum(p.units() for p in plans[:i]) for i, plan in enumerate(plans)}
         self._total = sum(plan.units() for plan in plans)

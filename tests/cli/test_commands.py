@@ -19,7 +19,8 @@ from sparsecbm_core.config import PruneSettings, TrainSettings
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.record import read_record
-from sparsecbm_core.training.trainer import STATE_FILE, Trainer
+from sparsecbm_core.training.phase import Phase
+from sparsecbm_core.training.trainer import STATE_FILE
 from tests.cli.arguments import refused, train_arguments
 from tests.toy import read_log
 
@@ -88,7 +89,7 @@ def test_train_heads_apart_from_the_concepts(run, data, backbone, tmp_path):
 
 
 def test_a_stopped_run_goes_on_only_with_resume(run, data, backbone, tmp_path, trained, monkeypatch):
-    step = Trainer._train_step
+    step = Phase._train_step
     steps = []
 
     def stop(self, *arguments):
@@ -97,7 +98,7 @@ def test_a_stopped_run_goes_on_only_with_resume(run, data, backbone, tmp_path, t
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_step", stop)
+    monkeypatch.setattr(Phase, "_train_step", stop)
     arguments = train_arguments(tmp_path, data, backbone)
     code, _, err = run("train", *arguments)
     assert (code, err) == (130, ["sparsecbm: stopped"])

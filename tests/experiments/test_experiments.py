@@ -11,6 +11,7 @@ import torch
 from sparsecbm_core.experiments.docs import results_page
 from sparsecbm_core.experiments.registry import EXPERIMENTS
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.training.phase import Phase
 from sparsecbm_core.training.trainer import Trainer
 from tests.cli.arguments import refused
 from tests.experiments.made import content
@@ -162,7 +163,7 @@ def test_table2_has_every_seed_and_shares_dense_models(reproduce, data, backbone
 def test_an_interrupted_training_goes_on(reproduce, data, backbone, model, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert reproduce("figure5", *quick("figure5", data, backbone, model, whole))[0] == 0
-    step, steps = Trainer._train_step, []
+    step, steps = Phase._train_step, []
 
     def stop(self, *arguments):
         steps.append(1)
@@ -170,7 +171,7 @@ def test_an_interrupted_training_goes_on(reproduce, data, backbone, model, tmp_p
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_step", stop)
+    monkeypatch.setattr(Phase, "_train_step", stop)
     arguments = quick("figure5", data, backbone, model, parts)
     code, out, err = reproduce("figure5", *arguments)
     assert (code, out) == (130, "")

@@ -64,7 +64,7 @@ def test_subnetworks_come_nearer_to_the_dense_model(arch):
     groups = unit_groups(network.matrices, int(network.encoder.config.num_attention_heads))
     flat = partition(scores, network.mask_shapes, groups, 1 - 1 / k)
     shapes = network.mask_shapes
-    masks = MaskSet.from_bool(model.space.concepts, {n: m.reshape(k, *shapes[n]) for n, m in flat.items()})
+    masks = MaskSet.from_flat(model.space.concepts, shapes, flat)
     batches = [(ids, mask) for _, ids, mask in model.batches(model.encode(REVIEWS), 8)]
     steps: list[tuple[int, int]] = []
     theta = compensate(network, masks, batches, lambda done, total: steps.append((done, total)))

@@ -28,7 +28,7 @@ class Scores:
 def test_the_best_epoch_is_kept_not_the_last(backbone, tmp_path, monkeypatch, kind, scores, best):
     phases = 2 if kind == "sparse" else 1
     seen = Scores(*scores * phases)
-    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", seen)
+    monkeypatch.setattr("sparsecbm_core.training.phase.accuracies", seen)
     prune = {"schedule_share": 0.1}  # full sparsity from the first epoch on
     model = train(backbone, tmp_path, prune, kind=kind, dense_epochs=3, sparse_epochs=3)
     assert [entry["epoch"] for entry in events(tmp_path, "best")] == [best] * phases
@@ -41,7 +41,7 @@ def test_the_best_epoch_is_kept_not_the_last(backbone, tmp_path, monkeypatch, ki
 
 def test_sparse_epochs_count_only_at_the_full_sparsity(backbone, tmp_path, monkeypatch):
     seen = Scores(0.9, 0.9, 0.1, 0.2)
-    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", seen)
+    monkeypatch.setattr("sparsecbm_core.training.phase.accuracies", seen)
     prune = {"schedule_share": 1.0, "updates": 12}  # one update a step: the last in the last epoch
     model = train(backbone, tmp_path, prune, dense_epochs=0, sparse_epochs=4)
     assert [entry["epoch"] for entry in events(tmp_path, "best")] == [4]

@@ -46,7 +46,7 @@ def test_a_sparse_run_starts_from_a_dense_model(backbone, tmp_path):
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_dropout_zero_also_holds_for_a_model_to_start_from(tmp_path, arch):
     settings = quick_settings("unused", dropout=0.0)
-    network = Trainer(settings, TRAIN, DEV, tmp_path, dense_model(arch), "cpu").network.train()
+    network = Trainer(settings, TRAIN, DEV, tmp_path, dense_model(arch), "cpu").current.network.train()
     ids = torch.tensor([[5, 6, 7, 8]])
     first, second = (network(ids, torch.ones_like(ids)).label_logits for _ in range(2))
     assert torch.equal(first, second)

@@ -193,7 +193,7 @@ def test_each_phase_keeps_its_best_epoch(backbone, tmp_path, monkeypatch, kind):
         logits.append((predictions.concept_logits, predictions.label_logits))
         return {"concept_accuracy": concept, "task_accuracy": task, "score": (concept + task) / 2}
 
-    monkeypatch.setattr("sparsecbm_core.training.trainer.accuracies", accuracies)
+    monkeypatch.setattr("sparsecbm_core.training.phase.accuracies", accuracies)
     model = train(backbone, tmp_path, kind=kind, dense_epochs=3, head_epochs=3)
     assert [(entry["epoch"], entry["score"]) for entry in events(tmp_path, "best")] == [(2, 0.8), (2, 0.7)]
     final = model.predict(DEV.texts)

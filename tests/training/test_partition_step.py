@@ -32,8 +32,7 @@ def parted(arch: str, concepts: tuple[str, ...] = CONCEPTS) -> ConceptModel:
     }
     groups = unit_groups(network.matrices, network.encoder.config.num_attention_heads)
     bits = partition(scores, network.mask_shapes, groups, 1 - 1 / count)
-    shaped = {name: own.reshape(count, *network.mask_shapes[name]) for name, own in bits.items()}
-    masks = MaskSet.from_bool(concepts, shaped)
+    masks = MaskSet.from_flat(concepts, network.mask_shapes, bits)
     return with_masks(model, masks)
 
 

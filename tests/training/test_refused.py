@@ -11,6 +11,7 @@ import torch
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import DataError, SettingsError, SparseCBMWarning, TrainingError
+from sparsecbm_core.training.run import Run
 from sparsecbm_core.training.trainer import Trainer
 from tests.tiny import SPACE, make_tiny
 from tests.toy import dataset, quick_settings, toy_reviews
@@ -42,7 +43,7 @@ def test_what_is_drawn_between_making_and_running_a_trainer_does_not_matter(back
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
 def test_what_is_not_finite_ends_the_run_at_its_step(backbone, tmp_path, monkeypatch, kind, broken):
     trainer = prepare(backbone, tmp_path, kind=kind)
-    loss, steps = Trainer._loss, []
+    loss, steps = Run.loss, []
 
     def breaking(self, network, batch, weights):
         found = loss(self, network, batch, weights)
@@ -54,11 +55,13 @@ def test_what_is_not_finite_ends_the_run_at_its_step(backbone, tmp_path, monkeyp
         # √x at 0: the value is 0, its gradient infinite times 0
         return replace(found, task=found.task + (found.task * 0).sqrt())
 
-    monkeypatch.setattr(Trainer, "_loss", breaking)
+    monkeypatch.setattr(Run, "loss", breaking)
     with pytest.raises(TrainingError, match=r"^dense epoch 2, step 2: .*nan") as caught:
         trainer.run()
     assert "\n" not in str(caught.value)
-    assert all(torch.equal(tensor, steps[-1][name]) for name, tensor in trainer.network.state_dict().items())
+    assert all(
+        torch.equal(tensor, steps[-1][name]) for name, tensor in trainer.current.network.state_dict().items()
+    )
 
 
 def test_the_log_has_the_concept_loss_without_its_weight(backbone, tmp_path):

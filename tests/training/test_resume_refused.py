@@ -84,7 +84,7 @@ def test_a_state_without_its_tensors_is_refused(backbone, folder):
 def test_resumed_elsewhere_a_run_is_refused(backbone, folder, what, value):
     """The same settings, but "auto" comes to another precision, or the device is of another kind."""
     elsewhere = trainer(backbone, folder)
-    setattr(elsewhere, what, value)
+    setattr(elsewhere.current, what, value)
     named = {"dtype": "precision"}.get(what, what)
     with pytest.raises(CheckpointError, match=rf"other settings or data \({named}\)"):
         elsewhere.run(resume=True)

@@ -15,7 +15,7 @@ from sparsecbm_core.training import state
 from sparsecbm_core.training.log import RunLog
 from sparsecbm_core.training.runtime import pick_precision
 from sparsecbm_core.training.snapshot import Snapshot, optimizer_tensors, restore_optimizer
-from sparsecbm_core.training.state import Position, load_state, save_state
+from sparsecbm_core.training.state import Position, StateFile
 from tests.tiny import SPACE, make_tiny
 
 FINGERPRINT = {"settings": {"seed": 0, "prune": {"damp": 1e-7}}, "train": "abc", "init": None}
@@ -23,26 +23,30 @@ POSITION = Position("sparse", 2, 5, 0.125, 1, 321, (0.5, 1.25, 3))
 TENSORS = {"model/a": torch.arange(6.0).reshape(2, 3), "rng": torch.tensor([1, 2], dtype=torch.uint8)}
 
 
+def state_file(path, **changes):
+    return StateFile(path, FINGERPRINT | changes, 300.0)
+
+
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "resume.safetensors"
-    save_state(path, FINGERPRINT, POSITION, TENSORS)
+    state_file(path).save(POSITION, TENSORS)
     return path
 
 
 def test_everything_comes_back(path):
-    position, tensors = load_state(path, FINGERPRINT)
+    position, tensors = state_file(path).load()
     assert position == POSITION
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], tensor) for name, tensor in TENSORS.items())
     start = Position("dense", 0, 0, None, None, 0)
-    save_state(path, FINGERPRINT, start, {})
-    assert load_state(path, FINGERPRINT) == (start, {})
+    state_file(path).save(start, {})
+    assert state_file(path).load() == (start, {})
 
 
 def test_a_transposed_tensor_is_stored_as_it_looks(path):
-    save_state(path, FINGERPRINT, POSITION, {"a": TENSORS["model/a"].T})
-    assert torch.equal(load_state(path, FINGERPRINT)[1]["a"], TENSORS["model/a"].T)
+    state_file(path).save(POSITION, {"a": TENSORS["model/a"].T})
+    assert torch.equal(state_file(path).load()[1]["a"], TENSORS["model/a"].T)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_a_transposed_tensor_is_stored_as_it_looks(path):
 )
 def test_other_settings_or_data_are_refused_by_name(path, changes, named):
     with pytest.raises(CheckpointError, match=rf"other settings or data \({named}\)") as caught:
-        load_state(path, FINGERPRINT | changes)
+        state_file(path, **changes).load()
     assert "\n" not in str(caught.value)
 
 
@@ -65,7 +69,7 @@ def test_a_truncated_file_is_refused(path, keep):
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
     with pytest.raises(CheckpointError, match="is damaged and cannot be resumed from"):
-        load_state(path, FINGERPRINT)
+        state_file(path).load()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_a_truncated_file_is_refused(path, keep):
 def test_a_file_of_another_kind_is_refused(path, metadata):
     save_file(TENSORS, path, metadata)
     with pytest.raises(CheckpointError, match="is damaged and cannot be resumed from"):
-        load_state(path, FINGERPRINT)
+        state_file(path).load()
 
 
 def test_a_kill_while_writing_leaves_the_state_before(path, monkeypatch):
@@ -92,8 +96,8 @@ def test_a_kill_while_writing_leaves_the_state_before(path, monkeypatch):
 
     monkeypatch.setattr(state, "save_file", killed)
     with pytest.raises(KeyboardInterrupt):
-        save_state(path, FINGERPRINT, Position("dense", 0, 0, None, None, 0), {})
-    assert load_state(path, FINGERPRINT)[0] == POSITION
+        state_file(path).save(Position("dense", 0, 0, None, None, 0), {})
+    assert state_file(path).load()[0] == POSITION
 
 
 def test_an_optimizer_goes_on_where_it_stopped():
@@ -181,14 +185,14 @@ def test_a_state_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch)
         synced.append(path.stat().st_size)
 
     monkeypatch.setattr(state, "sync", sync)
-    save_state(tmp_path / "resume.safetensors", FINGERPRINT, POSITION, TENSORS)
+    state_file(tmp_path / "resume.safetensors").save(POSITION, TENSORS)
     assert synced == [(tmp_path / "resume.safetensors").stat().st_size]
 
 
 def test_another_number_of_threads_is_warned_of(path, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
     with pytest.warns(SparseCBMWarning, match="goes on with 77") as caught:
-        assert load_state(path, FINGERPRINT)[0] == POSITION
+        assert state_file(path).load()[0] == POSITION
     assert "\n" not in str(caught[0].message)
 
 

@@ -17,7 +17,8 @@ from sparsecbm_core.evaluate.report import evaluate_model
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.pruning.select import kept_total
-from sparsecbm_core.training.trainer import STATE_FILE, Trainer
+from sparsecbm_core.training.run import Run
+from sparsecbm_core.training.trainer import STATE_FILE
 from tests.tiny import ARCHITECTURES, SPACE
 from tests.toy import dataset, make_example, quick_settings, read_log, save_backbone, toy_reviews
 from tests.training.runs import DEV, KINDS, TRAIN, events, same_weights, train, weights
@@ -142,8 +143,8 @@ def test_masks_end_at_exactly_the_sparsity_asked_for(sparse_run):
 
 def test_chance_takes_further_weights_and_gives_none_back(backbone, tmp_path, monkeypatch):
     """As the other criteria very nearly do: what it lacks is a reason, not steadiness."""
-    seen, set_masks = [], Trainer._set_masks
-    monkeypatch.setattr(Trainer, "_set_masks", lambda self, m: (seen.append(m), set_masks(self, m))[1])
+    seen, set_masks = [], Run.set_masks
+    monkeypatch.setattr(Run, "set_masks", lambda self, m: (seen.append(m), set_masks(self, m))[1])
     train(backbone, tmp_path, {"criterion": "random", "exclusivity": 0.0}, dense_epochs=0)
     updates = [masks.to_bool(next(iter(masks.shapes))) for masks in seen]
     sizes = sorted({int(bits.sum()) for bits in updates}, reverse=True)
