@@ -59,6 +59,11 @@ class ConceptSpace:
         """Y."""
         return len(self.labels)
 
+    @property
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """What a model, its data and its records must agree on; titles may differ."""
+        return self.concepts, self.states, self.labels
+
     def concept_index(self, name: str) -> int:
         return _index(self.concepts, name, "concept")
 

@@ -63,11 +63,7 @@ def dataset_stats(datasets: Iterable[ReviewDataset] | ReviewDataset) -> DatasetS
     concepts = {concept: Counter[str]() for concept in space.concepts}
     labels: Counter[str] = Counter()
     for part in parts:
-        if (part.space.concepts, part.space.states, part.space.labels) != (
-            space.concepts,
-            space.states,
-            space.labels,
-        ):
+        if part.space.names != space.names:
             raise InputError(
                 f"{part.name} {part.split} has other concepts, states or labels than {parts[0].name}"
             )

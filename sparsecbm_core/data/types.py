@@ -70,8 +70,7 @@ class ReviewDataset:
     def fingerprint(self) -> str:
         """Hash of texts, labels and votes, and what they are called (16 hex digits): names the data in
         metrics and caches."""
-        space = self.space
-        digest = hashlib.sha256(repr((space.concepts, space.states, space.labels)).encode())
+        digest = hashlib.sha256(repr(self.space.names).encode())
         for example in self.examples:
             parts: tuple[object, ...] = (example.text, example.label, example.concepts, example.votes)
             if example.label_votes is not None:

@@ -9,8 +9,7 @@ the outputs of the dense layer, in place of Eq. 10's one weight at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 from sparsecbm_core.progress import OnCount, unheard
+from sparsecbm_core.pruning.rest import at_rest
 
 RIDGE = 1e-2  # pull towards the dense weights, in units of the mean squared input
 ROWS = 128  # systems solved at once
@@ -76,7 +76,7 @@ def compensate(
     names = {(info.layer, info.role): info.name for info in model.matrices}
     keep = [mask.bool() for _, mask in batches]
     theta: dict[str, torch.Tensor] = {}
-    with _at_rest(model), torch.no_grad():
+    with at_rest(model), torch.no_grad():
         passes = _first_inputs(model, layers[0], batches)
         dense = [item.hidden for item in passes]
         hidden = [list(dense) for _ in masks.concepts]
@@ -198,15 +198,3 @@ def _fixed(weights: Mapping[str, torch.Tensor]) -> EffectiveWeights:
 def _tokens(values: Sequence[torch.Tensor], keep: Sequence[torch.Tensor]) -> torch.Tensor:
     """(B, T, ·) of every batch → (N, ·) of its tokens; some encoders flatten (B, T) before a layer."""
     return torch.cat([x.reshape(*mask.shape, -1)[mask] for x, mask in zip(values, keep, strict=True)])
-
-
-@contextmanager
-def _at_rest(model: SparseCBM) -> Iterator[None]:
-    """Eval mode inside, and every module's own mode afterwards."""
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, flag in training:
-            module.training = flag

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights
 from sparsecbm_core.progress import unheard
 from sparsecbm_core.pruning.gradients import Gradients, make_store
 from sparsecbm_core.pruning.inputs import InputSquares, ObservedWeights
+from sparsecbm_core.pruning.rest import at_rest
 from sparsecbm_core.pruning.rows import select_rows
 from sparsecbm_core.pruning.scores import Evidence, criterion
 from sparsecbm_core.pruning.select import Scores, select
@@ -53,7 +53,7 @@ def collect_gradients(
         name: weight.requires_grad_(True) for name, weight in _effective(model, masks, dtype).items()
     }  # (K, O, I)
     weights = EffectiveWeights(masks.concepts, {name: ConceptWeights(leaf) for name, leaf in leaves.items()})
-    with _frozen(model):
+    with at_rest(model):
         for batch in islice(batches, num_grads):
             gradients = torch.autograd.grad(loss(model, batch, weights), list(leaves.values()))
             store.add({name: g.flatten(1) for name, g in zip(leaves, gradients, strict=True)})
@@ -80,7 +80,7 @@ def collect_input_norms(
         squares[name] = InputSquares(weight.shape[0], weight.shape[2])
         observed[name] = ObservedWeights(weight, squares=squares[name])
     weights = EffectiveWeights(masks.concepts, observed)
-    with _frozen(model), torch.no_grad():
+    with at_rest(model), torch.no_grad():
         for batch in islice(batches, num_batches):
             keep = batch.attention_mask.repeat(len(masks.concepts), 1)  # (K·B, T), as the network's rows
             for item in squares.values():
@@ -96,21 +96,6 @@ def _effective(model: SparseCBM, masks: MaskSet, dtype: torch.dtype) -> dict[str
         name: (masks.to_torch(name).to(layer.weight.device) * layer.weight.detach()).to(dtype)
         for name, layer in model.masked_layers.items()
     }
-
-
-@contextmanager
-def _frozen(model: SparseCBM) -> Iterator[None]:
-    """Eval mode and no gradients to parameters inside; afterwards every module and parameter as before."""
-    training = [(module, module.training) for module in model.modules()]
-    required = [parameter.requires_grad for parameter in model.parameters()]
-    model.eval().requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter, flag in zip(model.parameters(), required, strict=True):
-            parameter.requires_grad_(flag)
-        for module, flag in training:
-            module.training = flag
 
 
 def score_weights(

@@ -32,12 +32,12 @@ def check_run(
     for data in (train, dev):
         if not len(data):
             raise DataError(f"split {data.split!r} of {data.name} has no usable rows")
-    if names(train.space) != names(dev.space):
+    if train.space.names != dev.space.names:
         raise DataError("train and dev differ in their concepts, states or labels")
     if teachers and not settings.distillation:
         raise SettingsError("teachers need a distillation above 0: their share in the targets")
     for teacher in teachers:
-        if names(teacher.space) != names(train.space) or not isinstance(teacher.network, SparseCBM):
+        if teacher.space.names != train.space.names or not isinstance(teacher.network, SparseCBM):
             raise SettingsError(
                 f"a teacher has to be a model with the concepts, states and labels of {train.name}"
             )
@@ -88,18 +88,13 @@ def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> S
             f"kind {settings.kind!r} takes its concepts only from a model that learned them apart from the "
             f"label ({', '.join(HEAD_KINDS)}), got kind {before!r}"
         )
-    if names(init.space) != names(space):
+    if init.space.names != space.names:
         raise SettingsError("the model to start from has other concepts, states or labels")
     network: SparseCBM = copy.deepcopy(init.cbm).requires_grad_(True)
     network.space = space
     if settings.dropout is not None:
         set_dropout(network.encoder, settings.dropout)
     return network
-
-
-def names(space: ConceptSpace) -> tuple[tuple[str, ...], ...]:
-    """What a model and its data must agree on; titles may differ."""
-    return space.concepts, space.states, space.labels
 
 
 class TrainingBatches:
