@@ -110,7 +110,7 @@ def test_what_the_states_leave_over_is_the_difference_of_the_numbers_shown() -> 
 
 def test_settings_that_decided_nothing_are_not_printed(model_folder: Path) -> None:
     def names(**training: Any) -> set[str]:
-        info = ModelCard(model_folder, (), "", "sparse", make_tiny("bert").space, training, {})
+        info = ModelCard(model_folder, (), "sparse", make_tiny("bert").space, training, {})
         return {row["setting"] for row in setting_rows(info)}
 
     assert {"dense epochs", "sparse epochs", "backbone", "subnetworks: sparsity"} <= names(**TRAINING)
@@ -118,9 +118,7 @@ def test_settings_that_decided_nothing_are_not_printed(model_folder: Path) -> No
     later = names(**TRAINING, init="c077bf607551fa35")
     assert {"sparse epochs", "init"} <= later
     assert not {"dense epochs", "backbone", "encoder lr"} & later
-    info = ModelCard(
-        model_folder, (), "", "sparse", make_tiny("bert").space, {"init": {"fingerprint": "c0"}}, {}
-    )
+    info = ModelCard(model_folder, (), "sparse", make_tiny("bert").space, {"init": {"fingerprint": "c0"}}, {})
     assert setting_rows(info) == [{"setting": "init", "value": "c0"}]
 
 

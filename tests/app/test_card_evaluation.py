@@ -179,7 +179,9 @@ def test_a_report_on_other_concepts_is_ignored(start: Start, evaluated: Evaluate
 def film(folder: Path) -> tuple[ModelCard, Any]:
     """A model card of eight concepts and two labels, with a report."""
     space = imdb_space(IMDB_ALL_CONCEPTS)
-    info = ModelCard(folder, (), "<Films>", "sparse", space, {"data": "films"}, {"guard": METRICS["guard"]})
+    info = ModelCard(
+        folder, (), "sparse", space, {"data": "films"}, {"guard": METRICS["guard"]}, title="<Films>"
+    )
     return info, made_report("f" * 16, space)
 
 
@@ -214,7 +216,7 @@ def test_the_card_as_a_file_is_whole_escaped_and_asks_nobody(tmp_path: Path) -> 
 
 
 def test_the_card_as_a_file_without_an_evaluation_says_what_the_page_says(model_folder: Path) -> None:
-    info = ModelCard(model_folder, (), "tiny", "sparse", SPACE, TRAINING, METRICS)
+    info = ModelCard(model_folder, (), "sparse", SPACE, TRAINING, METRICS, title="tiny")
     page = card_html(info, None, "ab12")
     assert page.count("plotly-graph-div") == 3  # each concept, what it uses, and leakage
     assert "Sarcasm and negation." in page

@@ -11,6 +11,7 @@ import pytest
 
 from sparsecbm_core.concepts import CEBAB, IMDB_ALL_CONCEPTS, imdb_space
 from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.models.record import FILES, MASKS
 from tests.app.films import TITLE, both, save_films
 from ui.resources import guard_reviews, loader
 from ui.resources.examples import examples_for
@@ -92,7 +93,7 @@ def test_a_damaged_folder_is_named_in_one_line_and_breaks_nothing(
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "masks.safetensors"])
+@pytest.mark.parametrize("name", [*FILES, MASKS])
 def test_a_folder_that_lacks_a_file_is_named(found: Offered, models: Path, name: str) -> None:
     (models / "cebab-minilm" / name).unlink()
     offer = found()

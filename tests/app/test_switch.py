@@ -20,9 +20,16 @@ from ui.resources.session import model_now
 from ui.state import AppState
 
 STATES = ("Negative", "Positive")
-FOOD = ModelCard(Path("food"), (), "Food", "sparse", SPACE, {}, {}, "f0")
+FOOD = ModelCard(Path("food"), (), "sparse", SPACE, {}, {}, "f0", title="Food")
 FILMS = ModelCard(
-    Path("films"), (), "Films", "sparse", ConceptSpace(("acting", "story"), STATES, STATES), {}, {}, "f1"
+    Path("films"),
+    (),
+    "sparse",
+    ConceptSpace(("acting", "story"), STATES, STATES),
+    {},
+    {},
+    "f1",
+    title="Films",
 )
 TEXTS = {
     "f0": {name: Example(name, name, f"a meal: {name}") for name in ("soup", "same")},

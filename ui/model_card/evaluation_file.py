@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,8 @@ def of(info: ModelCard) -> Evaluation:
     try:
         stamp = path.stat()
         found = _read(str(path), (stamp.st_mtime_ns, stamp.st_size))
-        fingerprint = _fingerprint(info)
+        # The folder's word is checked when the model is loaded; older ones say nothing.
+        fingerprint = info.fingerprint or loader.model(info).fingerprint
     except (SparseCBMError, OSError) as error:
         return Evaluation(refused=f"{FILE_NAME} beside this model is not used: {error}")
     if found.model != fingerprint:
@@ -44,11 +44,7 @@ def of(info: ModelCard) -> Evaluation:
             f"{found.model}) than this one ({fingerprint}). Measure again with sparsecbm report."
         )
     names = found.names
-    if (names.concepts, names.states, names.labels) != (
-        info.space.concepts,
-        info.space.states,
-        info.space.labels,
-    ):
+    if (names.concepts, names.states, names.labels) != info.space.names:
         return Evaluation(
             refused=f"{FILE_NAME} beside this model is not used: its concepts, states or labels are not this "
             "model's"
@@ -61,13 +57,6 @@ def _read(path: str, stamp: tuple[int, int]) -> ModelReport:
     from sparsecbm_core.evaluate.trust.file import read_report
 
     return read_report(Path(path))
-
-
-def _fingerprint(info: ModelCard) -> str:
-    """As the model's folder says, which is checked when the model is loaded; older ones say nothing."""
-    config = json.loads((info.folder / "config.json").read_text(encoding="utf-8"))
-    said = config.get("fingerprint")
-    return said if isinstance(said, str) else loader.model(info).fingerprint
 
 
 def on_split(measured: Measured[Any] | None, split: str) -> bool:

@@ -10,13 +10,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.errors import CheckpointError, SparseCBMError
-from sparsecbm_core.files import read_json
+from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.models.record import CBM, STANDARD, ModelRecord, read_record
 from sparsecbm_core.session.recent import Recent
 from ui.resources import memory
 from ui.resources.known import model_title
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.masks import MaskSet
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models" / "cebab-minilm"
-FILES = CONFIG, WEIGHTS, MASKS = "config.json", "model.safetensors", "masks.safetensors"
 DENSE = "dense"  # where a model's folder may hold the dense one that it was cut from
 TILE_CELLS, IMAGE_CELLS = (2, 6), (12, 12)
 # Steps of integrated gradients. Against 96 steps the scores of the example reviews are off by at most 3 % of
@@ -39,73 +37,18 @@ STEPS = 24
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """What a model folder says about itself in JSON: enough to paint a page without the model.
+class ModelCard(ModelRecord):
+    """What a model folder says of itself, and what people call it: a page can be painted before the model."""
 
-    ``stamp`` changes with the files. ``fingerprint`` is that of weights and masks, as the folder has it;
-    older folders say nothing of it.
-    """
-
-    folder: Path
-    stamp: tuple[int, ...]
-    title: str
-    kind: str
-    space: ConceptSpace
-    training: dict[str, Any]
-    metrics: dict[str, Any]
-    fingerprint: str | None = None
-
-    @property
-    def identity(self) -> str:
-        """What tells one model from another, wherever its folder is."""
-        return self.fingerprint or f"{self.folder.absolute()} {self.stamp}"
+    title: str = ""
 
 
 def card(folder: Path) -> ModelCard:
-    """The records of the model in a folder; `CheckpointError` in one line where it cannot be used.
-
-    Weights and masks are only looked at for being whole.
-    """
-    file = folder / CONFIG
-    if not file.is_file():
-        raise CheckpointError(f"{folder} is not a model folder: {file.name} is missing")
-    config = read_json(file)
-    try:
-        space = ConceptSpace.from_dict(config["space"])
-    except (KeyError, ValueError, SparseCBMError) as error:
-        raise CheckpointError(f"{file} is not usable: {error}") from error
-    kind, training = str(config.get("kind")), config.get("training", {})
-    if kind == "standard":
+    """The card of the model in a folder; `CheckpointError` in one line where it cannot be used."""
+    record = read_record(folder)
+    if record.kind == STANDARD:
         raise CheckpointError(f"{folder} holds a standard classifier, which has no concepts to explain")
-    if not isinstance(training, dict) or not isinstance(training.get("settings", {}), dict):
-        raise CheckpointError(f"{file} is not usable: training must be a JSON object")
-    tensors = [folder / name for name in (WEIGHTS, *([MASKS] if kind == "sparse" else []))]
-    for path in tensors:
-        _check(path)
-    metrics_file, said = folder / "metrics.json", config.get("fingerprint")
-    return ModelCard(
-        folder,
-        tuple(path.stat().st_mtime_ns for path in (file, *tensors)),
-        model_title(folder.absolute().name, training),
-        kind,
-        space,
-        training,
-        read_json(metrics_file) if metrics_file.is_file() else {},
-        said if isinstance(said, str) else None,
-    )
-
-
-def _check(path: Path) -> None:
-    """Whether a safetensors file is there and whole: its head is read, and whether its length fits."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise CheckpointError(f"{path.parent} is not a complete model folder: {path.name} is missing")
-    try:
-        with safe_open(path, framework="numpy"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return ModelCard(**vars(record), title=model_title(folder.absolute().name, record.training))
 
 
 def model(info: ModelCard) -> ConceptModel:
@@ -129,17 +72,13 @@ def dense(info: ModelCard) -> ConceptModel | None:
     if not folder.is_dir():
         return None
     own = card(folder)
-    if own.kind != "cbm":
-        raise CheckpointError(f"{folder} holds a model of kind {own.kind!r}; it must be a dense one, 'cbm'")
-    if _names(own.space) != _names(info.space):
+    if own.kind != CBM:
+        raise CheckpointError(f"{folder} holds a model of kind {own.kind!r}; it must be a dense one, {CBM!r}")
+    if own.space.names != info.space.names:
         raise CheckpointError(
             f"{folder} is a model of other concepts, states or labels: {', '.join(own.space.concepts)}"
         )
     return _load_dense(str(folder), own.stamp)
-
-
-def _names(space: ConceptSpace) -> tuple[tuple[str, ...], ...]:
-    return space.concepts, space.states, space.labels
 
 
 # Beside the models, and not in place of one that people read with.

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.models.record import CONFIG, MASKS, WEIGHTS
 from ui.resources import loader
 from ui.resources.loader import ModelCard
 
 VARIABLE = "SPARSECBM_MODEL"
+PARTS = CONFIG, WEIGHTS, MASKS  # with any of them a folder was meant to be a model
 MODELS, FIRST = loader.BUNDLED.parent, loader.BUNDLED.name
 
 
@@ -60,7 +62,7 @@ def _bundled() -> list[Path]:
     if not MODELS.is_dir():
         return []
     there = [folder for folder in MODELS.iterdir() if not folder.name.startswith(".") and folder.is_dir()]
-    models = [folder for folder in there if any((folder / name).is_file() for name in loader.FILES)]
+    models = [folder for folder in there if any((folder / name).is_file() for name in PARTS)]
     return sorted(models, key=lambda folder: (folder.name != FIRST, folder.name))
 
 
