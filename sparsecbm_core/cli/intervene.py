@@ -20,6 +20,7 @@ from sparsecbm_core.cli.options import (
 )
 from sparsecbm_core.cli.output import emit
 from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.progress import OnStage
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.results import Intervention
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.session.correction import Request, Settings
-    from sparsecbm_core.session.guard import Guard, Progress
+    from sparsecbm_core.session.guard import Guard
 
 RULE_HELP = "One of: guarded, signed, paper, random; oracle, finetune, head."
 
@@ -146,7 +147,7 @@ def intervene_eval(
 
 
 def _corrected(
-    model: ConceptModel, asked: Request, settings: Settings, guard: Guard, on_progress: Progress
+    model: ConceptModel, asked: Request, settings: Settings, guard: Guard, on_progress: OnStage
 ) -> tuple[Intervention, GuardReport | None, Patch | None]:
     """What came of it, what it changed on guard reviews, and the patch where bits were flipped."""
     from sparsecbm_core.intervene.baselines import BASELINES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,11 +15,11 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_count, check_fits, data_name
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 BINS = 15
 _INVERSE = (1e-3, 1e3)  # 1/T is looked for in here
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def calibration(
     data: ReviewDataset,
     bins: int = BINS,
     predictions: Predictions | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> Calibration:
     """Reliability tables of a model; ``predictions`` are its own on this data, if they have been made.
 
@@ -161,7 +161,7 @@ def temperature_scaling(
     bins: int = BINS,
     fit_predictions: Predictions | None = None,
     predictions: Predictions | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> TemperatureScaling:
     """Fit a temperature on ``fit`` and report calibration on ``data`` without and with it.
 

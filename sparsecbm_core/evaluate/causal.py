@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from typing import Any
@@ -17,6 +17,7 @@ from sparsecbm_core.evaluate.common import check_fits, data_name, groups_of
 from sparsecbm_core.evaluate.concept_values import ONE_HOT, TYPICAL, label_logits, value_tables
 from sparsecbm_core.evaluate.intervals import Interval, bootstrap
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 PAIRS = ("all", "original")
@@ -135,7 +136,7 @@ def causal_effects(
     seed: int = 0,
     predictions: Predictions | None = None,
     reference_predictions: Predictions | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> CausalEffects:
     """ICaCE-Error (Abraham et al., 2022): how far the oracle's effect is from that of really editing a text.
 

@@ -14,6 +14,7 @@ from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import concept_logits
 from sparsecbm_core.intervene.scoped import firing
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
@@ -137,7 +138,7 @@ def chain_points(
 def accuracy_over_chain(
     baseline: GuardBaseline,
     edits: Sequence[MaskEdit],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
     active: Sequence[Sequence[int] | None] | None = None,
     read: Read = read_under,
 ) -> ChainAccuracy:

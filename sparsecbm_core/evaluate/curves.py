@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_count, check_fits, data_name
 from sparsecbm_core.evaluate.concept_values import label_logits, value_tables
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 RANDOM, LEAST_CONFIDENT = "random", "least_confident"
@@ -66,7 +67,7 @@ def correction_curves(
     seed: int = 0,
     predictions: Predictions | None = None,
     reference_predictions: Predictions | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> CorrectionCurves:
     """Set one concept after the other to its gold state and read the label again (Koh et al., 2020, Sec. 5).
 

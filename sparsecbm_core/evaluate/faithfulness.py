@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS
 from sparsecbm_core.explain.words import words_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 REVIEWS = 200
@@ -105,7 +106,7 @@ def token_faithfulness(
     seed: int = 0,
     steps: int = DEFAULT_STEPS,
     shares: Sequence[float] = SHARES,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> TokenFaithfulness:
     """Comprehensiveness and sufficiency of token ``methods`` (DeYoung et al., 2020, ERASER).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,11 +18,11 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import mean_over_tokens
 from sparsecbm_core.models.subnetworks import active
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 REVIEWS, PROBE_REVIEWS = 400, 1000
 PENALTY = 0.1  # C of the probe's logistic regression, on standardised vectors
-Progress = Callable[[int, int], None]
 Matrix = tuple[tuple[float, ...], ...]
 
 
@@ -117,7 +117,7 @@ def functional_tests(
     probe_reviews: int | None = PROBE_REVIEWS,
     seed: int = 0,
     batch_size: int = 32,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> FunctionalTests:
     """What each subnetwork can and cannot do, on a seeded draw of ``reviews`` (None: all).
 
@@ -190,7 +190,7 @@ def subnetwork_vectors(
     model: ConceptModel,
     texts: list[str],
     batch_size: int = 32,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> list[np.ndarray]:
     """z_j (N, E) of every text, one array a subnetwork, and last the mean token embeddings (N, E')."""
     network, size, done = model.cbm, model.space.num_concepts, 0

@@ -21,10 +21,10 @@ from sparsecbm_core.intervene.reading import half_is_faster
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import RULES
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import OnWork, unheard
 
 SCHEMA_VERSION = 1
 ALL_RULES = (*RULES, *BASELINES)
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def evaluate_rule(
     reviews: Reviews,
     baseline: GuardBaseline,
     profile: GuardProfile | None,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> RuleFigures:
     """Correct every pair on the pristine model and look at what else changed."""
     results: list[Intervention] = []
@@ -156,7 +156,7 @@ def evaluate_chain(
     lengths: Sequence[int],
     baseline: GuardBaseline,
     profile: GuardProfile | None,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
     protect: Protected | None = None,
 ) -> list[ChainFigures]:
     """The same model corrected one pair after another; figures after each of ``lengths``.
@@ -189,7 +189,7 @@ def run_evaluation(
     sequential: Sequence[int] = (),
     seed: int = 0,
     done: Mapping[str, Any] | None = None,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
     on_result: Callable[[InterventionEvaluation], None] = lambda result: None,
     protect: bool = True,
 ) -> InterventionEvaluation:

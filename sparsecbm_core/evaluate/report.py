@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 
@@ -61,7 +62,7 @@ def evaluate_model(
     model: ConceptModel,
     data: ReviewDataset,
     batch_size: int = 32,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> Evaluation:
     """Concept and task metrics, leakage, calibration, sparsity and overlap."""
     space = model.space

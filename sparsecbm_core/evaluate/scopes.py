@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.scope import EVERYWHERE, SIMILAR, THRESHOLD, Signature
 from sparsecbm_core.intervene.scoped import edits_for, groups, predict_scoped
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.progress import OnWork, unheard
 
 SCHEMA_VERSION = 1
 RULE = "guarded"
@@ -30,7 +31,6 @@ THRESHOLDS = (0.42, THRESHOLD, 0.6)
 # `similar`, and only where the model reads the concept as it read it in the corrected review.
 ALIKE = "similar_read_alike"
 MODES = (EVERYWHERE, SIMILAR, ALIKE)
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def correct_pairs(
     pairs: Sequence[Pair],
     profile: GuardProfile | None,
     rule: str = RULE,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> list[Patch]:
     """A patch for similar reviews of each pair, corrected on the pristine model."""
     patches = []
@@ -122,7 +122,7 @@ def evaluate_single(
     pairs: Sequence[Pair],
     patches: Sequence[Patch],
     data: ReviewDataset,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> dict[str, SingleFigures]:
     """What the patch of each pair (`correct_pairs`) does alone to other edits and close reviews, by mode."""
     counts = {mode: np.zeros((4, 6), np.int64) for mode in MODES}
@@ -164,7 +164,7 @@ def evaluate_scoped_chain(
     reviews: Reviews,
     profile: GuardProfile | None,
     rule: str = RULE,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> list[ScopedChain]:
     """One correction for similar reviews after another; figures after each of ``lengths``.
 
@@ -195,7 +195,7 @@ def run_scopes(
     profile: int = 150,
     lengths: Sequence[int] = (10, 50, 100),
     seed: int = 0,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> ScopeEvaluation:
     """Detection, single corrections and a chain, on the parts that `run_evaluation` uses as well.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ from sparsecbm_core.explain.explainer import explain_many
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, token_method
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 REVIEWS, TOP = 100, 5
@@ -95,7 +96,7 @@ def explanation_stability(
     seed: int = 0,
     top: int = TOP,
     steps: int = DEFAULT_STEPS,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> ExplanationStability:
     """Explain a seeded draw of ``reviews`` by each of two or more models and compare, pair by pair.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sparsecbm_core.evaluate.erasure import PROBABILITY, ROW_TOKENS, padded, sta
 from sparsecbm_core.explain.results import TokenScore
 from sparsecbm_core.explain.scoring import words_in
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import OnCount, unheard
 
 SCHEMA_VERSION = 1
 COUNTS, DRAWS = (1, 3, 5), 20
@@ -64,7 +65,7 @@ def word_removal(
     counts: Sequence[int] = COUNTS,
     draws: int = DRAWS,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> WordRemoval:
     """Take out the first words of each ranking and read the rest with the concept's subnetwork.
 
@@ -135,7 +136,7 @@ def _read(
     k: int,
     texts: Sequence[Sequence[int]],
     pad_id: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnCount,
 ) -> torch.Tensor:
     """Logits (N, C) of concept k for N texts, read by its own subnetwork alone."""
     network = model.cbm

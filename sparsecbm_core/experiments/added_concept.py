@@ -21,11 +21,11 @@ from sparsecbm_core.config import PruneSettings
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_states
-from sparsecbm_core.experiments.experiment import Report
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import EffectiveWeights, active
+from sparsecbm_core.progress import OnWork, unheard
 from sparsecbm_core.pruning.pruner import choose_weights, criterion_scores
 from sparsecbm_core.pruning.schedule import cubic_sparsity
 from sparsecbm_core.training.losses import LabelledBatch, concept_loss, concept_targets, labelled_batch
@@ -110,7 +110,7 @@ def learn_concept(
     settings: PruneSettings,
     unowned_only: bool = False,
     seed: int = 0,
-    report: Report = lambda done, total, message: None,
+    report: OnWork = unheard,
 ) -> Added:
     """Mask and head of the one concept of ``reviews``, from these reviews alone; the model is only read.
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.back_and_forth_results import draw, summary, tables
 from sparsecbm_core.experiments.estimate import correction_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Part, Report
+from sparsecbm_core.experiments.experiment import Experiment, Part
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     from sparsecbm_core.experiments.lab import Lab
@@ -94,7 +95,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 
 def _measure(lab: Lab, options: Options, way: str, rule: str, seed: int) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.evaluate.pairs import Reviews
         from sparsecbm_core.experiments.swing import disputes, swing
         from sparsecbm_core.intervene.guard import GuardBaseline

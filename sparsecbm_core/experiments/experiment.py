@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from sparsecbm_core.experiments.lab import Lab
 
-Report = OnWork
 Labels = Mapping[str, str | int | float]
 
 
@@ -29,7 +28,7 @@ class Part:
     labels: Labels
     units: float
     settings: Mapping[str, Any]
-    run: Callable[[Report], dict[str, Any]]
+    run: Callable[[OnWork], dict[str, Any]]
 
     @property
     def name(self) -> str:

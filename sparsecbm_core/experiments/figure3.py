@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import READ_COST, Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model
 from sparsecbm_core.experiments.measure import measured_splits, run_of
 from sparsecbm_core.experiments.options import Choice, Training
 from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
 from sparsecbm_core.experiments.summary import cell, over_seeds
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -120,7 +121,7 @@ def _reviews(lab: Lab, split: str, options: Options, seed: int) -> Any:
     return replace(parts, pool=replace(parts.pool, examples=tuple(sample[: options.sample])))
 
 
-def _model(lab: Lab, source: Run | Path, report: Report) -> ConceptModel:
+def _model(lab: Lab, source: Run | Path, report: OnWork) -> ConceptModel:
     from sparsecbm_core.models.concept_model import ConceptModel
 
     if isinstance(source, Path):
@@ -129,7 +130,7 @@ def _model(lab: Lab, source: Run | Path, report: Report) -> ConceptModel:
 
 
 def _nothing(lab: Lab, source: Run | Path, split: str, options: Options, seed: int) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.experiments.stream import oracle_label_accuracy, read_accuracy
 
         model, reviews = _model(lab, source, report), _reviews(lab, split, options, seed)
@@ -146,7 +147,7 @@ def _nothing(lab: Lab, source: Run | Path, split: str, options: Options, seed: i
 
 
 def _chain(lab: Lab, source: Run | Path, split: str, options: Options, seed: int, rule: str, r: float) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.experiments.stream import correct_stream, read_accuracy
         from sparsecbm_core.intervene.profile import compute_profile
         from sparsecbm_core.intervene.rules import RULES
@@ -167,7 +168,7 @@ def _chain(lab: Lab, source: Run | Path, split: str, options: Options, seed: int
 
 
 def _bound(lab: Lab, run: Run, split: str, options: Options, seed: int) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.experiments.stream import read_accuracy
 
         model, reviews = lab.model(run, report), _reviews(lab, split, options, seed)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import correction_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import Example, ReviewDataset
@@ -67,13 +68,13 @@ def parts(lab: Lab, options: Options) -> list[Part]:
         "cases": options.cases,
     }
 
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         return _study(lab, options, reviews, report)
 
     return [Part({"cases": options.cases, "rule": options.rule}, 2 * options.cases + 10, settings, go)]
 
 
-def _study(lab: Lab, options: Options, reviews: ReviewDataset, report: Report) -> dict[str, Any]:
+def _study(lab: Lab, options: Options, reviews: ReviewDataset, report: OnWork) -> dict[str, Any]:
     from sparsecbm_core.intervene.profile import compute_profile, shipped_profile
     from sparsecbm_core.intervene.rules import RULES
     from sparsecbm_core.models.concept_model import ConceptModel

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.experiments.estimate import correction_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 from sparsecbm_core.experiments.summary import number
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -71,7 +72,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 
 def _measure(lab: Lab, options: Options, rule: str, seed: int) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.evaluate.interventions import run_evaluation
         from sparsecbm_core.models.concept_model import ConceptModel
 

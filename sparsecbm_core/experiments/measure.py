@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.experiments.estimate import Costs
-from sparsecbm_core.experiments.experiment import Labels, Part, Report
+from sparsecbm_core.experiments.experiment import Labels, Part
 from sparsecbm_core.experiments.options import Training
 from sparsecbm_core.experiments.recipes import RECIPES, Recipe, chosen_settings, settings_of
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def trained_part(
     """A run, trained where it is not there yet, and measured on a split."""
     reviews = lab.reviews(split)
 
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         model = lab.model(run, report)
         report(1, 1, f"measuring on {split}")
         return measure(model, reviews)

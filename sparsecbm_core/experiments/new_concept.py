@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import READ_COST, Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Part, Report
+from sparsecbm_core.experiments.experiment import Experiment, Labels, Part
 from sparsecbm_core.experiments.measure import run_of, trained_part
 from sparsecbm_core.experiments.new_concept_results import START, draw, summary, tables
 from sparsecbm_core.experiments.options import Choice, Training
 from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
 from sparsecbm_core.experiments.some_concepts import SomeConcepts, with_concepts
+from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +110,7 @@ class _Bench:
     concept: str
     train: str
     split: str
-    report: Report = lambda done, total, message: None
+    report: OnWork = unheard
 
     @cached_property
     def model(self) -> ConceptModel:
@@ -149,7 +150,7 @@ def _part(
     update = prune.num_grads * GRADIENT_COST + SCORES_COST + read * count
     cost = prune.updates * update + read * 2 * len(bench.lab.reviews(bench.split))
 
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         bench.report = report
         return _measure(bench, weights, count, draw, report)
 
@@ -161,7 +162,7 @@ def _part(
     return Part(labels, model_cost + cost, settings, go)
 
 
-def _measure(bench: _Bench, weights: str, count: int, draw: int, report: Report) -> dict[str, Any]:
+def _measure(bench: _Bench, weights: str, count: int, draw: int, report: OnWork) -> dict[str, Any]:
     import numpy as np
 
     from sparsecbm_core.evaluate.classification import gold_states, macro_f1

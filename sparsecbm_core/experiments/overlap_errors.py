@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 from sparsecbm_core.experiments.summary import number
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,7 +87,7 @@ def _trained(folder: Path) -> str:
 
 
 def _measure(lab: Lab, folder: Path, split: str) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.evaluate.error_overlap import error_overlap
         from sparsecbm_core.models.concept_model import ConceptModel
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Table
 from sparsecbm_core.experiments.lab import title_of
 from sparsecbm_core.experiments.options import BACKBONE, Choice
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -90,7 +91,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 
 def _measure(lab: Lab, options: Options, backbone: str, split: str) -> Any:
-    def go(report: Report) -> dict[str, Any]:
+    def go(report: OnWork) -> dict[str, Any]:
         import torch
 
         from sparsecbm_core.training.runtime import pick_precision

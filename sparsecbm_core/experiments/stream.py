@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.experiments.experiment import Report
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -43,7 +43,7 @@ def correct_stream(
     r: float,
     profile: GuardProfile | None,
     seed: int = 0,
-    report: Report = lambda done, total, message: None,
+    report: OnWork = unheard,
 ) -> Stream:
     """Read each review, correct every concept that is read wrong to its gold state, and go on from there."""
     if model.masks is None:

@@ -17,9 +17,9 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.experiments.experiment import Report
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -118,7 +118,7 @@ def swing(
     profile: GuardProfile | None,
     baseline: GuardBaseline,
     seed: int = 0,
-    report: Report = lambda done, total, message: None,
+    report: OnWork = unheard,
 ) -> Swing:
     """Correct all disputes to and fro in one model, ``rounds`` times without reset.
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.data.stats import dataset_stats
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Report, Table
+from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.options import Choice
 from sparsecbm_core.experiments.published import TABLE1
+from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,7 +30,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
     names = options.splits or tuple(dict.fromkeys(lab.splits(None, None)))
     reviews = [lab.reviews(name) for name in names]
 
-    def count(report: Report) -> dict[str, Any]:
+    def count(report: OnWork) -> dict[str, Any]:
         return {"dataset": lab.dataset, **dataset_stats(reviews).to_dict()}
 
     return [Part({"splits": "+".join(names)}, 1, {"data": [lab.about(name) for name in names]}, count)]

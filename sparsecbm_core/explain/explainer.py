@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,10 +10,11 @@ import torch
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.concepts import label_parts
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, Truncation
-from sparsecbm_core.explain.scoring import Prepared, Scored, Share, clean, prepare, read_and_score
+from sparsecbm_core.explain.scoring import Prepared, Scored, clean, prepare, read_and_score
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, token_method
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
+from sparsecbm_core.progress import OnCount, OnShare, unheard
 
 
 def explain(
@@ -26,7 +27,7 @@ def explain(
     steps: int = DEFAULT_STEPS,
     pieces: bool = False,
     fingerprint: str | None = None,
-    on_share: Share = lambda share: None,
+    on_share: OnShare = unheard,
 ) -> Explanation:
     """Label, concepts and, with a ``method``, the words behind every concept.
 
@@ -62,8 +63,8 @@ def explain_many(
     steps: int = DEFAULT_STEPS,
     pieces: bool = False,
     fingerprint: str | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    on_share: Share = lambda share: None,
+    on_progress: OnCount = unheard,
+    on_share: OnShare = unheard,
 ) -> list[Explanation]:
     """`explain` for many texts, in their order.
 
@@ -106,7 +107,7 @@ def score_tokens(
     steps: int = DEFAULT_STEPS,
     pieces: bool = False,
     concepts: Sequence[str] | None = None,
-    on_share: Share = lambda share: None,
+    on_share: OnShare = unheard,
 ) -> dict[str, Scored]:
     """Only the words: concept → (scored words, convergence delta or None). See `explain`.
 
@@ -126,7 +127,7 @@ def with_tokens(
     steps: int = DEFAULT_STEPS,
     pieces: bool = False,
     concepts: Sequence[str] | None = None,
-    on_share: Share = lambda share: None,
+    on_share: OnShare = unheard,
 ) -> Explanation:
     """The explanation with its words scored (anew) by ``method``; the rest is kept as it is.
 

@@ -17,9 +17,9 @@ from sparsecbm_core.explain.tokens.registry import TokenMethod
 from sparsecbm_core.explain.words import Word, words_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
+from sparsecbm_core.progress import OnShare, unheard
 
 Scored = tuple[tuple[TokenScore, ...], float | None]
-Share = Callable[[float], None]
 
 # Rows × tokens that are read together. What a gradient needs of them is kept: 1,024 are some 300 MB of a
 # small encoder.
@@ -79,7 +79,7 @@ def read_and_score(
     steps: int,
     states: Mapping[str, str],
     concepts: Sequence[str] | None = None,
-    on_share: Share = lambda share: None,
+    on_share: OnShare = unheard,
 ) -> tuple[torch.Tensor, dict[str, Scored]]:
     """Logits (N, C) of N ``concepts`` (default: all), and their words scored by ``method``, if there is one.
 

@@ -4,7 +4,7 @@ each concept's own."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -247,7 +248,7 @@ def cross_accuracy(
     model: ConceptModel,
     data: ReviewDataset,
     batch_size: int = 32,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> CrossAccuracy:
     """Predict every concept through every concept's subnetwork.
 

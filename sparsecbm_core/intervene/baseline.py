@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.doubt import HalfError
 from sparsecbm_core.intervene.guard import GuardBaseline
 from sparsecbm_core.intervene.reading import half_is_faster
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -34,7 +34,7 @@ def cached_baseline(
     folder: str | Path,
     model: ConceptModel,
     reviews: ReviewDataset,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> GuardBaseline:
     """The baseline from ``folder`` if it is there and fits; otherwise read, and kept if possible.
 
@@ -58,15 +58,13 @@ def cached_baseline(
 def read_baseline(
     model: ConceptModel,
     reviews: ReviewDataset,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> GuardBaseline:
     """The same without any file: for reviews of which nothing is to be kept."""
     return _fitting(_read(model, reviews, on_progress))
 
 
-def _read(
-    model: ConceptModel, reviews: ReviewDataset, on_progress: Callable[[int, int], None]
-) -> GuardBaseline:
+def _read(model: ConceptModel, reviews: ReviewDataset, on_progress: OnCount) -> GuardBaseline:
     baseline = GuardBaseline.read(model, reviews, on_progress)
     return baseline.quick() if model.masks is not None and model.device.type == "cpu" else baseline
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from sparsecbm_core.intervene.results import Reading
 from sparsecbm_core.intervene.rules import rule_named
 from sparsecbm_core.intervene.search import AUTO_LIMIT, FIRST
 from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
@@ -145,7 +146,7 @@ def dose_response(
     baseline: GuardBaseline | None = None,
     seed: int = 0,
     doses: Sequence[float] | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> DoseResponse:
     """Read ``text``, and the guard reviews of ``baseline``, at every dose r of the correction.
 

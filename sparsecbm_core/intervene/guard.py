@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import torch
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.doubt import HalfError, label_logits
 from sparsecbm_core.intervene.reading import read_concept
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.batches import Encoded
@@ -97,7 +98,7 @@ class GuardBaseline:
         cls,
         model: ConceptModel,
         reviews: ReviewDataset,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        on_progress: OnCount = unheard,
     ) -> GuardBaseline:
         """Raises `InputError` for an empty set and for other concepts, states or labels than the model's."""
         if not len(reviews):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from sparsecbm_core.errors import CheckpointError, InputError
 from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.subnetwork import Loss, Subnetwork
 from sparsecbm_core.models.parallel import side_by_side
+from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel, Predictions
@@ -164,7 +165,7 @@ def cached_profile(
     model: ConceptModel,
     texts: Sequence[str],
     data: str,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> GuardProfile:
     """The profile of these reviews as kept in ``folder``; otherwise computed, and kept if possible.
 
@@ -190,7 +191,7 @@ def compute_profile(
     model: ConceptModel,
     texts: Sequence[str],
     data: str = "",
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> GuardProfile:
     """The profile of all concepts over ``texts``; takes a backward pass per concept and `BATCH` texts.
 

@@ -17,13 +17,13 @@ from typing import Any
 
 from sparsecbm_core.data.types import Example, ReviewDataset
 from sparsecbm_core.errors import DataError, InputError
+from sparsecbm_core.progress import OnCount, unheard
 from sparsecbm_core.prompted.answers import Answer, appending, read_answers
 from sparsecbm_core.prompted.client import Client, Reply, Stopped
 from sparsecbm_core.prompted.parse import REASONS
 from sparsecbm_core.prompted.prompt import Prompt
 
 SCHEMA_VERSION = 1
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_prompted(
     data: ReviewDataset,
     answers: Path,
     shots: Sequence[Example] = (),
-    on_progress: Report = lambda done, total: None,
+    on_progress: OnCount = unheard,
     limit: int | None = None,
     seed: int = 0,
 ) -> PromptedEvaluation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sparsecbm_core.progress import OnStage, unheard
 from sparsecbm_core.session.corrected import holding, model_under, net, remember
 from sparsecbm_core.session.correction import (
     ALWAYS,
@@ -19,7 +20,7 @@ from sparsecbm_core.session.correction import (
     Request,
     Settings,
 )
-from sparsecbm_core.session.guard import Guard, Progress
+from sparsecbm_core.session.guard import Guard
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardReport
@@ -34,7 +35,7 @@ def correct(
     request: Request,
     settings: Settings,
     guard: Guard,
-    on_progress: Progress = lambda share, message: None,
+    on_progress: OnStage = unheard,
     on_first: Callable[[Attempt], None] = lambda first: None,
 ) -> Attempt:
     """Correct ``base`` as it is under ``corrections``, and read the guard reviews again. Nothing is taken
@@ -84,7 +85,7 @@ class _Way:
     request: Request
     settings: Settings
     guard: Guard
-    on_progress: Progress
+    on_progress: OnStage
 
     def go(self, careful: bool) -> Attempt:
         from sparsecbm_core.intervene.correct import AUTO, intervene

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.progress import OnStage
 from sparsecbm_core.session.corrected import Caches, model_under, net
 from sparsecbm_core.session.correction import Correction, Corrections
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.scope import Signature
     from sparsecbm_core.models.concept_model import ConceptModel
 
-Progress = Callable[[float, str], None]
 FEW = 48  # guard reviews of a concept that have a say where a person waits
 
 
@@ -43,7 +42,7 @@ class Guard:
         """What tells these reviews from others."""
         return None if self.reviews is None else self.reviews.fingerprint()
 
-    def profile(self, base: ConceptModel, on_progress: Progress) -> GuardProfile:
+    def profile(self, base: ConceptModel, on_progress: OnStage) -> GuardProfile:
         """The profile that came with the model, or else that of these reviews, made once; without reviews
         the one that was made last.
 
@@ -71,7 +70,7 @@ class Guard:
         known.put(theirs, found, 1)
         return found
 
-    def baseline(self, base: ConceptModel, on_progress: Progress) -> GuardBaseline | None:
+    def baseline(self, base: ConceptModel, on_progress: OnStage) -> GuardBaseline | None:
         """How the model as loaded reads the guard reviews; read once."""
         from sparsecbm_core.intervene.baseline import cached_baseline, read_baseline
 
@@ -86,7 +85,7 @@ class Guard:
             self.caches.baselines.put(key, found, len(self.reviews))
         return found
 
-    def at(self, base: ConceptModel, corrections: Corrections, on_progress: Progress) -> GuardBaseline | None:
+    def at(self, base: ConceptModel, corrections: Corrections, on_progress: OnStage) -> GuardBaseline | None:
         """How the model under ``corrections`` reads the guard reviews; None without any."""
         pristine = self.baseline(base, on_progress)
         if pristine is None or not corrections:
@@ -96,7 +95,7 @@ class Guard:
         return found if len(everywhere) == len(corrections) else _with_similar(base, corrections, found)
 
     def protected(
-        self, base: ConceptModel, corrections: Corrections, many: bool, on_progress: Progress
+        self, base: ConceptModel, corrections: Corrections, many: bool, on_progress: OnStage
     ) -> Protected:
         """The corrections made in this session, and the guard reviews nearest to the boundary, ``many`` or
         as many as a person waits for."""
@@ -111,7 +110,7 @@ class Guard:
         )
 
     def report(
-        self, base: ConceptModel, corrections: Corrections, one_more: Correction, on_progress: Progress
+        self, base: ConceptModel, corrections: Corrections, one_more: Correction, on_progress: OnStage
     ) -> GuardReport | None:
         """What one more correction changed; None without guard reviews."""
         before = self.at(base, corrections, on_progress)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import streamlit as st
 
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models.record import CBM, STANDARD, ModelRecord, read_record
+from sparsecbm_core.progress import OnShare, unheard
 from sparsecbm_core.session.recent import Recent
 from ui.resources import memory
 from ui.resources.known import model_title
@@ -133,7 +134,7 @@ def read_words(
     model: ConceptModel,
     text: str,
     method: str,
-    on_progress: Callable[[float], None] = lambda share: None,
+    on_progress: OnShare = unheard,
     concept: str | None = None,
 ) -> Explanation:
     """The explanation with every word scored by ``method``; ``on_progress`` gets the share done.

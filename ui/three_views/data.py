@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from sparsecbm_core.progress import OnCount, unheard
 from sparsecbm_core.session.recent import Recent
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def removal(
     explanation: Explanation,
     looks: Attention,
     concept: str,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnCount = unheard,
 ) -> WordRemoval:
     """The test of a concept's words, for every layer of attention at once.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,8 +12,7 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.common import check_count, groups_of
 from sparsecbm_core.evaluate.trust.options import ReportOptions
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
-
-Progress = Callable[[int, int], None]
+from sparsecbm_core.progress import OnCount, unheard
 
 
 @dataclass
@@ -33,13 +31,13 @@ class Context:
     _read: Predictions | None = field(default=None, init=False, repr=False)
     _reference_read: Predictions | None = field(default=None, init=False, repr=False)
 
-    def predictions(self, on_progress: Progress = lambda done, total: None) -> Predictions:
+    def predictions(self, on_progress: OnCount = unheard) -> Predictions:
         """The model's outputs on all of ``data``, made on first use."""
         if self._read is None:
             self._read = self.model.predict(self.data.texts, on_progress=on_progress)
         return self._read
 
-    def reference_predictions(self, on_progress: Progress = lambda done, total: None) -> Predictions | None:
+    def reference_predictions(self, on_progress: OnCount = unheard) -> Predictions | None:
         if self._reference_read is None and self.reference is not None:
             self._reference_read = self.model.predict(self.reference.texts, on_progress=on_progress)
         return self._reference_read

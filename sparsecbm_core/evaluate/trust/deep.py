@@ -7,7 +7,7 @@ from pathlib import Path
 from sparsecbm_core.errors import CheckpointError, InputError
 from sparsecbm_core.evaluate.faithfulness import Erasure, TokenFaithfulness, token_faithfulness
 from sparsecbm_core.evaluate.functional import functional_tests
-from sparsecbm_core.evaluate.trust.context import Context, Progress
+from sparsecbm_core.evaluate.trust.context import Context
 from sparsecbm_core.evaluate.trust.file import load_interventions
 from sparsecbm_core.evaluate.trust.measures import estimate
 from sparsecbm_core.evaluate.trust.results import (
@@ -19,9 +19,10 @@ from sparsecbm_core.evaluate.trust.results import (
     WordScores,
 )
 from sparsecbm_core.files import read_json
+from sparsecbm_core.progress import OnCount
 
 
-def measure_subnetworks(context: Context, on_progress: Progress) -> Subnetworks:
+def measure_subnetworks(context: Context, on_progress: OnCount) -> Subnetworks:
     """Every concept through every subnetwork, and every subnetwork without another's weights."""
     options = context.options
     found = functional_tests(
@@ -40,7 +41,7 @@ def measure_subnetworks(context: Context, on_progress: Progress) -> Subnetworks:
     )
 
 
-def measure_words(context: Context, method: str, on_progress: Progress) -> WordScores:
+def measure_words(context: Context, method: str, on_progress: OnCount) -> WordScores:
     """Comprehensiveness and sufficiency of one token method, with its controls."""
     options = context.options
     found = token_faithfulness(

@@ -16,7 +16,7 @@ from sparsecbm_core.evaluate.curves import correction_curves
 from sparsecbm_core.evaluate.f1_intervals import macro_f1_interval
 from sparsecbm_core.evaluate.intervals import Interval, accuracy_intervals, bootstrap
 from sparsecbm_core.evaluate.leakage import one_hot_states
-from sparsecbm_core.evaluate.trust.context import Context, Progress, halves
+from sparsecbm_core.evaluate.trust.context import Context, halves
 from sparsecbm_core.evaluate.trust.results import (
     Accuracy,
     CalibrationHalves,
@@ -31,6 +31,7 @@ from sparsecbm_core.evaluate.trust.results import (
     Score,
     Tally,
 )
+from sparsecbm_core.progress import OnCount
 
 
 def estimate(interval: Interval) -> Estimate:
@@ -38,7 +39,7 @@ def estimate(interval: Interval) -> Estimate:
     return Estimate(interval.value, interval.low, interval.high)
 
 
-def measure_accuracy(context: Context, on_progress: Progress) -> Accuracy:
+def measure_accuracy(context: Context, on_progress: OnCount) -> Accuracy:
     """Accuracy and macro-F1 of the label and of every concept, with how often each class is found."""
     model, data, options = context.model, context.data, context.options
     made, space, groups = context.predictions(on_progress), model.space, groups_of(data)
@@ -76,7 +77,7 @@ def tallies(gold: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> 
     }
 
 
-def measure_leakage(context: Context, on_progress: Progress) -> Leakage:
+def measure_leakage(context: Context, on_progress: OnCount) -> Leakage:
     """Label accuracy of the reference head on gold and on predicted states, and of the model itself."""
     model, data, options = context.model, context.data, context.options
     made, labels, groups = context.predictions(on_progress), gold_labels(data), groups_of(data)
@@ -98,7 +99,7 @@ def measure_leakage(context: Context, on_progress: Progress) -> Leakage:
     return Leakage(share(right(gold_states(data))), share(hard), share(soft), gain)
 
 
-def measure_corrections(context: Context, on_progress: Progress) -> HandCorrections:
+def measure_corrections(context: Context, on_progress: OnCount) -> HandCorrections:
     """Label accuracy against the number of concepts set by hand."""
     options = context.options
     made = context.predictions(on_progress)
@@ -114,7 +115,7 @@ def measure_corrections(context: Context, on_progress: Progress) -> HandCorrecti
     return HandCorrections(found.reference, tuple(HandCurve(**asdict(curve)) for curve in found.curves))
 
 
-def measure_calibration(context: Context, on_progress: Progress) -> CalibrationHalves:
+def measure_calibration(context: Context, on_progress: OnCount) -> CalibrationHalves:
     """A temperature for the label and for each concept, fitted on one half and looked at on the other."""
     data, made = context.data, context.predictions(on_progress)
     fit, rest = halves(data, context.options.seed)
@@ -149,7 +150,7 @@ def _table(found: ReliabilityTable) -> Reliability:
     return Reliability(**asdict(found))
 
 
-def measure_effects(context: Context, on_progress: Progress) -> Effects:
+def measure_effects(context: Context, on_progress: OnCount) -> Effects:
     """ICaCE-Error over the data's counterfactual pairs; `InputError` where it has none."""
     found = causal_effects(
         context.model,

@@ -10,9 +10,10 @@ from typing import Any
 
 from sparsecbm_core.evaluate.common import data_name
 from sparsecbm_core.evaluate.trust import deep, measures
-from sparsecbm_core.evaluate.trust.context import Context, Progress
+from sparsecbm_core.evaluate.trust.context import Context
 from sparsecbm_core.evaluate.trust.options import WORDS
 from sparsecbm_core.evaluate.trust.results import Measured, ModelReport
+from sparsecbm_core.progress import OnCount
 
 ONCE = 0.02  # of a read: what is computed from outputs that are there already
 # What scoring the words of a review costs, in reads of it by all subnetworks, and what erasing them does.
@@ -31,7 +32,7 @@ class Part:
     name: str
     method: str | None
     title: str
-    measure: Callable[[Progress], Any]
+    measure: Callable[[OnCount], Any]
     examples: int
     reads: float
     shares_reading: bool
@@ -67,7 +68,7 @@ def plan(context: Context) -> list[Part]:
     return parts
 
 
-_SHARED: Mapping[str, tuple[str, Callable[[Context, Progress], Any], tuple[str, ...]]] = {
+_SHARED: Mapping[str, tuple[str, Callable[[Context, OnCount], Any], tuple[str, ...]]] = {
     "accuracy": ("accuracy", measures.measure_accuracy, ("draws",)),
     "leakage": ("leakage", measures.measure_leakage, ("draws",)),
     "corrections": ("corrections by hand", measures.measure_corrections, ("curve_draws",)),

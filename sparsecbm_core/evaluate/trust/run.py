@@ -11,10 +11,10 @@ from sparsecbm_core.evaluate.trust.context import Context
 from sparsecbm_core.evaluate.trust.plan import Part, missing, plan
 from sparsecbm_core.evaluate.trust.results import Measured, ModelReport, Names
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import OnWork, unheard
 
 TRIAL = 8  # reviews read against the clock, after one that does not count
 FINE = 100  # ticks of the progress bar a read
-Progress = Callable[[int, int, str], None]
 
 
 def empty_report(model: ConceptModel) -> ModelReport:
@@ -80,7 +80,7 @@ def measure(
     context: Context,
     report: ModelReport,
     on_part: Callable[[ModelReport], None] = lambda report: None,
-    on_progress: Progress = lambda done, total, message: None,
+    on_progress: OnWork = unheard,
 ) -> ModelReport:
     """The report with everything that was asked for; ``on_part`` gets it after each part.
 
