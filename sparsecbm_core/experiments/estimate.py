@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import platform
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+from sparsecbm_core.version import __version__
 
 if TYPE_CHECKING:
     from sparsecbm_core.experiments.lab import Lab, Run
     from sparsecbm_core.models.concept_model import ConceptModel
 
+NOT_INSTALLED = "not installed"  # in results of before, of a package that was run from its folder
 STEPS = 3  # after a first one that does not count
-NOT_INSTALLED = "not installed"
 READ_COST = 0.3  # of a dense training step: the same reviews read, without gradients
 CORRECTIONS = 2
 
@@ -21,12 +23,8 @@ def versions(device: str | None) -> dict[str, str]:
     """What results depend on besides settings and data."""
     from sparsecbm_core.models.device import pick_device
 
-    try:
-        own = version("sparsecbm")
-    except PackageNotFoundError:  # run from its folder
-        own = NOT_INSTALLED
     return {
-        "sparsecbm": own,
+        "sparsecbm": __version__,
         "python": platform.python_version(),
         "torch": version("torch"),
         "transformers": version("transformers"),
