@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore, Truncation
-from sparsecbm_core.explain.tokens.registry import METHODS, TokenMethod, token_method
+from sparsecbm_core.explain.tokens.method import TokenMethod
+from sparsecbm_core.explain.tokens.registry import METHODS, token_method
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.explainer import explain, explain_many, score_tokens, with_tokens

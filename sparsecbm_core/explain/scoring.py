@@ -13,7 +13,7 @@ from sparsecbm_core.data.batches import Encoded, without_surrogates
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import TokenScore
 from sparsecbm_core.explain.tokens.inputs import TokenInputs
-from sparsecbm_core.explain.tokens.registry import TokenMethod
+from sparsecbm_core.explain.tokens.method import TokenMethod
 from sparsecbm_core.explain.words import Word, words_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights

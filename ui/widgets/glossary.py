@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparsecbm_core.concepts import NEGATIVE, POSITIVE, UNKNOWN, ConceptSpace
-from sparsecbm_core.explain.tokens.registry import METHODS, TokenMethod
+from sparsecbm_core.explain.tokens.method import TokenMethod
+from sparsecbm_core.explain.tokens.registry import METHODS
 
 # What a method does, before it is said in the words of the field.
 PLAIN: Mapping[str, str] = {

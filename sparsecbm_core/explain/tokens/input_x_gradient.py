@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from sparsecbm_core.explain.tokens.inputs import TokenInputs
+from sparsecbm_core.explain.tokens.method import TokenMethod
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
@@ -12,3 +17,15 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
     return inputs.word_sums(
         (inputs.gradients(inputs.leads(inputs.logits)) * inputs.embeds.detach()).sum(-1)
     ), None
+
+
+METHOD = TokenMethod(
+    "input_x_gradient",
+    "Input × gradient",
+    "gradient times embedding: as fast as the gradient norm, with a sign",
+    score,
+    signed=True,
+    uses_graph=True,
+    passes=lambda steps, words: 0,
+    cost=3.0,
+)

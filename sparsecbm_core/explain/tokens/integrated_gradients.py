@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from sparsecbm_core.explain.tokens.inputs import TokenInputs
+from sparsecbm_core.explain.tokens.method import TokenMethod
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 # Rows × tokens differentiated at once: more costs memory and brings no speed on a CPU.
 ROW_TOKENS = 1024
@@ -18,6 +23,7 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, tuple[float, ...]]:
     The delta is what the steps leave over: Σ scores + delta = λ_k[c](text) − λ_k[c](blank), so a
     large one asks for more steps.
     """
+    import torch
     from captum.attr import IntegratedGradients
 
     concepts, tokens = inputs.embeds.shape[:2]
@@ -38,7 +44,21 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, tuple[float, ...]]:
 
 def blank_embeds(inputs: TokenInputs) -> torch.Tensor:
     """Embeddings (K, T, E) of the text with every scored token replaced by padding."""
+    import torch
+
     ids = inputs.input_ids.clone()
     ids[[position for group in inputs.groups for position in group]] = inputs.pad_id
     with torch.no_grad():
         return inputs.network.embed(ids[None]).expand_as(inputs.embeds).contiguous()
+
+
+METHOD = TokenMethod(
+    "integrated_gradients",
+    "Integrated gradients",
+    "gradients summed on the way from a blank text: scores add up to what the state gained",
+    score,
+    signed=True,
+    uses_graph=False,
+    passes=lambda steps, words: steps + 1,
+    cost=44.0,
+)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
+from sparsecbm_core.explain.tokens.method import TokenMethod
 
-from sparsecbm_core.explain.tokens.inputs import TokenInputs
+if TYPE_CHECKING:
+    import torch
+
+    from sparsecbm_core.explain.tokens.inputs import TokenInputs
 
 # Rows × tokens read at once, without a graph.
 ROW_TOKENS = 1024
@@ -14,6 +18,8 @@ ROW_TOKENS = 1024
 
 def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
     """λ_k[c](text) − λ_k[c](text without the word), the word's tokens deleted from the sequence."""
+    import torch
+
     without = torch.empty(len(inputs.groups), *inputs.logits.shape, dtype=torch.float64)  # (G, K, C)
     concepts, tokens = inputs.embeds.shape[:2]
     size = max(1, ROW_TOKENS // (concepts * tokens))
@@ -35,6 +41,8 @@ def _without_words(
     ids: list[int], words: Sequence[Sequence[int]], pad_id: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and mask (N, T'), one row per word left out; a text of which nothing is left is one blank."""
+    import torch
+
     rows = []
     for word in words:
         dropped = set(word)
@@ -43,3 +51,16 @@ def _without_words(
     batch = torch.tensor([row + [pad_id] * (longest - len(row)) for row in rows])
     lengths = torch.tensor([len(row) for row in rows])
     return batch, (torch.arange(longest) < lengths[:, None]).long()
+
+
+METHOD = TokenMethod(
+    "occlusion",
+    "Leave one out",
+    "what the state loses when the word is deleted: one pass a word, slow on long texts",
+    score,
+    signed=True,
+    uses_graph=False,
+    passes=lambda steps, words: words,
+    cost=24.0,
+    only_reads=True,
+)
