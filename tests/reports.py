@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sparsecbm_core.concepts import DEFAULT_STATES, ConceptSpace
+from sparsecbm_core.evaluate.trust.interventions import ChainResult, Interventions, RuleResult
 from sparsecbm_core.evaluate.trust.results import (
     Accuracy,
     CalibrationHalves,
-    ChainResult,
     EffectError,
     Effects,
     Estimate,
     HandCorrections,
     HandCurve,
-    Interventions,
     Leakage,
     Margin,
     Measured,
@@ -22,7 +21,6 @@ from sparsecbm_core.evaluate.trust.results import (
     Names,
     Ranking,
     Reliability,
-    RuleResult,
     Scaled,
     Score,
     Subnetworks,

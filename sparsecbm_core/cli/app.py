@@ -19,7 +19,7 @@ from sparsecbm_core.cli.report import report
 from sparsecbm_core.cli.reproduce import reproduce_app
 from sparsecbm_core.cli.train import train
 from sparsecbm_core.errors import SparseCBMError, SparseCBMWarning
-from sparsecbm_core.experiments.runner import Stopped
+from sparsecbm_core.evaluate.parts import Stopped
 from sparsecbm_core.version import __version__
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

@@ -17,6 +17,7 @@ from sparsecbm_core.cli.options import (
 )
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.trust.options import FILE_NAME, PARTS, ReportOptions
+from sparsecbm_core.explain.tokens.registry import METHODS
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.trust.context import Context
@@ -75,13 +76,14 @@ def report(
     Takes minutes. Each part is kept when it is done: Ctrl-C stops, and the same command goes on.
     """
     from sparsecbm_core.cli.output import emit
-    from sparsecbm_core.evaluate.trust.run import checked
+    from sparsecbm_core.evaluate.trust.file import read_interventions, read_report
+    from sparsecbm_core.evaluate.trust.plan import checked
     from sparsecbm_core.models.checkpoint import local_folder
     from sparsecbm_core.models.concept_model import ConceptModel
 
     options = ReportOptions(
         parts=tuple(listed(parts)) or PARTS,
-        word_methods=tuple(listed(methods)) or DEFAULTS.word_methods,
+        word_methods=tuple(listed(methods)) or tuple(METHODS),
         word_reviews=word_reviews,
         subnetwork_reviews=subnetwork_reviews,
         reference_reviews=reference_reviews,
@@ -91,10 +93,9 @@ def report(
     places = _places(output, local_folder(model) if save else None)
     loaded = ConceptModel.from_pretrained(model, device)
     context = _context(loaded, reviews, split, limit, reference_split, options)
-    begun = checked(context, _found(places), overwrite)
+    found = next((read_report(path) for path in places if path.is_file()), None)
+    begun = checked(context, found, overwrite)
     if interventions is not None:
-        from sparsecbm_core.evaluate.trust.deep import read_interventions
-
         begun = begun.with_part("interventions", read_interventions(interventions, loaded.fingerprint))
     result = _measured(context, begun, places)
     if not places:
@@ -128,31 +129,18 @@ def _context(
     return Context(model, data, options, reference, {} if limit is None else {"limit": limit})
 
 
-def _found(places: list[Path]) -> ModelReport | None:
-    """What an earlier run left in the first of the files that is there."""
-    from sparsecbm_core.evaluate.trust.file import read_report
-
-    return next((read_report(path) for path in places if path.is_file()), None)
-
-
 def _measured(context: Context, begun: ModelReport, places: list[Path]) -> ModelReport:
     """Everything measured, and kept after each part; `Stopped` after Ctrl-C says what is there."""
+    from sparsecbm_core.evaluate.parts import outlook, stopped
     from sparsecbm_core.evaluate.trust.file import save_report
-    from sparsecbm_core.evaluate.trust.plan import missing, plan
-    from sparsecbm_core.evaluate.trust.run import measure, seconds_left
-    from sparsecbm_core.experiments.estimate import duration
-    from sparsecbm_core.experiments.runner import Stopped
+    from sparsecbm_core.evaluate.trust.plan import measure, missing, plan, seconds_a_read
     from sparsecbm_core.progress import progress_bar
 
-    asked = plan(context)
-    left = missing(asked, begun)
+    count, left = len(plan(context)), missing(context, begun)
     if left:
-        typer.echo(
-            f"report: {len(asked) - len(left)} of {len(asked)} parts done; "
-            f"{duration(seconds_left(context, left))} for the rest, going by a few reviews just read. "
-            "Ctrl-C stops, the same command goes on",
-            err=True,
-        )
+        seconds = seconds_a_read(context) * sum(part.units for part in left)
+        how = "going by a few reviews just read"
+        typer.echo(outlook("report", count - len(left), count, seconds, how), err=True)
     latest = begun
 
     def keep(result: ModelReport) -> None:
@@ -168,11 +156,9 @@ def _measured(context: Context, begun: ModelReport, places: list[Path]) -> Model
     keep(begun)
     try:
         with progress_bar("report") as say:
-            result = measure(context, begun, keep, say)
+            measure(context, begun, keep, say)
     except KeyboardInterrupt:
-        done = len(asked) - len(missing(asked, latest))
-        kept = f" are in {places[0]}; the same command goes on" if places else "; nothing was kept"
-        raise Stopped(f"stopped: {done} of {len(asked)} parts{kept}") from None
+        raise stopped(count - len(missing(context, latest)), count, next(iter(places), None)) from None
     for path in places:
         typer.echo(f"wrote {path}", err=True)
-    return result
+    return latest

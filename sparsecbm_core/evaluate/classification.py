@@ -1,9 +1,8 @@
-"""Accuracy, F1 and calibration of concepts and labels."""
+"""Accuracy and F1 of concepts and labels."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from sklearn.metrics import f1_score
 
 from sparsecbm_core.data.types import ReviewDataset
@@ -40,16 +39,3 @@ def paper_f1(gold: np.ndarray, predicted: np.ndarray, num_classes: int) -> float
     Inflated, since the "rest" class is easy; only for comparison with published figures.
     """
     return float(np.mean([macro_f1(gold == label, predicted == label) for label in range(num_classes)]))
-
-
-def expected_calibration_error(logits: torch.Tensor, gold: np.ndarray, bins: int = 15) -> float:
-    """ECE of the predicted class over equal-width confidence bins (Guo et al. 2017), a fraction."""
-    confidence, predicted = torch.softmax(logits.double(), -1).max(-1)
-    correct = predicted.numpy() == gold
-    index = np.minimum((confidence.numpy() * bins).astype(int), bins - 1)
-    error = 0.0
-    for b in range(bins):
-        inside = index == b
-        if inside.any():
-            error += inside.mean() * abs(correct[inside].mean() - confidence.numpy()[inside].mean())
-    return float(error)

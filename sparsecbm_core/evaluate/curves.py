@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -14,49 +10,11 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_count, check_fits, data_name
 from sparsecbm_core.evaluate.concept_values import label_logits, value_tables
+from sparsecbm_core.evaluate.trust.results import HandCorrections, HandCurve
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
-from sparsecbm_core.progress import OnCount, unheard
 
-SCHEMA_VERSION = 1
 RANDOM, LEAST_CONFIDENT = "random", "least_confident"
 ALL, WRONG = "all", "wrong"
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Label accuracy with 0 … K concepts looked at, by ``values`` and in ``order``.
-
-    ``replaced`` "all": each of them is set to its gold state, as Koh et al. do; "wrong": only where the
-    model's state is another, as a person does who leaves alone what is right.
-
-    ``accuracy`` (K+1) is the mean over ``draws`` orders and ``std`` (K+1) their standard deviation, 0 for
-    an order without chance. ``concept_accuracy`` (K+1): share of concepts that are then right.
-    """
-
-    values: str
-    order: str
-    replaced: str
-    accuracy: tuple[float, ...]
-    std: tuple[float, ...]
-    concept_accuracy: tuple[float, ...]
-    draws: int
-
-
-@dataclass(frozen=True)
-class CorrectionCurves:
-    """Accuracy against corrected concepts, with what it was measured on."""
-
-    data: Mapping[str, str]
-    reference: Mapping[str, str] | None
-    model: str
-    settings: Mapping[str, Any]
-    examples: int
-    curves: tuple[Curve, ...]
-    schema_version: int = SCHEMA_VERSION
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, keys as in this class."""
-        return asdict(self)
 
 
 def correction_curves(
@@ -67,21 +25,20 @@ def correction_curves(
     seed: int = 0,
     predictions: Predictions | None = None,
     reference_predictions: Predictions | None = None,
-    on_progress: OnCount = unheard,
-) -> CorrectionCurves:
+) -> HandCorrections:
     """Set one concept after the other to its gold state and read the label again (Koh et al., 2020, Sec. 5).
 
     A set concept gets one-hot activations, as the oracle does, and in further curves the mean activations
     of the ``reference`` reviews with that state, which the label head is used to (see `concept_values`).
     Where activations say more than their state does, setting a concept that was right loses that, and the
-    label may get worse: `Curve.replaced` keeps the two apart. The order is drawn anew for each review, or
+    label may get worse: `HandCurve.replaced` keeps the two apart. The order is drawn anew for each review, or
     goes from the least sure concept (by the probability of its predicted state) to the surest.
 
     Raises `DataError` for data of another model, `InputError` for a standard classifier.
     """
     check_fits(model, data)
     check_count("draws", draws)
-    made = model.predict(data.texts, on_progress=on_progress) if predictions is None else predictions
+    made = model.predict(data.texts) if predictions is None else predictions
     if made.concept_logits is None or made.activations is None:
         raise InputError("a standard classifier has no concepts to correct")
     states = torch.as_tensor(gold_states(data))  # (N, K)
@@ -95,38 +52,27 @@ def correction_curves(
         LEAST_CONFIDENT: [np.argsort(sure, axis=1, kind="stable")],
     }
     wrong = made.states.numpy() != states.numpy()
-    curves = []
+    labels, curves = gold_labels(data), []
     for values, table in tables.items():
         filled = table[torch.arange(states.shape[1]), states]  # (N, K, C)
         kept = torch.where(torch.as_tensor(wrong)[..., None], filled, made.activations.double())
         for replaced, target in ((ALL, filled), (WRONG, kept)):
             for order, rankings in orders.items():
-                runs = np.array(
-                    [
-                        _accuracies(model, made.activations, target, ranking, gold_labels(data))
-                        for ranking in rankings
-                    ]
-                )  # (draws, K+1)
-                concept = np.mean([_concept_accuracy(wrong, ranking) for ranking in rankings], axis=0)
+                runs = [_accuracies(model, made.activations, target, r, labels) for r in rankings]
                 curves.append(
-                    Curve(
+                    HandCurve(
                         values,
                         order,
                         replaced,
-                        tuple(runs.mean(0).tolist()),
-                        tuple(runs.std(0).tolist()),
-                        tuple(concept.tolist()),
-                        len(rankings),
+                        accuracy=tuple(np.mean(runs, axis=0).tolist()),  # (draws, K+1) → (K+1,)
+                        std=tuple(np.std(runs, axis=0).tolist()),
+                        concept_accuracy=tuple(
+                            np.mean([_concept_accuracy(wrong, r) for r in rankings], axis=0).tolist()
+                        ),
+                        draws=len(rankings),
                     )
                 )
-    return CorrectionCurves(
-        data=data_name(data),
-        reference=None if reference is None else data_name(reference),
-        model=model.fingerprint,
-        settings={"draws": draws, "seed": seed},
-        examples=len(data),
-        curves=tuple(curves),
-    )
+    return HandCorrections(None if reference is None else data_name(reference), tuple(curves))
 
 
 def _accuracies(

@@ -15,20 +15,12 @@ SHARES = tuple(n / 10 for n in range(1, 11))
 # Rows × tokens read at once, without a graph.
 ROW_TOKENS = 4096
 COMPREHENSIVENESS, SUFFICIENCY = 0, 1  # places on the axis of `erasure_drops`
-PROBABILITY, LEAD = 0, 1
 
 
-def state_values(logits: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """Probability and lead (…, K, 2) of each concept's state from logits (…, K, C) and ``states`` (K,).
-
-    The lead is how far the state's logit stands above the mean of the others, what signed token scores
-    explain.
-    """
-    values, count = logits.cpu().double(), logits.shape[-1]
-    leads = (values - values.mean(-1, keepdim=True)) * (count / max(1, count - 1))
-    both = torch.stack([values.softmax(-1), leads], dim=-1)  # (…, K, C, 2)
-    index = states.cpu()[:, None, None].expand(*both.shape[:-2], 1, 2)
-    return both.gather(-2, index).squeeze(-2)
+def state_probability(logits: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    """Probability (…, K) of each concept's state from logits (…, K, C) and ``states`` (K,)."""
+    index = states.cpu()[:, None].expand(*logits.shape[:-1], 1)
+    return logits.cpu().double().softmax(-1).gather(-1, index).squeeze(-1)
 
 
 def removed_words(share: float, words: int) -> int:
@@ -46,19 +38,19 @@ def erasure_drops(
     pad_id: int,
     shares: Sequence[float] = SHARES,
 ) -> np.ndarray:
-    """What the state of each concept loses (DeYoung et al., 2020, Eqs. 1 and 2), float64 (R, K, 2, S, 2).
+    """What the state of each concept loses (DeYoung et al., 2020, Eqs. 1 and 2), float64 (R, K, 2, S).
 
     ``ids`` are the T tokens of one text and ``words`` the token positions of its G words; ``rankings``
     (R, K, G) are orders of the words, first the one that matters most; ``states`` (K,) the explained states.
-    For each ranking and concept, and each of S ``shares`` of the words: full text minus the text without
-    its first words (comprehensiveness), full text minus the text of its first words alone (sufficiency),
-    each as probability and as lead (see `state_values`).
+    For each ranking and concept, and each of S ``shares`` of the words: the state's probability in the full
+    text minus that without its first words (comprehensiveness), and minus that of its first words alone
+    (sufficiency).
 
     Words are deleted from the sequence as leave-one-out does it, special tokens and white space stay, and
     a text of which nothing is left is one padding token. Concept k's texts are read by subnetwork k alone.
     """
     total, (count, concepts, _) = len(words), rankings.shape
-    drops = np.zeros((count, concepts, 2, len(shares), 2))
+    drops = np.zeros((count, concepts, 2, len(shares)))
     # One text without any word, and one with all, serve every ranking.
     tasks = [
         (ranking, kind, place)
@@ -72,7 +64,7 @@ def erasure_drops(
         cut = removed_words(shares[place], total)
         chosen = rankings[ranking, :, :cut] if kind == COMPREHENSIVENESS else rankings[ranking, :, cut:]
         rows.append([without_words(ids, words, chosen[k], pad_id) for k in range(concepts)])
-    values = state_values(_read(network, weights, rows, pad_id), states).numpy()  # (N, K, 2)
+    values = state_probability(_read(network, weights, rows, pad_id), states).numpy()  # (N, K)
     full, blank = values[0], values[1]
     drops[:, :, COMPREHENSIVENESS] = (full - blank)[:, None]  # where all words go; the other is 0 there
     for (ranking, kind, place), value in zip(tasks, values[2:], strict=True):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -12,13 +14,11 @@ import numpy as np
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.evaluate.common import check_count, check_fits, groups_of
-from sparsecbm_core.evaluate.intervals import DRAWS, LEVEL, Interval
-from sparsecbm_core.evaluate.stability import spearman
+from sparsecbm_core.evaluate.common import check_fits, groups_of
+from sparsecbm_core.evaluate.intervals import DRAWS, LEVEL, Interval, ends, resampled
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
 from sparsecbm_core.models.masks import chance_jaccard
 
-_CELLS = 4_000_000  # counts held at once while resampling
 _TINY = 1e-12  # a variance below this is rounding
 
 
@@ -100,7 +100,6 @@ def correlation(
     groups: Sequence[str] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    level: float = LEVEL,
 ) -> Interval | None:
     """Pearson's correlation of two columns (N,), of zeros and ones the phi coefficient, with its interval.
 
@@ -108,25 +107,11 @@ def correlation(
     interval is the percentile bootstrap over whole ``groups``, and everything is fitted anew in every draw:
     all of it follows from sums over reviews. None where there is nothing left to correlate.
     """
-    check_count("draws", draws)
     columns = [np.ones(len(first)), *([] if given is None else given.T), first, second]
     values = np.column_stack(columns).astype(np.float64)  # (N, D): constant, P, and the two
-    names = np.arange(len(values)) if groups is None else np.asarray(groups)
-    _, cluster = np.unique(names, return_inverse=True)
-    clusters, width = int(cluster.max()) + 1, values.shape[1]
-    sums = np.zeros((clusters, width * width))
-    np.add.at(sums, cluster, np.einsum("nd,ne->nde", values, values).reshape(len(values), -1))
-    value = float(_left_over(sums.sum(0)[None], width)[0])
-    if np.isnan(value):
-        return None
-    if clusters < 2:
-        return Interval(value, None, None, level, len(values), clusters, "bootstrap")
-    rng, found = np.random.default_rng(seed), []
-    for start in range(0, draws, step := max(1, _CELLS // clusters)):
-        drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(step, draws - start))
-        found.append(_left_over(drawn @ sums, width))
-    low, high = _ends(np.concatenate(found), level)
-    return Interval(value, low, high, level, len(values), clusters, "bootstrap")
+    rows = np.einsum("nd,ne->nde", values, values).reshape(len(values), -1)
+    found = resampled(rows, groups, partial(_left_over, width=values.shape[1]), draws, seed)
+    return None if np.isnan(found.value) else found
 
 
 def _left_over(sums: np.ndarray, width: int) -> np.ndarray:
@@ -142,41 +127,34 @@ def _left_over(sums: np.ndarray, width: int) -> np.ndarray:
 
 
 def rank_correlation(
-    x: Sequence[float],
-    y: Sequence[float],
-    groups: Sequence[str],
-    draws: int = DRAWS,
-    seed: int = 0,
-    level: float = LEVEL,
+    x: Sequence[float], y: Sequence[float], groups: Sequence[str], draws: int = DRAWS, seed: int = 0
 ) -> Interval | None:
     """Spearman's ρ of points (x, y), with the percentile bootstrap over whole groups of points.
 
     None where all x or all y are equal.
     """
-    check_count("draws", draws)
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if not len(xs) == len(ys) == len(groups):
         raise InputError(f"{len(xs)} and {len(ys)} values with {len(groups)} groups; one each a point needed")
-    value = spearman(xs, ys) if len(xs) else None
-    if value is None:
+    value = spearman(xs, ys) if len(xs) else np.nan
+    if np.isnan(value):
         return None
     _, cluster = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(cluster == c) for c in range(int(cluster.max()) + 1)]
-    if len(members) < 2:
-        return Interval(value, None, None, level, len(xs), len(members), "bootstrap")
-    rng, found = np.random.default_rng(seed), []
-    for _ in range(draws):
-        drawn = np.concatenate([members[c] for c in rng.integers(len(members), size=len(members))])
-        here = spearman(xs[drawn], ys[drawn])
-        found.append(np.nan if here is None else here)
-    low, high = _ends(np.array(found), level)
-    return Interval(value, low, high, level, len(xs), len(members), "bootstrap")
+    low = high = None
+    if len(members) > 1:
+        rng, found = np.random.default_rng(seed), []
+        for _ in range(draws):
+            drawn = np.concatenate([members[c] for c in rng.integers(len(members), size=len(members))])
+            found.append(spearman(xs[drawn], ys[drawn]))
+        low, high = ends(np.array(found))
+    return Interval(value, low, high, LEVEL, len(xs), len(members), "bootstrap")
 
 
-def _ends(found: np.ndarray, level: float) -> tuple[float | None, float | None]:
-    """Of the draws that gave a value; none where most did not."""
-    known = found[~np.isnan(found)]
-    if len(known) < len(found) / 2:
-        return None, None
-    low, high = np.quantile(known, (0.5 - level / 2, 0.5 + level / 2))
-    return float(low), float(high)
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation of two rows (N,), equal values sharing their mean rank; NaN if a row is constant."""
+    from scipy.stats import rankdata
+
+    a, b = (ranks - ranks.mean() for ranks in (rankdata(first), rankdata(second)))
+    size = math.sqrt(float((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum() / size) if size else np.nan

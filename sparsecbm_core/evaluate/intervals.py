@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
-from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError, SettingsError
-from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.evaluate.common import check_count, check_fits, data_name, groups_of
-from sparsecbm_core.models.concept_model import ConceptModel, Predictions
+from sparsecbm_core.evaluate.common import check_count
 
-SCHEMA_VERSION = 1
 LEVEL, DRAWS = 0.95, 2000
 _CELLS = 4_000_000  # counts held at once while resampling
 
@@ -41,6 +36,10 @@ def wilson(successes: int, count: int, level: float = LEVEL) -> Interval:
     """The score interval of a share of independent trials (Wilson, 1927).
 
     It stays inside [0, 1] and is honest at shares of 0 and 1, where the plain normal one has no width.
+
+    >>> found = wilson(8, 10)
+    >>> f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    '0.80 [0.49, 0.94]'
     """
     _check_level(level)
     if count < 1 or not 0 <= successes <= count:
@@ -65,83 +64,88 @@ def bootstrap(
     With ``groups`` (N,) whole groups are drawn, as many as there are (cluster bootstrap): the edits of
     one review share its words, and taken for independent they make an interval too narrow. A difference
     of two models on the same reviews is the mean of the differences.
+
+    >>> bootstrap([0, 1, 1, 1], ["a", "a", "b", "b"], level=0.4).low
+    0.75
     """
-    _check_level(level)
-    check_count("draws", draws)
     given = np.asarray(values, dtype=np.float64)
-    names = np.arange(len(given)) if groups is None else np.asarray(groups)
-    if given.ndim != 1 or not len(given) or len(names) != len(given):
-        raise InputError(f"values of shape {given.shape} with {len(names)} groups; one group a value needed")
-    _, cluster = np.unique(names, return_inverse=True)
-    size = np.bincount(cluster)  # (G,)
-    total = np.bincount(cluster, weights=given)  # (G,)
-    value, clusters = float(given.mean()), len(size)
-    if clusters < 2:
-        return Interval(value, None, None, level, len(given), clusters, "bootstrap")
-    rng, means = np.random.default_rng(seed), []
-    for start in range(0, draws, step := max(1, _CELLS // clusters)):
-        # How often each group is drawn, (draws, G): all that a mean needs to know.
-        drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(step, draws - start))
-        means.append((drawn @ total) / (drawn @ size))
-    low, high = np.quantile(np.concatenate(means), (0.5 - level / 2, 0.5 + level / 2))
-    return Interval(value, float(low), float(high), level, len(given), clusters, "bootstrap")
+    if given.ndim != 1 or not len(given) or (groups is not None and len(groups) != len(given)):
+        many = len(given) if groups is None else len(groups)
+        raise InputError(f"values of shape {given.shape} with {many} groups; one group a value needed")
+    rows = np.column_stack([given, np.ones(len(given))])
+    return resampled(rows, groups, lambda sums: sums[:, 0] / sums[:, 1], draws, seed, level)
 
 
-@dataclass(frozen=True)
-class AccuracyIntervals:
-    """Accuracies as fractions with their intervals; ``concept`` is the mean over concepts."""
-
-    data: Mapping[str, str]
-    model: str
-    settings: Mapping[str, Any]
-    label: Interval
-    concept: Interval | None
-    per_concept: Mapping[str, Interval] | None
-    schema_version: int = SCHEMA_VERSION
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, keys as in this class."""
-        return asdict(self)
-
-
-def accuracy_intervals(
-    model: ConceptModel,
-    data: ReviewDataset,
-    predictions: Predictions | None = None,
+def macro_f1_interval(
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    num_classes: int,
+    groups: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
     level: float = LEVEL,
-) -> AccuracyIntervals:
-    """Accuracies of label and concepts, each with its interval.
+) -> Interval:
+    """Percentile interval of the macro-F1 of ``gold`` and ``predicted`` class indices, (N,) or (N, K).
 
-    Where the data has groups, by the cluster bootstrap; else single shares by `wilson` and the mean
-    over concepts by the bootstrap over reviews. ``predictions`` are the model's on this data, if they
-    have been made. Raises `DataError` for data that is empty or for another model.
+    Of K columns the mean of their macro-F1, all of them resampled together. Whole ``groups`` (N,) are drawn,
+    as in `bootstrap`; each draw's F1 is the mean over the classes that occur in it.
     """
-    check_fits(model, data)
-    made = model.predict(data.texts) if predictions is None else predictions
-    grouped = any(example.group is not None for example in data)
-    groups = groups_of(data)
+    if gold.shape != predicted.shape or not len(gold) or len(groups) != len(gold):
+        raise InputError(
+            f"gold classes {gold.shape}, predicted ones {predicted.shape} and {len(groups)} groups; one row "
+            "and one group a review are needed"
+        )
+    first, second = (np.eye(num_classes)[one.reshape(len(one), -1)] for one in (gold, predicted))  # (N, K, C)
+    rows = np.stack([first * second, first, second], axis=1)  # (N, 3, K, C): right, gold and predicted
 
-    def share(right: np.ndarray) -> Interval:
-        if grouped:
-            return bootstrap(right, groups, draws, seed, level)
-        return wilson(int(right.sum()), len(right), level)
+    def mean_f1(sums: np.ndarray) -> np.ndarray:
+        right, *both = sums.reshape(-1, *rows.shape[1:]).swapaxes(0, 1)
+        said = both[0] + both[1]
+        f1 = np.divide(2 * right, said, out=np.zeros_like(said), where=said > 0)
+        return (f1.sum(-1) / (said > 0).sum(-1)).mean(-1)
 
-    concept: Interval | None = None
-    per_concept: dict[str, Interval] | None = None
-    if made.concept_logits is not None:
-        right = made.states.numpy() == gold_states(data)  # (N, K)
-        concept = bootstrap(right.mean(1), groups, draws, seed, level)
-        per_concept = {name: share(right[:, k]) for k, name in enumerate(model.space.concepts)}
-    return AccuracyIntervals(
-        data=data_name(data),
-        model=model.fingerprint,
-        settings={"draws": draws, "seed": seed, "level": level, "grouped": grouped},
-        label=share(made.labels.numpy() == gold_labels(data)),
-        concept=concept,
-        per_concept=per_concept,
-    )
+    return resampled(rows.reshape(len(rows), -1), groups, mean_f1, draws, seed, level)
+
+
+def resampled(
+    rows: np.ndarray,
+    groups: Sequence[str] | None,
+    figure: Callable[[np.ndarray], np.ndarray],
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Interval:
+    """Percentile interval of a figure that follows from sums over reviews.
+
+    ``rows`` (N, W) are what each review adds; ``figure`` makes D values, NaN where there is none, of the sums
+    (D, W) of D draws. Whole ``groups`` are drawn, single rows where there are none.
+    """
+    _check_level(level)
+    check_count("draws", draws)
+    names = np.arange(len(rows)) if groups is None else np.asarray(groups)
+    _, cluster = np.unique(names, return_inverse=True)
+    clusters = int(cluster.max()) + 1
+    sums = np.zeros((clusters, rows.shape[1]))
+    np.add.at(sums, cluster, rows)
+    value = float(figure(sums.sum(0)[None])[0])
+    low = high = None
+    if clusters > 1:
+        rng, found = np.random.default_rng(seed), []
+        for start in range(0, draws, step := max(1, _CELLS // clusters)):
+            # How often each group is drawn, (draws, G): all that sums need to know.
+            drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(step, draws - start))
+            found.append(figure(drawn @ sums))
+        low, high = ends(np.concatenate(found), level)
+    return Interval(value, low, high, level, len(rows), clusters, "bootstrap")
+
+
+def ends(found: np.ndarray, level: float = LEVEL) -> tuple[float | None, float | None]:
+    """Of the draws that gave a value; none where most did not."""
+    known = found[~np.isnan(found)]
+    if len(known) < len(found) / 2:
+        return None, None
+    low, high = np.quantile(known, (0.5 - level / 2, 0.5 + level / 2))
+    return float(low), float(high)
 
 
 def _check_level(level: float) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.evaluate.common import check_fits
+from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted, siblings_right
+from sparsecbm_core.evaluate.trust.interventions import ChainResult, RuleResult
 from sparsecbm_core.intervene.baselines import BASELINES
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
@@ -28,55 +29,14 @@ ALL_RULES = (*RULES, *BASELINES)
 
 
 @dataclass(frozen=True)
-class RuleFigures:
-    """One rule over all pairs, each corrected on the pristine model.
-
-    ``efficacy``: share that is right when the same text comes again (0 for the oracle, by its nature).
-    ``r_median``: share of the prunable weights dropped. ``weights_flipped_median``: share flipped.
-    ``guard_unchanged`` and ``guard_accuracy_delta`` are means over corrections, by target.
-    ``generalisation``: of the other edits of the same reviews with the same gold state, the share
-    that is right, before and after.
-    """
-
-    pairs: int
-    efficacy: float
-    r_median: float
-    weights_flipped_median: float
-    guard_unchanged: Mapping[str, float]
-    guard_accuracy_delta: Mapping[str, float]
-    generalisation: Mapping[str, float | int | None]
-    seconds_median: float
-
-
-@dataclass(frozen=True)
-class ChainFigures:
-    """A model corrected ``corrections`` times without reset: on the guard reviews, and looking back.
-
-    ``still_right``: share of the earlier corrections that hold. ``drift``: bits that differ from the
-    pristine masks. ``protected``: whether each correction took care of the earlier ones and of labelled
-    reviews near the boundary. ``seconds_median``: of one correction, those included that were right already.
-    """
-
-    corrections: int
-    concept_accuracy: float
-    label_accuracy: float
-    concept_accuracy_start: float
-    label_accuracy_start: float
-    still_right: float
-    drift: int
-    protected: bool = False
-    seconds_median: float = 0.0
-
-
-@dataclass(frozen=True)
 class InterventionEvaluation:
     """All rules in one run, with what they were measured on."""
 
     data: Mapping[str, Any]
     model: str
     settings: Mapping[str, Any]
-    rules: Mapping[str, RuleFigures] = field(default_factory=dict)
-    sequential: Mapping[str, Sequence[ChainFigures]] = field(default_factory=dict)
+    rules: Mapping[str, RuleResult] = field(default_factory=dict)
+    sequential: Mapping[str, Sequence[ChainResult]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,7 +69,7 @@ def evaluate_rule(
     baseline: GuardBaseline,
     profile: GuardProfile | None,
     on_progress: OnWork = unheard,
-) -> RuleFigures:
+) -> RuleResult:
     """Correct every pair on the pristine model and look at what else changed."""
     results: list[Intervention] = []
     reports: list[GuardReport] = []
@@ -127,7 +87,7 @@ def evaluate_rule(
         results.append(replace(done, corrected=model))
         on_progress(number + 1, len(pairs), f"{rule}: {number + 1} of {len(pairs)}")
     targets = ("concept", "other_concepts", "label")
-    return RuleFigures(
+    return RuleResult(
         pairs=len(results),
         efficacy=statistics.mean(float(done.again) for done in results),
         r_median=statistics.median(done.r for done in results),
@@ -158,7 +118,7 @@ def evaluate_chain(
     profile: GuardProfile | None,
     on_progress: OnWork = unheard,
     protect: Protected | None = None,
-) -> list[ChainFigures]:
+) -> list[ChainResult]:
     """The same model corrected one pair after another; figures after each of ``lengths``.
 
     With ``protect`` each correction, once made, is protected from those that follow.
@@ -190,7 +150,7 @@ def run_evaluation(
     seed: int = 0,
     done: Mapping[str, Any] | None = None,
     on_progress: OnWork = unheard,
-    on_result: Callable[[InterventionEvaluation], None] = lambda result: None,
+    on_result: Callable[[InterventionEvaluation], None] = unheard,
     protect: bool = True,
 ) -> InterventionEvaluation:
     """All ``rules`` on the same pairs. ``on_result`` gets what there is after each rule.
@@ -208,7 +168,7 @@ def run_evaluation(
             raise InputError(one_of(rule, ALL_RULES, "rule"))
     reviews = Reviews.of(data, profile, guard, seed)
     result = InterventionEvaluation(
-        data={"name": data.name, "split": data.split, "fingerprint": data.fingerprint()},
+        data=data_name(data),
         model=model.fingerprint,
         settings={
             "limit": limit,
@@ -257,16 +217,16 @@ def _taken_up(result: InterventionEvaluation, done: Mapping[str, Any] | None) ->
         raise InputError("the results to go on from have other data, model or settings; use another file")
     return replace(
         result,
-        rules={name: RuleFigures(**figures) for name, figures in done["rules"].items()},
+        rules={name: RuleResult(**figures) for name, figures in done["rules"].items()},
         sequential={
-            name: [ChainFigures(**figures) for figures in chain] for name, chain in done["sequential"].items()
+            name: [ChainResult(**figures) for figures in chain] for name, chain in done["sequential"].items()
         },
     )
 
 
 def _chain_figures(
     model: ConceptModel, current: ConceptModel, pairs: Sequence[Pair], baseline: GuardBaseline
-) -> ChainFigures:
+) -> ChainResult:
     report = baseline.report(current, model.space.concepts)
     said = current.predict([pair.example.text for pair in pairs]).states
     right = [
@@ -275,7 +235,7 @@ def _chain_figures(
     drift = 0
     if model.masks is not None and current.masks is not None:
         drift = MaskEdit.between(model.masks, current.masks).size
-    return ChainFigures(
+    return ChainResult(
         corrections=len(pairs),
         concept_accuracy=report.concept.accuracy_after,
         label_accuracy=report.label.accuracy_after,

@@ -11,13 +11,8 @@ import numpy as np
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.evaluate.classification import (
-    expected_calibration_error,
-    gold_labels,
-    gold_states,
-    macro_f1,
-    paper_f1,
-)
+from sparsecbm_core.evaluate.calibration import reliability
+from sparsecbm_core.evaluate.classification import gold_labels, gold_states, macro_f1, paper_f1
 from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -86,7 +81,7 @@ def evaluate_model(
             "task": paper_f1(labels, predicted, space.num_labels),
         },
         leakage=None if states is None else _leakage(model, gold, states, labels, accuracy),
-        ece=expected_calibration_error(predictions.label_logits, labels),
+        ece=reliability(predictions.label_logits, labels).ece,
         sparsity=None if model.masks is None else model.masks.sparsity(),
         prunable_weights=None if states is None else model.cbm.prunable_weights,
         jaccard=None if model.masks is None else overlap_report(model.masks),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.evaluate.erasure import PROBABILITY, ROW_TOKENS, padded, state_values, without_words
+from sparsecbm_core.evaluate.erasure import ROW_TOKENS, padded, state_probability, without_words
 from sparsecbm_core.explain.results import TokenScore
 from sparsecbm_core.explain.scoring import words_in
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -104,7 +104,7 @@ def word_removal(
     if state is None:
         state = space.states[int(logits[place[frozenset()]].argmax())]
     index = torch.tensor([space.state_index(state)])
-    values = state_values(logits[:, None], index)[:, 0, PROBABILITY].numpy()
+    values = state_probability(logits[:, None], index)[:, 0].numpy()
     remaining = np.array([[values[place[cut]] for cut in row] for row in cuts])  # (R + draws, S)
     chance = remaining[len(rankings) :]
     return WordRemoval(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.evaluate.parts import duration
 from sparsecbm_core.experiments.document import Document, read_document
-from sparsecbm_core.experiments.estimate import NOT_INSTALLED, duration
+from sparsecbm_core.experiments.estimate import NOT_INSTALLED
 from sparsecbm_core.experiments.experiment import Table
 from sparsecbm_core.experiments.registry import EXPERIMENTS
 from sparsecbm_core.files import read_json

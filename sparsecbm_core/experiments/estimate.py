@@ -32,18 +32,6 @@ def versions(device: str | None) -> dict[str, str]:
     }
 
 
-def duration(seconds: float) -> str:
-    """A length of time as one says it.
-
-    >>> duration(20), duration(200), duration(8000)
-    ('less than a minute', 'about 3 min', 'about 2 h 13 min')
-    """
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return "less than a minute"
-    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
-
-
 class Costs:
     """Work of runs in dense training steps, each counted where it is first needed."""
 

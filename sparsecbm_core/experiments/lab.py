@@ -13,6 +13,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import TrainSettings
 from sparsecbm_core.data.open import default_splits, open_dataset
 from sparsecbm_core.errors import CheckpointError
+from sparsecbm_core.evaluate.parts import stretch
 from sparsecbm_core.experiments.identity import differences, flat, is_default
 from sparsecbm_core.files import read_json
 from sparsecbm_core.progress import OnWork, unheard
@@ -124,14 +125,9 @@ class Lab:
     def model(self, run: Run, report: OnWork = unheard) -> ConceptModel:
         """The finished model, trained now where it is not there yet."""
         todo = self.missing(run)
-        units, before = [self.units(item) for item in todo], 0
-        for item, size in zip(todo, units, strict=True):
-
-            def on_progress(done: int, total: int, message: str, before: int = before) -> None:
-                report(before + done, sum(units), message)
-
-            self._train(item, on_progress)
-            before += size
+        units = [self.units(item) for item in todo]
+        for place, item in enumerate(todo):
+            self._train(item, stretch(report, units, place))
         return self._load(self.folder(run) / "model")
 
     def units(self, run: Run) -> int:

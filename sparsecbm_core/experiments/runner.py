@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -10,22 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.evaluate.parts import in_turn, outlook, stopped
 from sparsecbm_core.experiments.document import Document, Record, check_same, read_document
-from sparsecbm_core.experiments.estimate import duration, versions
+from sparsecbm_core.experiments.estimate import versions
 from sparsecbm_core.experiments.experiment import Experiment, Part
 from sparsecbm_core.experiments.identity import flat
 from sparsecbm_core.experiments.pages import write_figures
-from sparsecbm_core.progress import progress_bar
+from sparsecbm_core.progress import progress_bar, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.experiments.lab import Lab
-
-FINE = 1000  # ticks of the progress bar a unit
-Say = Callable[[str], None]
-
-
-class Stopped(Exception):
-    """Ctrl-C; the message says what is kept and how to go on."""
 
 
 def run_experiment(
@@ -36,7 +29,7 @@ def run_experiment(
     overwrite: bool = False,
     only: str | None = None,
     command: str | None = None,
-    say: Say = lambda line: None,
+    say: Callable[[str], None] = unheard,
 ) -> Path:
     """Measure what is missing of an experiment; returns its file, ``out/NAME.json``.
 
@@ -54,54 +47,47 @@ def run_experiment(
     chosen = [part for part in parts if only is None or fnmatch(part.name, only)]
     if not chosen:
         raise InputError(f"no part is called like {only!r}; there are: {', '.join(p.name for p in parts)}")
-    missing = [part for part in chosen if part.name not in document.records]
-    if missing:
+    if missing := _missing(document, chosen):
         rate, how = _rate(experiment, lab, options, document)
-        left = duration(rate * sum(part.units for part in missing))
-        say(
-            f"{experiment.name}: {len(chosen) - len(missing)} of {len(chosen)} parts done; {left} for the "
-            f"rest, {how}. Ctrl-C stops, the same command goes on"
-        )
+        seconds = rate * sum(part.units for part in missing)
+        say(outlook(experiment.name, len(chosen) - len(missing), len(chosen), seconds, how))
     else:
         say(f"{experiment.name}: all {len(chosen)} parts are in {path}")
-    document = _measure(experiment, lab, document, missing, path, len(chosen))
+    document = _measure(experiment, lab, document, chosen, path)
     document = replace(document, results=experiment.summary(document.measured()))
     figures = write_figures(experiment, document, path, say)
-    complete = all(part.name in document.records for part in parts)
-    replace(document, figures=figures, complete=complete).save(path)
+    replace(document, figures=figures, complete=not _missing(document, parts)).save(path)
     say(f"wrote {', '.join([str(path), *figures])}")
     return path
 
 
 def _measure(
-    experiment: Experiment, lab: Lab, document: Document, missing: Sequence[Part], path: Path, count: int
+    experiment: Experiment, lab: Lab, document: Document, chosen: Sequence[Part], path: Path
 ) -> Document:
-    """The document with all that was missing, saved after each part."""
+    """The document with all of the chosen parts that were missing, saved after each."""
     known = versions(lab.device)
-    sizes = [max(1, round(part.units * FINE)) for part in missing]
-    with progress_bar(experiment.name) as report:
-        for place, part in enumerate(missing):
 
-            def on_progress(done: int, total: int, message: str, place: int = place) -> None:
-                now = sum(sizes[:place]) + round(sizes[place] * min(1.0, done / max(1, total)))
-                report(now, sum(sizes), ": ".join(filter(None, (missing[place].name, message))))
+    def keep(part: Part, result: dict[str, Any], seconds: float) -> None:
+        nonlocal document
+        record = Record(part.labels, flat(part.settings), known, part.units, seconds, result)
+        document = document.with_record(part, record, experiment).with_data(lab.opened())
+        document.save(path)
 
-            started = time.monotonic()
-            on_progress(0, 1, "")
-            try:
-                result = part.run(on_progress)
-            except KeyboardInterrupt:
-                document = document.with_unfinished(part, time.monotonic() - started)
-                document.save(path)
-                done = count - len(missing) + place
-                raise Stopped(
-                    f"stopped: {done} of {count} parts are in {path}; the same command goes on"
-                ) from None
-            seconds = time.monotonic() - started
-            record = Record(part.labels, flat(part.settings), known, part.units, seconds, result)
-            document = document.with_record(part, record, experiment).with_data(lab.opened())
-            document.save(path)
+    def interrupted(part: Part, seconds: float) -> None:
+        nonlocal document
+        document = document.with_unfinished(part, seconds)
+        document.save(path)
+
+    try:
+        with progress_bar(experiment.name) as report:
+            in_turn(_missing(document, chosen), keep, report, interrupted)
+    except KeyboardInterrupt:
+        raise stopped(len(chosen) - len(_missing(document, chosen)), len(chosen), path) from None
     return document
+
+
+def _missing(document: Document, parts: Sequence[Part]) -> list[Part]:
+    return [part for part in parts if part.name not in document.records]
 
 
 def result_path(experiment: Experiment, lab: Lab, out: Path) -> Path:

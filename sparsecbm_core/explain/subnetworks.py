@@ -279,7 +279,7 @@ def cross_accuracy(
                 correct[:, j] += (states.cpu() == gold[indices]).sum(0)
         done += len(indices)
         on_progress(done, len(data))
-    accuracy = tuple(tuple(row) for row in (correct / len(data)).tolist())
+    accuracy = tuple(tuple(row) for row in (correct.double() / len(data)).tolist())
     return CrossAccuracy(model.space.concepts, accuracy, len(data))
 
 

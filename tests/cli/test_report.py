@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsecbm_core.evaluate.trust import deep
+from sparsecbm_core.evaluate.trust import measures
 from sparsecbm_core.evaluate.trust.file import read_report
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.cli.arguments import refused
@@ -51,7 +51,7 @@ def test_a_stopped_report_keeps_its_parts_and_goes_on(run, command, tmp_path, mo
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deep, "measure_subnetworks", stop)
+    monkeypatch.setattr(measures, "functional_tests", stop)
     output = tmp_path / "report.json"
     code, _, err = run(*command, *SMALL, "--output", output)
     assert code == 130

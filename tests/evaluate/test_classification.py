@@ -1,4 +1,4 @@
-"""Accuracy, F1 and calibration on cases worked out by hand."""
+"""Accuracy and F1 on cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 
 from sparsecbm_core.evaluate.classification import (
     accuracies,
-    expected_calibration_error,
     gold_labels,
     gold_states,
     macro_f1,
@@ -56,42 +55,6 @@ def test_f1_is_a_fraction_and_one_only_for_the_truth(case):
     renamed = np.array([2, 0, 3, 1])
     assert macro_f1(renamed[gold], renamed[predicted]) == pytest.approx(macro_f1(gold, predicted))
     assert paper_f1(renamed[gold], renamed[predicted], 4) == pytest.approx(paper_f1(gold, predicted, 4))
-
-
-def logits_of(*probabilities):
-    return torch.tensor(probabilities, dtype=torch.float64).log()
-
-
-def test_calibration_error_by_hand():
-    """Two predictions at 0.9, one of them right, and a right one at 0.6: ⅔·0.4 + ⅓·0.4."""
-    logits = logits_of((0.9, 0.1), (0.9, 0.1), (0.4, 0.6))
-    assert expected_calibration_error(logits, np.array([0, 1, 1])) == pytest.approx(0.4)
-
-
-def test_calibration_error_averages_inside_a_bin():
-    """Within one bin over- and underconfidence cancel: 0.72 and 0.68 with 7 of 10 right."""
-    logits = logits_of(*[(0.72, 0.28)] * 5, *[(0.68, 0.32)] * 5)
-    gold = np.array([0, 1, 0, 0, 1, 0, 0, 0, 1, 0])
-    assert expected_calibration_error(logits, gold, bins=2) == pytest.approx(0, abs=1e-12)
-    assert expected_calibration_error(logits, gold, bins=100) > 0.1
-
-
-def test_calibration_at_certainty():
-    sure = torch.tensor([[1000.0, 0.0], [1000.0, 0.0]])
-    assert expected_calibration_error(sure, np.array([0, 0])) == 0
-    assert expected_calibration_error(sure, np.array([1, 1])) == 1
-    assert expected_calibration_error(sure, np.array([0, 1])) == pytest.approx(0.5)
-
-
-@given(
-    arrays(np.float64, (7, 3), elements=st.floats(-20, 20)), arrays(np.int64, 7, elements=st.integers(0, 2))
-)
-def test_calibration_error_is_a_fraction_and_one_bin_compares_the_means(logits, gold):
-    tensor = torch.from_numpy(logits)
-    assert 0 <= expected_calibration_error(tensor, gold) <= 1
-    confidence, predicted = tensor.softmax(-1).max(-1)
-    expected = abs(confidence.mean().item() - (predicted.numpy() == gold).mean())
-    assert expected_calibration_error(tensor, gold, bins=1) == pytest.approx(expected)
 
 
 def test_accuracies_by_hand():

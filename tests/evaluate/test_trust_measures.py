@@ -10,24 +10,33 @@ import torch
 
 from sparsecbm_core.errors import DataError, InputError
 from sparsecbm_core.evaluate.causal import causal_effects
-from sparsecbm_core.evaluate.classification import macro_f1
+from sparsecbm_core.evaluate.classification import gold_states, macro_f1
 from sparsecbm_core.evaluate.common import groups_of
 from sparsecbm_core.evaluate.functional import functional_tests
+from sparsecbm_core.evaluate.intervals import bootstrap, wilson
 from sparsecbm_core.evaluate.trust.context import Context, halves, sample_groups
-from sparsecbm_core.evaluate.trust.deep import measure_subnetworks, measure_words
 from sparsecbm_core.evaluate.trust.measures import (
     measure_accuracy,
     measure_calibration,
     measure_corrections,
     measure_effects,
     measure_leakage,
+    measure_subnetworks,
+    measure_words,
     scaled,
     tallies,
 )
 from sparsecbm_core.evaluate.trust.options import ReportOptions
-from sparsecbm_core.evaluate.trust.plan import missing, plan
-from sparsecbm_core.evaluate.trust.results import Tally
-from sparsecbm_core.evaluate.trust.run import checked, empty_report, measure, seconds_left
+from sparsecbm_core.evaluate.trust.plan import (
+    checked,
+    empty_report,
+    measure,
+    missing,
+    plan,
+    seconds_a_read,
+)
+from sparsecbm_core.evaluate.trust.results import Estimate, Tally
+from sparsecbm_core.explain.tokens import registry
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.tiny import make_tiny, with_masks
 from tests.toy import dataset, make_example, toy_reviews
@@ -69,6 +78,23 @@ def test_accuracy_is_that_of_the_predictions(model, context):
     assert sum(tally.right for tally in food.classes.values()) == right[:, 0].sum()
     assert food.accuracy.low <= food.accuracy.value <= food.accuracy.high
     assert found.groups == 20
+
+
+def test_accuracies_of_single_reviews_get_wilsons_interval(model, context):
+    found = measure_accuracy(context, quiet)
+    right = model.predict(context.data.texts).states.numpy() == gold_states(context.data)
+    assert found.concepts["service"].accuracy == Estimate.of(wilson(int(right[:, 1].sum()), 20))
+    by_review = bootstrap(right.mean(1), groups_of(context.data), SMALL.draws)
+    assert found.concept_accuracy == Estimate.of(by_review)
+
+
+def test_accuracies_of_edits_are_grouped(model):
+    data = dataset([make_example(n, (n % 3, 0, 1), n % 4, group=f"g{n // 5}") for n in range(25)])
+    found = measure_accuracy(Context(model, data, SMALL), quiet)
+    right = model.predict(data.texts).states.numpy() == gold_states(data)
+    assert found.groups == 5
+    food = bootstrap(right[:, 0], groups_of(data), SMALL.draws)
+    assert (food.clusters, found.concepts["food"].accuracy) == (5, Estimate.of(food))
 
 
 def test_tallies_by_hand():
@@ -143,15 +169,13 @@ def test_halves_and_samples_take_whole_groups():
 
 def test_subnetworks_are_the_functional_tests(context):
     found = measure_subnetworks(context, quiet)
-    whole = functional_tests(context.model, context.data, reviews=6)
-    assert found.swapped == whole.swapped.accuracy
-    assert found.removed == whole.removal.after
-    assert found.own == whole.removal.before
-    assert found.drop(0, 1) == pytest.approx(whole.removal.before[1] - whole.removal.after[0][1])
+    assert found == functional_tests(context.model, context.data, reviews=6)
+    assert found.own == tuple(np.diag(found.swapped))
+    assert found.drop(0, 1) == pytest.approx(found.own[1] - found.removed[0][1])
 
 
 def test_words_have_their_controls(context):
-    found = measure_words(context, "gradient", quiet)
+    found = measure_words(context, quiet, "gradient")
     assert found.pairs > 0
     assert set(found.rankings) == {"own", "random", "mask_swap"}
     assert set(found.margins) == {"random", "mask_swap"}
@@ -159,7 +183,7 @@ def test_words_have_their_controls(context):
     gap = found.margins["random"].comprehensiveness.value
     assert gap == pytest.approx(own.comprehensiveness - by_chance.comprehensiveness)
     dense = replace(context, model=with_masks(context.model, None))
-    assert "mask_swap" not in measure_words(dense, "gradient", quiet).rankings
+    assert "mask_swap" not in measure_words(dense, quiet, "gradient").rankings
 
 
 def test_effects_are_the_errors_over_counterfactual_pairs(model):
@@ -169,9 +193,8 @@ def test_effects_are_the_errors_over_counterfactual_pairs(model):
     ]
     data = dataset(examples)
     found = measure_effects(Context(model, data, SMALL), quiet)
-    whole = causal_effects(model, data)
     assert found.pairs == 2
-    assert found.estimators["one_hot"].l2.value == whole.estimators["one_hot"].overall.l2
+    assert found == causal_effects(model, data)
 
 
 def test_a_report_is_measured_part_by_part_and_goes_on(context):
@@ -184,7 +207,7 @@ def test_a_report_is_measured_part_by_part_and_goes_on(context):
     )
     names = ["accuracy", "leakage", "corrections", "calibration", "effects", "subnetworks", "words"]
     assert len(seen) == len(names)
-    assert [part.name for part in plan(context)] == names
+    assert [part.field for part in plan(context)] == names
     assert report.effects.result is None
     assert "no counterfactual pairs" in report.effects.skipped
     assert report.words["gradient"].examples == 2
@@ -192,7 +215,8 @@ def test_a_report_is_measured_part_by_part_and_goes_on(context):
     assert report.accuracy.data["name"] == "toy"
     assert [done for done, _ in ticks] == sorted(done for done, _ in ticks)
     assert ticks[-1][0] == ticks[-1][1]
-    assert [part.name for part in missing(plan(context), seen[2])] == names[3:]
+    assert report.accuracy.seconds >= 0
+    assert [part.field for part in missing(context, seen[2])] == names[3:]
     again = []
     assert measure(context, report, again.append) == report
     assert again == []
@@ -246,9 +270,26 @@ def test_overwriting_measures_the_parts_asked_for_alone(context):
     assert begun.accuracy == report.accuracy
 
 
-def test_the_time_left_is_that_of_the_missing_parts(context):
-    parts = plan(context)
-    assert seconds_left(context, parts) > seconds_left(context, []) == 0
+def test_the_first_part_that_needs_all_reviews_read_pays_for_it(context):
+    assert seconds_a_read(context) > 0
+    units = {part.field: part.units for part in plan(context)}
+    left = {part.field: part.units for part in missing(context, empty_report(context.model))}
+    assert left == {**units, "accuracy": units["accuracy"] + 20}
+    assert units["subnetworks"] == 6 * 4
+
+
+def test_a_further_token_method_is_measured_at_its_own_cost(context, monkeypatch):
+    mine = replace(registry.METHODS["gradient"], name="mine", title="Mine", cost=100.0)
+    monkeypatch.setitem(registry._METHODS, "mine", mine)
+    options = replace(SMALL, parts=("words",), word_methods=("gradient", "mine"))
+    assert "mine" in ReportOptions().word_methods
+    ours = replace(context, options=options)
+    cheap, dear = plan(ours)
+    assert dear.name == "words by mine"
+    # Two reviews, scored by the model and under other masks.
+    assert dear.units - cheap.units == 2 * 2 * (100.0 - registry.METHODS["gradient"].cost)
+    report = measure(ours, empty_report(context.model))
+    assert report.words["mine"].result == report.words["gradient"].result
 
 
 def test_a_standard_classifier_and_other_data_are_refused(model, context):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.experiments.estimate import Costs, duration, step_seconds
+from sparsecbm_core.evaluate.parts import duration
+from sparsecbm_core.experiments.estimate import Costs, step_seconds
 from sparsecbm_core.experiments.lab import Lab, Run
 from sparsecbm_core.training.trainer import Trainer
 from tests.toy import quick_settings

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.evaluate.parts import Stopped
 from sparsecbm_core.experiments.document import Document, Record, check_same, read_document
 from sparsecbm_core.experiments.experiment import Part
 from sparsecbm_core.experiments.identity import flat
-from sparsecbm_core.experiments.runner import Stopped, run_experiment
+from sparsecbm_core.experiments.runner import run_experiment
 from tests.experiments.made import Bench, Options, content, toy_experiment
 
 

@@ -9,7 +9,8 @@ from sparsecbm_core.figures import Plot, Ranged, Series, intervals_figure, plots
 from ui.widgets.exhibits import Exhibit, Section, signed_points, where
 
 if TYPE_CHECKING:
-    from sparsecbm_core.evaluate.trust.results import ChainResult, ModelReport, RuleResult
+    from sparsecbm_core.evaluate.trust.interventions import ChainResult, RuleResult
+    from sparsecbm_core.evaluate.trust.results import ModelReport
 
 RULES = {
     "guarded": "Guarded",

@@ -15,7 +15,8 @@ from ui.model_card.words import method_title, verdict
 from ui.widgets.exhibits import points_between, signed_points
 
 if TYPE_CHECKING:
-    from sparsecbm_core.evaluate.trust.results import Interventions, ModelReport, Subnetworks, WordScores
+    from sparsecbm_core.evaluate.trust.interventions import Interventions
+    from sparsecbm_core.evaluate.trust.results import ModelReport, Subnetworks, WordScores
 
 
 def subnetworks(found: Subnetworks, space: ConceptSpace, limits: Limits) -> Iterator[Doubt]:

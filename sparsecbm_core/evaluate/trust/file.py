@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.evaluate.trust.results import SCHEMA_VERSION, Interventions, ModelReport, Reliability
+from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.evaluate.trust.interventions import Interventions
+from sparsecbm_core.evaluate.trust.results import SCHEMA_VERSION, Measured, ModelReport
 from sparsecbm_core.files import read_json, too_new, write_json
 
 Form = TypeVar("Form", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 class _File(BaseModel):
@@ -67,9 +69,27 @@ def load_report(data: Mapping[str, Any]) -> ModelReport:
     return report
 
 
-def load_interventions(data: Mapping[str, Any]) -> Interventions:
-    """The same for the part that comes from another command."""
-    return _checked(_Interventions, "interventions", data).interventions
+def read_interventions(path: Path, model: str) -> Measured[Interventions]:
+    """The figures of ``sparsecbm intervene-eval``, of the model with this fingerprint.
+
+    Raises `InputError` for another model's file, `CheckpointError` for one that is damaged or of another
+    kind.
+    """
+    values = read_json(path)
+    if "rules" not in values or "model" not in values:
+        raise CheckpointError(f"{path} is not a result of 'sparsecbm intervene-eval': it names no rules")
+    if values["model"] != model:
+        raise InputError(
+            f"{path} is of another model (fingerprint {values['model']}) than the one given ({model})"
+        )
+    try:
+        settings = dict(values["settings"])
+        found = {"guard": settings["guard"], "rules": values["rules"], "sequential": values["sequential"]}
+        result = _checked(_Interventions, "interventions", found).interventions
+        pairs = max((rule.pairs for rule in result.rules.values()), default=0)
+        return Measured(dict(values["data"]), pairs, int(settings["seed"]), None, settings, result)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
 def _checked(kind: type[Form], name: str, data: Mapping[str, Any]) -> Form:
@@ -85,21 +105,22 @@ def _checked(kind: type[Form], name: str, data: Mapping[str, Any]) -> Form:
 def _problems(report: ModelReport) -> Iterator[str]:
     """What the types of single values do not say: names, and sizes that depend on them."""
     concepts, count = report.names.concepts, len(report.names.concepts)
-    for name, keys in _named_by_concept(report):
-        if set(keys) != set(concepts):
-            yield f"{name}: speaks of {sorted(keys)}, the model of {sorted(concepts)}"
-    if report.subnetworks is not None and (found := report.subnetworks.result) is not None:
+    accuracy, calibration = _found(report.accuracy), _found(report.calibration)
+    corrections, subnetworks = _found(report.corrections), _found(report.subnetworks)
+    for name, found in (("accuracy", accuracy), ("calibration", calibration), ("subnetworks", subnetworks)):
+        if found is not None and set(found.concepts) != set(concepts):
+            yield f"{name}.concepts: speaks of {sorted(found.concepts)}, the model of {sorted(concepts)}"
+    if subnetworks is not None:
         for name in ("swapped", "removed", "lost"):
-            rows = getattr(found, name)
-            if [len(row) for row in rows] != [count] * count:
+            if [len(row) for row in getattr(subnetworks, name)] != [count] * count:
                 yield f"subnetworks.{name}: is no matrix of {count} rows and columns"
-        if len(found.majority) != count:
-            yield f"subnetworks.majority: has {len(found.majority)} values for {count} concepts"
-    if report.corrections is not None and report.corrections.result is not None:
-        for curve in report.corrections.result.curves:
-            if {len(curve.accuracy), len(curve.std), len(curve.concept_accuracy)} != {count + 1}:
-                yield f"corrections: a curve of {count} concepts has {count + 1} points"
-    for table in _tables(report):
+        if len(subnetworks.majority) != count:
+            yield f"subnetworks.majority: has {len(subnetworks.majority)} values for {count} concepts"
+    for curve in () if corrections is None else corrections.curves:
+        if {len(curve.accuracy), len(curve.std), len(curve.concept_accuracy)} != {count + 1}:
+            yield f"corrections: a curve of {count} concepts has {count + 1} points"
+    scaled = () if calibration is None else (calibration.label, *calibration.concepts.values())
+    for table in (table for one in scaled for table in (one.before, one.after)):
         bins = len(table.count)
         if (len(table.edges), len(table.confidence), len(table.accuracy)) != (bins + 1, bins, bins):
             yield f"calibration: a table of {bins} bins does not have {bins + 1} edges and a value in each"
@@ -110,17 +131,5 @@ def _problems(report: ModelReport) -> Iterator[str]:
                 yield f"words.{method}: a curve does not have a point for each share"
 
 
-def _named_by_concept(report: ModelReport) -> Iterator[tuple[str, Any]]:
-    """Every part that must name all concepts of the model."""
-    if report.accuracy is not None and report.accuracy.result is not None:
-        yield "accuracy.concepts", report.accuracy.result.concepts
-    if report.calibration is not None and report.calibration.result is not None:
-        yield "calibration.concepts", report.calibration.result.concepts
-    if report.subnetworks is not None and report.subnetworks.result is not None:
-        yield "subnetworks.concepts", report.subnetworks.result.concepts
-
-
-def _tables(report: ModelReport) -> Iterator[Reliability]:
-    if report.calibration is not None and (found := report.calibration.result) is not None:
-        for scaled in (found.label, *found.concepts.values()):
-            yield from (scaled.before, scaled.after)
+def _found(part: Measured[Result] | None) -> Result | None:
+    return None if part is None else part.result

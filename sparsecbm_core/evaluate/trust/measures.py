@@ -1,66 +1,67 @@
-"""The parts of a report that read each review once: accuracy, leakage, corrections by hand, calibration."""
+"""The parts of a report, each measured on its context."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.evaluate.calibration import ReliabilityTable, fit_temperature, reliability
+from sparsecbm_core.evaluate.calibration import fit_temperature, reliability
 from sparsecbm_core.evaluate.causal import causal_effects
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.evaluate.common import groups_of
 from sparsecbm_core.evaluate.curves import correction_curves
-from sparsecbm_core.evaluate.f1_intervals import macro_f1_interval
-from sparsecbm_core.evaluate.intervals import Interval, accuracy_intervals, bootstrap
+from sparsecbm_core.evaluate.faithfulness import token_faithfulness
+from sparsecbm_core.evaluate.functional import functional_tests
+from sparsecbm_core.evaluate.intervals import bootstrap, macro_f1_interval, wilson
 from sparsecbm_core.evaluate.leakage import one_hot_states
 from sparsecbm_core.evaluate.trust.context import Context, halves
 from sparsecbm_core.evaluate.trust.results import (
     Accuracy,
     CalibrationHalves,
-    EffectError,
     Effects,
     Estimate,
     HandCorrections,
-    HandCurve,
     Leakage,
-    Reliability,
     Scaled,
     Score,
+    Subnetworks,
     Tally,
+    WordScores,
 )
 from sparsecbm_core.progress import OnCount
 
 
-def estimate(interval: Interval) -> Estimate:
-    """The figure and its ends."""
-    return Estimate(interval.value, interval.low, interval.high)
-
-
 def measure_accuracy(context: Context, on_progress: OnCount) -> Accuracy:
-    """Accuracy and macro-F1 of the label and of every concept, with how often each class is found."""
-    model, data, options = context.model, context.data, context.options
-    made, space, groups = context.predictions(on_progress), model.space, groups_of(data)
-    found = accuracy_intervals(model, data, made, options.draws, options.seed)
-    gold, states = gold_states(data), made.states.numpy()
+    """Accuracy and macro-F1 of the label and of every concept, with how often each class is found.
 
-    def score(right: Interval, truth: np.ndarray, said: np.ndarray, names: tuple[str, ...]) -> Score:
-        f1 = macro_f1_interval(truth, said, len(names), groups, options.draws, options.seed)
+    Where the data has groups, accuracies by the cluster bootstrap; else single shares by `wilson` and the
+    mean over concepts by the bootstrap over reviews.
+    """
+    data, space, options = context.data, context.model.space, context.options
+    made, groups = context.predictions(on_progress), groups_of(data)
+    gold, states = gold_states(data), made.states.numpy()  # (N, K)
+    grouped = any(example.group is not None for example in data)
+
+    def resampled(right: np.ndarray) -> Estimate:
+        return Estimate.of(bootstrap(right, groups, options.draws, options.seed))
+
+    def f1(truth: np.ndarray, said: np.ndarray, classes: int) -> Estimate:
+        return Estimate.of(macro_f1_interval(truth, said, classes, groups, options.draws, options.seed))
+
+    def score(truth: np.ndarray, said: np.ndarray, names: tuple[str, ...]) -> Score:
+        right = truth == said
+        share = resampled(right) if grouped else Estimate.of(wilson(int(right.sum()), len(right)))
         majority = float(np.bincount(truth).max() / len(truth))
-        return Score(estimate(right), estimate(f1), majority, tallies(truth, said, names))
+        return Score(share, f1(truth, said, len(names)), majority, tallies(truth, said, names))
 
-    whole = macro_f1_interval(gold, states, space.num_states, groups, options.draws, options.seed)
-    each = found.per_concept or {}
     return Accuracy(
-        label=score(found.label, gold_labels(data), made.labels.numpy(), space.labels),
+        label=score(gold_labels(data), made.labels.numpy(), space.labels),
         concepts={
-            name: score(each[name], gold[:, k], states[:, k], space.states)
-            for k, name in enumerate(space.concepts)
+            name: score(gold[:, k], states[:, k], space.states) for k, name in enumerate(space.concepts)
         },
-        concept_accuracy=estimate(found.concept or found.label),
-        concept_macro_f1=estimate(whole),
+        concept_accuracy=resampled((states == gold).mean(1)),
+        concept_macro_f1=f1(gold, states, space.num_states),
         groups=len(set(groups)),
     )
 
@@ -83,7 +84,7 @@ def measure_leakage(context: Context, on_progress: OnCount) -> Leakage:
     made, labels, groups = context.predictions(on_progress), gold_labels(data), groups_of(data)
 
     def share(right: np.ndarray) -> Estimate:
-        return estimate(bootstrap(right, groups, options.draws, options.seed))
+        return Estimate.of(bootstrap(right, groups, options.draws, options.seed))
 
     soft = made.labels.numpy() == labels
     if model.head is None:
@@ -101,26 +102,18 @@ def measure_leakage(context: Context, on_progress: OnCount) -> Leakage:
 
 def measure_corrections(context: Context, on_progress: OnCount) -> HandCorrections:
     """Label accuracy against the number of concepts set by hand."""
-    options = context.options
-    made = context.predictions(on_progress)
-    found = correction_curves(
-        context.model,
-        context.data,
-        context.reference,
-        options.curve_draws,
-        options.seed,
-        made,
-        context.reference_predictions(on_progress),
+    options, made = context.options, context.predictions(on_progress)
+    typical = context.reference_predictions(on_progress)
+    return correction_curves(
+        context.model, context.data, context.reference, options.curve_draws, options.seed, made, typical
     )
-    return HandCorrections(found.reference, tuple(HandCurve(**asdict(curve)) for curve in found.curves))
 
 
 def measure_calibration(context: Context, on_progress: OnCount) -> CalibrationHalves:
     """A temperature for the label and for each concept, fitted on one half and looked at on the other."""
     data, made = context.data, context.predictions(on_progress)
     fit, rest = halves(data, context.options.seed)
-    gold = gold_states(data)
-    logits = made.concept_logits
+    gold, logits = gold_states(data), made.concept_logits
     return CalibrationHalves(
         fitted=len(fit),
         measured=len(rest),
@@ -139,33 +132,26 @@ def scaled(logits: torch.Tensor, gold: np.ndarray, fit: np.ndarray, rest: np.nda
     values, target = logits[rest].double(), torch.as_tensor(gold[rest])
     return Scaled(
         temperature,
-        _table(reliability(values, gold[rest])),
-        _table(reliability(values / temperature, gold[rest])),
+        reliability(values, gold[rest]),
+        reliability(values / temperature, gold[rest]),
         float(F.cross_entropy(values, target)),
         float(F.cross_entropy(values / temperature, target)),
     )
 
 
-def _table(found: ReliabilityTable) -> Reliability:
-    return Reliability(**asdict(found))
-
-
 def measure_effects(context: Context, on_progress: OnCount) -> Effects:
     """ICaCE-Error over the data's counterfactual pairs; `InputError` where it has none."""
-    found = causal_effects(
-        context.model,
-        context.data,
-        context.reference,
-        seed=context.options.seed,
-        predictions=context.predictions(on_progress),
-        reference_predictions=context.reference_predictions(on_progress),
-    )
-    return Effects(
-        found.pairs,
-        {
-            name: EffectError(
-                estimate(errors.l2_interval), errors.overall.cosine, errors.overall.norm_difference
-            )
-            for name, errors in found.estimators.items()
-        },
-    )
+    made, typical = context.predictions(on_progress), context.reference_predictions(on_progress)
+    return causal_effects(context.model, context.data, context.reference, context.options.seed, made, typical)
+
+
+def measure_subnetworks(context: Context, on_progress: OnCount) -> Subnetworks:
+    """Every concept through every subnetwork, and every subnetwork without another's weights."""
+    reviews, seed = context.options.subnetwork_reviews, context.options.seed
+    return functional_tests(context.model, context.data, reviews, seed, on_progress)
+
+
+def measure_words(context: Context, on_progress: OnCount, method: str) -> WordScores:
+    """Comprehensiveness and sufficiency of a token method, with its controls."""
+    reviews, seed = context.options.word_reviews, context.options.seed
+    return token_faithfulness(context.model, context.data, method, reviews, seed, on_progress=on_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.explain.tokens.registry import METHODS
@@ -32,7 +32,7 @@ class ReportOptions:
     """
 
     parts: tuple[str, ...] = PARTS
-    word_methods: tuple[str, ...] = tuple(METHODS)
+    word_methods: tuple[str, ...] = field(default_factory=lambda: tuple(METHODS))
     word_reviews: int = 40
     subnetwork_reviews: int = 400
     reference_reviews: int = 500

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import Field
+from sparsecbm_core.evaluate.trust.interventions import Interventions
+from sparsecbm_core.evaluate.trust.numbers import Count, Positive, Share
+
+if TYPE_CHECKING:
+    from sparsecbm_core.evaluate.intervals import Interval
 
 SCHEMA_VERSION = 1
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=0)]
 Matrix = tuple[tuple[Share, ...], ...]
 
 
@@ -26,6 +27,10 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
+
+    @classmethod
+    def of(cls, interval: Interval) -> Estimate:
+        return cls(interval.value, interval.low, interval.high)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,13 @@ class Leakage:
 
 @dataclass(frozen=True)
 class HandCurve:
-    """Label accuracy with 0 … K concepts set to their gold state, as `evaluate.curves.Curve`."""
+    """Label accuracy with 0 … K concepts looked at, by ``values`` and in ``order``.
+
+    ``replaced`` "all": each of them is set to its gold state, as Koh et al. do; "wrong": only where the
+    model's state is another, as a person does who leaves alone what is right. ``accuracy`` (K+1) is the mean
+    over ``draws`` orders and ``std`` (K+1) their standard deviation, 0 for an order without chance.
+    ``concept_accuracy`` (K+1): share of concepts that are then right.
+    """
 
     values: str
     order: str
@@ -104,7 +115,11 @@ class HandCorrections:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Confidence and accuracy in B bins, as `evaluate.calibration.ReliabilityTable`."""
+    """The predicted class's confidence against how often it is right, in B bins of equal width.
+
+    ``edges`` (B+1) from 0 to 1; ``confidence``, ``accuracy`` and ``count`` (B): means inside a bin, None
+    where it is empty. ``ece`` is the mean distance of the two, each bin weighted by its count.
+    """
 
     edges: tuple[Share, ...]
     confidence: tuple[Share | None, ...]
@@ -205,48 +220,10 @@ class EffectError:
 
 @dataclass(frozen=True)
 class Effects:
-    """ICaCE-Error by estimator over counterfactual ``pairs``, as `evaluate.causal.CausalEffects`."""
+    """ICaCE-Error by estimator over counterfactual ``pairs``; see `evaluate.causal`."""
 
     pairs: Count
     estimators: Mapping[str, EffectError]
-
-
-@dataclass(frozen=True)
-class RuleResult:
-    """One rule of correction, as `evaluate.interventions.RuleFigures`."""
-
-    pairs: Count
-    efficacy: Share
-    r_median: Share
-    weights_flipped_median: Share
-    guard_unchanged: Mapping[str, Share]
-    guard_accuracy_delta: Mapping[str, float]
-    generalisation: Mapping[str, float | int | None]
-    seconds_median: Positive
-
-
-@dataclass(frozen=True)
-class ChainResult:
-    """A chain of corrections without reset, as `evaluate.interventions.ChainFigures`."""
-
-    corrections: Count
-    concept_accuracy: Share
-    label_accuracy: Share
-    concept_accuracy_start: Share
-    label_accuracy_start: Share
-    still_right: Share
-    drift: Count
-    protected: bool = False
-    seconds_median: Positive = 0.0
-
-
-@dataclass(frozen=True)
-class Interventions:
-    """Rules of correction, and chains by rule; ``guard`` reviews measured what else changed."""
-
-    guard: Count
-    rules: Mapping[str, RuleResult]
-    sequential: Mapping[str, tuple[ChainResult, ...]]
 
 
 Result = TypeVar("Result")
@@ -298,19 +275,13 @@ class ModelReport:
         """A part by name; of "words" the one of a token method."""
         return self.words.get(method) if method is not None else getattr(self, name)
 
-    def with_part(self, name: str, measured: Measured[Any], method: str | None = None) -> ModelReport:
-        """The report with one more part, or with one measured anew."""
-        changed: dict[str, Any] = {name: measured}
-        if method is not None:
-            changed = {"words": {**self.words, method: measured}}
-        return replace(self, **changed)
-
-    def without(self, name: str, method: str | None = None) -> ModelReport:
-        """The report as if a part had not been measured."""
-        changed: dict[str, Any] = {name: None}
-        if method is not None:
-            changed = {"words": {known: one for known, one in self.words.items() if known != method}}
-        return replace(self, **changed)
+    def with_part(self, name: str, measured: Measured[Any] | None, method: str | None = None) -> ModelReport:
+        """The report with one more part, or one measured anew; None: as if it had not been measured."""
+        if method is None:
+            changed: dict[str, Any] = {name: measured}
+            return replace(self, **changed)
+        words = {**self.words, method: measured}
+        return replace(self, words={known: one for known, one in words.items() if one is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in these classes."""

@@ -8,19 +8,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sparsecbm_core.errors import InputError
-from sparsecbm_core.evaluate.closeness import detection
-from sparsecbm_core.evaluate.interventions import apply_rule
-from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted
-from sparsecbm_core.evaluate.scopes import (
+from benchmarks.scopes import (
     ALIKE,
+    COUNTS,
     MODES,
-    Tally,
     correct_pairs,
-    evaluate_scoped_chain,
+    detection,
+    evaluate_chain,
     evaluate_single,
     run_scopes,
 )
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.evaluate.interventions import apply_rule
+from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted
 from sparsecbm_core.intervene.scope import EVERYWHERE, SIMILAR
 from tests.toy import dataset, make_example, toy_reviews
 
@@ -69,8 +69,8 @@ def test_detection_by_hand(tiny_model):
         for i, text in enumerate(texts)
     ]
     found = detection(dataset(examples))
-    assert (found.edits, found.others, found.detected, found.false_alarms) == (3, 3, 1.0, 0.0)
-    assert detection(dataset(examples), -1.0).false_alarms == 1.0
+    assert found == {"threshold": 0.5, "edits": 3, "others": 3, "detected": 1.0, "false_alarms": 0.0}
+    assert detection(dataset(examples), -1.0)["false_alarms"] == 1.0
     with pytest.raises(InputError, match="there are none"):
         detection(dataset(examples[2:]))
 
@@ -85,9 +85,14 @@ def test_detection_agrees_with_the_signatures(data):
         for b, other in drawn[i + 1 :]
     ]
     found = detection(data)
-    assert found.detected == pytest.approx(sum(near for near, same in pairs if same) / found.edits)
-    assert found.false_alarms == pytest.approx(sum(near for near, same in pairs if not same) / found.others)
-    assert found.edits == 12 * 6
+    assert found["edits"] == 12 * 6
+    assert found["detected"] == pytest.approx(sum(near for near, same in pairs if same) / found["edits"])
+    others = sum(near for near, same in pairs if not same)
+    assert found["false_alarms"] == pytest.approx(others / found["others"])
+
+
+def tally_of(*counts):
+    return dict(zip(COUNTS, counts, strict=True))
 
 
 def test_single_corrections(tiny_model, data, reviews):
@@ -107,14 +112,14 @@ def test_single_corrections(tiny_model, data, reviews):
                     said = model.predict([other.text]).states[0, pair.k]
                     tally[place] += int(said == other.concepts[pair.k])
     for kind, tally in expected.items():
-        everywhere, similar, alike = (getattr(figures[mode], kind) for mode in MODES)
-        assert [everywhere.reviews, everywhere.right_before, everywhere.right_after] == tally
-        assert everywhere.fires == everywhere.reviews >= similar.fires >= alike.fires
+        everywhere, similar, alike = (figures[mode][kind] for mode in MODES)
+        assert [everywhere[name] for name in ("reviews", "right_before", "right_after")] == tally
+        assert everywhere["fires"] == everywhere["reviews"] >= similar["fires"] >= alike["fires"]
         for each in (everywhere, similar, alike):
-            assert each.right_after == each.right_before + each.fixed - each.broken
+            assert each["right_after"] == each["right_before"] + each["fixed"] - each["broken"]
     assert sum(expected[kind][0] for kind in expected) == 9
-    assert figures[EVERYWHERE].unrelated is None
-    assert figures[SIMILAR].unrelated == Tally(0, 0, 0, 0, 0, 0)
+    assert figures[EVERYWHERE]["unrelated"] is None
+    assert figures[SIMILAR]["unrelated"] == tally_of(0, 0, 0, 0, 0, 0)
 
 
 def test_edits_that_contradict_each_other_are_counted_apart(tiny_model, data):
@@ -128,8 +133,9 @@ def test_edits_that_contradict_each_other_are_counted_apart(tiny_model, data):
     both, pairs = dataset([wrong, right], space=tiny_model.space), [Pair(wrong, 0)]
     patches = correct_pairs(tiny_model, pairs, None, "signed")
     figures = evaluate_single(tiny_model, pairs, patches, both)[SIMILAR]
-    assert figures.contradicting == Tally(1, 1, 1, 0, 0, 1)
-    assert figures.same == figures.differing == figures.unrelated == Tally(0, 0, 0, 0, 0, 0)
+    assert figures["contradicting"] == tally_of(1, 1, 1, 0, 0, 1)
+    for kind in ("same", "differing", "unrelated"):
+        assert figures[kind] == tally_of(0, 0, 0, 0, 0, 0)
 
 
 def test_a_close_review_of_another_original_is_counted_as_unrelated(tiny_model, data):
@@ -140,38 +146,39 @@ def test_a_close_review_of_another_original_is_counted_as_unrelated(tiny_model, 
     pairs = [Pair(wrong, 0)]
     patches = correct_pairs(tiny_model, pairs, None, "signed")
     figures = evaluate_single(tiny_model, pairs, patches, dataset([wrong, other], space=tiny_model.space))
-    assert figures[SIMILAR].unrelated == figures[ALIKE].unrelated == Tally(1, 1, 0, 1, 1, 0)
+    for mode in (SIMILAR, ALIKE):
+        assert figures[mode]["unrelated"] == tally_of(1, 1, 0, 1, 1, 0)
 
 
 def test_a_chain(tiny_model, reviews):
     pairs = mispredicted(tiny_model, reviews.pool, 6, 0)
     patches = correct_pairs(tiny_model, pairs, None, "signed")
-    first, last = evaluate_scoped_chain(tiny_model, pairs, patches, [6, 1, 99], reviews, None, "signed")
-    assert (first.corrections, first.patches, first.still_right) == (1, 1, 1.0)
-    assert first.siblings == 3
-    assert last.corrections == 6
-    assert last.patches <= 6
+    first, last = evaluate_chain(tiny_model, pairs, patches, [6, 1, 99], reviews, None, "signed")
+    assert (first["corrections"], first["patches"], first["still_right"]) == (1, 1, 1.0)
+    assert first["siblings"] == 3
+    assert last["corrections"] == 6
+    assert last["patches"] <= 6
     # No guard review is close to any: nothing can have changed there.
-    assert last.guard_fires == 0
-    assert last.concept_accuracy == last.concept_accuracy_start
-    assert last.label_accuracy == last.label_accuracy_start
+    assert last["guard_fires"] == 0
+    assert last["concept_accuracy"] == last["concept_accuracy_start"]
+    assert last["label_accuracy"] == last["label_accuracy_start"]
     gold = torch.tensor([example.concepts for example in reviews.guard])
     right = (tiny_model.predict(reviews.guard.texts).states == gold).float().mean()
-    assert last.concept_accuracy_start == pytest.approx(float(right))
-    assert evaluate_scoped_chain(tiny_model, pairs, patches, [], reviews, None, "signed") == []
+    assert last["concept_accuracy_start"] == pytest.approx(float(right))
+    assert evaluate_chain(tiny_model, pairs, patches, [], reviews, None, "signed") == []
 
 
 def test_a_chain_meets_the_model_as_its_earlier_links_left_it(tiny_model, reviews):
     """Of a pair that was corrected before, nothing is left to correct."""
     pair = mispredicted(tiny_model, reviews.pool, 1, 0)[0]
     patches = correct_pairs(tiny_model, [pair, pair], None, "signed")
-    (figures,) = evaluate_scoped_chain(tiny_model, [pair, pair], patches, [2], reviews, None, "signed")
-    assert (figures.patches, figures.still_right) == (1, 1.0)
+    (figures,) = evaluate_chain(tiny_model, [pair, pair], patches, [2], reviews, None, "signed")
+    assert (figures["patches"], figures["still_right"]) == (1, 1.0)
 
 
 def test_all_of_it(tiny_model, data):
     result = run_scopes(tiny_model, data, limit=2, guard=8, profile=4, lengths=(1, 2))
-    found = json.loads(json.dumps(result.to_dict()))
+    found = json.loads(json.dumps(result))
     assert set(found["single"]) == set(MODES)
     assert [figures["corrections"] for figures in found["chain"]] == [1, 2]
     assert found["model"] == tiny_model.fingerprint
