@@ -125,9 +125,9 @@ def evaluate_single(
                     counts[mode, row] += [int(each[kind == row].sum()) for each in columns]
         on_progress(number + 1, len(pairs), f"single: {number + 1} of {len(pairs)}")
     found: dict[str, dict[str, Any]] = {}
-    for mode, rows in zip(MODES, counts.tolist(), strict=True):
+    for name, rows in zip(MODES, counts.tolist(), strict=True):
         tallies = {kind: dict(zip(COUNTS, row, strict=True)) for kind, row in zip(KINDS, rows, strict=True)}
-        found[mode] = {"pairs": len(pairs), **tallies}
+        found[name] = {"pairs": len(pairs), **tallies}
     found[EVERYWHERE][UNRELATED] = None
     return found
 
