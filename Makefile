@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format train-deps clean
+.PHONY: help app test lint format docs train-deps clean
 
 help:
 	@echo "make app         start the app on http://$(HOST):$(PORT) (PORT=, HOST=)"
 	@echo "make test        lint, types and every test (PYTEST_ARGS= goes to pytest)"
-	@echo "make lint        lint and types only"
+	@echo "make lint        lint, types and the links of the documents only"
 	@echo "make format      format the code and apply the fixes that are safe"
+	@echo "make docs        the documents' figures anew from the result files, and their site in site/"
 	@echo "make train-deps  what training a new model needs besides"
 	@echo "make clean       remove the virtual environment and every cache"
 
@@ -31,15 +32,20 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.installed-dev
+	$(BIN)/sparsecbm reproduce docs $(addprefix --output ,README.md docs/models.md docs/results.md)
+	$(BIN)/mkdocs build --strict --quiet
+
 train-deps: $(VENV)/.installed-train
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .test-artifacts build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .test-artifacts build dist site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is newer than the list it was installed from, so that a second `make app` starts at once.

@@ -144,14 +144,17 @@ def main() -> None:
 
 
 def report(seconds: list[list[float]], memory: list[int], corrections: int) -> dict[str, Any]:
-    first = seconds[0]  # those who come later find the guard reviews read by the very same models
+    # Those who come later find the guard reviews read by the very same models.
+    first, later = seconds[0], [value for visitor in seconds[1:] for value in visitor]
     further = [after - before for before, after in pairwise(memory)]
     return {
         "corrections_per_visitor": corrections,
+        "corrections_made": len(first),
         "cpu_cores": os.cpu_count(),
         "first_correction_seconds": round(first[0], 3),
         "median_seconds": round(statistics.median(first), 3),
         "slowest_seconds": round(max(first), 3),
+        "median_seconds_of_others": round(statistics.median(later), 3) if later else None,
         "seconds_by_visitor": [[round(value, 3) for value in visitor] for visitor in seconds],
         "resident_mb": [round(value / 1e6, 1) for value in memory],
         "mb_per_further_visitor": round(statistics.mean(further) / 1e6, 2) if further else None,

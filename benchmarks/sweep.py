@@ -9,8 +9,9 @@ where the weights are there too, every concept is also read off the other concep
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from sparsecbm_core.data import load_cebab
@@ -65,6 +66,16 @@ def under_other_masks(run: Path, data: ReviewDataset) -> float | None:
     return None if found.mean_other is None else found.mean_own - found.mean_other
 
 
+def dense_spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of the dense models' figures: they differ in their seed alone."""
+    dense = [row for row in rows if row["kind"] == "cbm"]
+    if len(dense) < 2:
+        return {}
+    names = (*FIGURES[:-1], "label_from_states")  # not how many reviews there are
+    figures = {name: [row[name] for row in dense] for name in names}
+    return {name: {"mean": fmean(found), "std": stdev(found)} for name, found in figures.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -79,7 +90,7 @@ def main() -> None:
         lost = None if dev is None else under_other_masks(run, dev)
         rows.append({**run_row(run), "lost_under_other_masks": lost})
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.output, {"runs": rows})
+    write_json(arguments.output, {"dense": dense_spread(rows), "runs": rows})
 
 
 if __name__ == "__main__":

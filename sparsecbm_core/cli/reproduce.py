@@ -34,16 +34,22 @@ def list_experiments() -> None:
 @reproduce_app.command("docs")
 def docs(
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("docs/results"),
-    output: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("docs/results.md"),
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Markdown file to write, or to fill; several may be given. [default: docs/results.md]"
+        ),
+    ] = None,
 ) -> None:
-    """Make the results page of the result files, and of nothing else."""
+    """Make the results page, or the figures of any document that has some, of result files alone."""
     from sparsecbm_core.experiments.docs import results_page
     from sparsecbm_core.files import write_text
 
-    page = results_page(results, output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_text(output, page)
-    typer.echo(f"wrote {output}", err=True)
+    for path in output or [Path("docs/results.md")]:
+        page = results_page(results, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, page)
+        typer.echo(f"wrote {path}", err=True)
 
 
 @dataclass(frozen=True)

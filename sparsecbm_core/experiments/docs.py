@@ -1,8 +1,10 @@
-"""The results page: Markdown made of the experiments' JSON files and of nothing else."""
+"""Documents whose tables are made of JSON files and of nothing else: the results page, and filled figures."""
 
 from __future__ import annotations
 
 import os
+import re
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,13 @@ shares of reviews that are read right, macro-F1 is scikit-learn's; paper-F1 is t
 macro-F1 that the paper reports: it is higher, and here only to stand beside the published figures. Where
 models were trained and measured on one split (dev), that split chose the best epoch as well; the published
 figures are of the test split.
+
+<!-- results -->
+<!-- end -->
 """
 
+# What is made anew in a document: "results" or "filled from FOLDER" and a template, up to the end mark.
+BLOCK = re.compile(r"(<!-- (?:results |filled from (\S+)\n(.*?))-->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 TRAINING = {
     "dense_epochs": "{} dense epochs",
@@ -34,11 +41,51 @@ TRAINING = {
 
 
 def results_page(results: Path, output: Path) -> str:
-    """The page for ``output``, of every file of an experiment in the folder ``results``.
+    """The document ``output`` with its blocks made anew; without any there, a new page of all results.
 
-    Equal files give an equal page. JSON files of other kinds are left out. Raises `InputError` where there is
-    nothing to show, `CheckpointError` for a file that is damaged.
+    "<!-- results -->" is followed by every experiment's file in the folder ``results``; JSON files of other
+    kinds are left out. "<!-- filled from FOLDER" is followed by a template, "-->", and what it says with the
+    figures of that folder, which is beside the document (see `Figures`). Equal files give an equal page.
+
+    Raises `InputError` where there is nothing to show, `CheckpointError` for a file that is damaged.
     """
+    text = output.read_text(encoding="utf-8") if output.is_file() else ""
+
+    def made(block: re.Match[str]) -> str:
+        start, folder, template, end = block.groups()
+        if folder is None:
+            return f"{start}\n{_sections(results, output)}\n{end}"
+        return f"{start}\n{Figures(output.parent / folder).format(template).strip()}\n\n{end}"
+
+    return BLOCK.sub(made, text if BLOCK.search(text) else HEAD)
+
+
+class Figures(string.Formatter):
+    """Fills a template from the JSON files of a folder: ``{dev[ece]:.3f}`` is ``ece`` in dev.json.
+
+    Formats are Python's, with a space before "%" and a real minus; "p" is "%" without the sign, for columns
+    whose head names the unit. `InputError` for a field that no file has.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return read_json(self.folder / f"{key}.json")
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            return super().get_field(field_name, args, kwargs)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise InputError(f"{self.folder} holds no figure {field_name!r}") from None
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        bare = format_spec.endswith("p")
+        text = format(value, format_spec[:-1] + "%" if bare else format_spec)
+        return text.replace("%", "" if bare else " %").replace("-", "−")
+
+
+def _sections(results: Path, output: Path) -> str:
     found = [(path, read_document(path)) for path in sorted(results.glob("*.json")) if _ours(path)]
     if not found:
         raise InputError(f"{results} holds no results of an experiment; run 'sparsecbm reproduce NAME' first")
@@ -46,7 +93,7 @@ def results_page(results: Path, output: Path) -> str:
     # CEBaB, and what reads no data set, before the others.
     found.sort(key=lambda item: (order.index(item[1].experiment), item[0].stem not in order, item[0].name))
     folder = os.path.relpath(results, output.parent)
-    return "\n".join([HEAD, *(_section(path, document, folder) for path, document in found)])
+    return "\n".join(_section(path, document, folder) for path, document in found)
 
 
 def _ours(path: Path) -> bool:
