@@ -16,7 +16,6 @@ import typer
 from sparsecbm_core.cli.app import app
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.experiments.docs import BLOCK, results_page
-from sparsecbm_core.models.checkpoint import save_checkpoint
 from tests.tiny import make_tiny
 from tests.toy import save_backbone, toy_reviews
 
@@ -136,7 +135,7 @@ def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder, guard = Path("assets/models/cebab-minilm"), toy_reviews(8)
     monkeypatch.chdir(tmp_path)
     model = make_tiny("bert")
-    save_checkpoint(model, folder)
+    model.save_pretrained(folder)
     profile = compute_profile(model, guard.texts, guard.fingerprint())
     (folder / SHIPPED).mkdir()
     profile.save(folder / SHIPPED / f"{model.fingerprint}-{guard.fingerprint()}.safetensors")
