@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 import typer
 
+from sparsecbm_core import __version__
 from sparsecbm_core.cli.app import app
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.experiments.docs import BLOCK, results_page
@@ -170,3 +171,10 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 @pytest.mark.parametrize(("name", "limit"), [("README.md", 8_000), ("CONTRIBUTING.md", 4_000)])
 def test_what_is_read_first_is_short(name: str, limit: int) -> None:
     assert len((ROOT / name).read_bytes()) <= limit
+
+
+def test_the_changelog_ends_unreleased_and_at_this_version() -> None:
+    releases = re.findall(
+        r"^## \[(.+?)\](?: - \d{4}-\d{2}-\d{2})?$", read(ROOT / "CHANGELOG.md"), re.MULTILINE
+    )
+    assert releases[:2] == ["Unreleased", __version__]
