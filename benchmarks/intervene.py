@@ -52,9 +52,8 @@ def gradient(subnetwork: Subnetwork, batch: Batch, target: int) -> torch.Tensor:
 
 def our_selection(subnetwork: Subnetwork, profile: GuardProfile, g: torch.Tensor) -> None:
     """The weights to drop and to grow, best first, as far as "auto" would go."""
-    from sparsecbm_core.intervene.order import FlipOrder
+    from sparsecbm_core.intervene.flips import AUTO_LIMIT, FlipOrder
     from sparsecbm_core.intervene.rules import RULES
-    from sparsecbm_core.intervene.search import AUTO_LIMIT
 
     limit = int(AUTO_LIMIT * subnetwork.total)
     FlipOrder.of(subnetwork, RULES["guarded"], limit, g, profile.scale(subnetwork), 0)
@@ -104,7 +103,7 @@ def measure(
     if model.masks is None:
         raise SystemExit("a correction needs a sparse model")
     _ = model.weights, model.fingerprint  # made once, when a model is loaded
-    subnetwork, target = Subnetwork(model, model.masks, concept), model.space.state_index(state)
+    subnetwork, target = Subnetwork(model, concept), model.space.state_index(state)
     batch = subnetwork.batch([text])
     g = gradient(subnetwork, batch, target)
     done = intervene(model, text, concept, state, profile=profile)
@@ -202,7 +201,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from sparsecbm_core.cli.options import DatasetName, DataSource
-    from sparsecbm_core.intervene.profile import cached_profile, shipped_profile
+    from sparsecbm_core.intervene.guard_files import cached_profile, shipped_profile
     from sparsecbm_core.models.concept_model import ConceptModel
 
     torch.set_num_threads(options.threads)

@@ -25,13 +25,12 @@ from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.interventions import apply_rule
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted
 from sparsecbm_core.files import write_json
-from sparsecbm_core.intervene.correct import corrected_model
-from sparsecbm_core.intervene.guard import concept_logits
+from sparsecbm_core.intervene.in_force import corrected_model, edits_for, groups, predict_scoped
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
+from sparsecbm_core.intervene.reading import concept_logits
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.scope import BYTES, EVERYWHERE, SIMILAR, THRESHOLD, Signature
-from sparsecbm_core.intervene.scoped import edits_for, groups, predict_scoped
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
 from sparsecbm_core.progress import OnWork, progress_bar, unheard
 

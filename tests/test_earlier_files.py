@@ -18,11 +18,11 @@ from sparsecbm_core.data.table import load_csv
 from sparsecbm_core.evaluate.trust.file import read_report
 from sparsecbm_core.explain import explain
 from sparsecbm_core.explain.schema import load_explanation
-from sparsecbm_core.intervene.baseline import load_baseline
-from sparsecbm_core.intervene.correct import corrected_model, intervene
+from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.guard_files import load_baseline, load_profile
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.patch import Patch
-from sparsecbm_core.intervene.profile import GuardProfile
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.reports import made_report
@@ -106,8 +106,8 @@ def test_the_ledger_holds_what_was_kept(model, said, tmp_path):
 
 
 def test_guard_files_lead_to_the_same_correction(model, guard, said, monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
-    profile = GuardProfile.load(FILES / "profile.safetensors")
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
+    profile = load_profile(FILES / "profile.safetensors")
     done = intervene(model, said["review"], "food", said["state"], profile=profile)
     assert done.edit.fingerprint() == said["edit"]
     baseline = load_baseline(FILES / "baseline.safetensors", model, guard)

@@ -10,7 +10,8 @@ from typing import Any
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import PruneSettings, TrainSettings
 from sparsecbm_core.data.types import Example, LoadReport, ReviewDataset
-from tests.tiny import SPACE, make_tiny
+from sparsecbm_core.models.concept_model import ConceptModel
+from tests.tiny import REVIEW, SPACE, make_tiny
 
 # concept → a phrase for each state (Negative, Positive, unknown)
 PHRASES = {
@@ -41,6 +42,14 @@ def toy_reviews(
         concepts = tuple(rng.randrange(3) for _ in space.concepts)
         examples.append(make_example(number, concepts, sum(state == 1 for state in concepts)))
     return dataset(examples, split, space)
+
+
+def second_state(model: ConceptModel, concept: str, text: str = REVIEW) -> str:
+    """The likeliest state of ``concept`` that the model does not see."""
+    logits = model.predict([text]).concept_logits
+    assert logits is not None
+    second = logits[0, model.space.concept_index(concept)].argsort(descending=True)[1]
+    return model.space.states[int(second)]
 
 
 def dataset(examples: list[Example], split: str = "dev", space: ConceptSpace = SPACE) -> ReviewDataset:

@@ -150,14 +150,15 @@ def _corrected(
     model: ConceptModel, asked: Request, settings: Settings, guard: Guard, on_progress: OnStage
 ) -> tuple[Intervention, GuardReport | None, Patch | None]:
     """What came of it, what it changed on guard reviews, and the patch where bits were flipped."""
-    from sparsecbm_core.intervene.baselines import BASELINES
-    from sparsecbm_core.intervene.correct import corrected_model
+    from sparsecbm_core.intervene.comparators import correct_by
+    from sparsecbm_core.intervene.in_force import corrected_model
+    from sparsecbm_core.intervene.rules import ALL_RULES, rule_named
     from sparsecbm_core.session.attempt import correct, patch_of
 
-    changed: Sequence[str] = (asked.concept,)
-    if settings.rule in BASELINES:
-        done = BASELINES[settings.rule](model, asked.text, asked.concept, asked.state)
-        changed = model.space.concepts if settings.rule == "finetune" else changed
+    rule = rule_named(settings.rule, ALL_RULES)
+    changed: Sequence[str] = model.space.concepts if rule.shares_weights else (asked.concept,)
+    if not rule.flips_masks:
+        done = correct_by(rule.name, model, asked.text, asked.concept, asked.state)
     else:
         attempt = correct(model, (), asked, settings, guard, on_progress)
         if attempt.correction is not None:

@@ -10,10 +10,9 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit
-from sparsecbm_core.intervene.guard import concept_logits
-from sparsecbm_core.intervene.scoped import firing
+from sparsecbm_core.intervene.in_force import corrected_model, firing
+from sparsecbm_core.intervene.reading import concept_logits
 from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:

@@ -8,24 +8,22 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted, siblings_right
 from sparsecbm_core.evaluate.trust.interventions import ChainResult, RuleResult
-from sparsecbm_core.intervene.baselines import BASELINES
-from sparsecbm_core.intervene.correct import intervene
+from sparsecbm_core.intervene.comparators import correct_by
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
+from sparsecbm_core.intervene.guard_files import read_baseline
 from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
 from sparsecbm_core.intervene.protect import Protected
-from sparsecbm_core.intervene.reading import half_is_faster
 from sparsecbm_core.intervene.results import Intervention
-from sparsecbm_core.intervene.rules import RULES
+from sparsecbm_core.intervene.rules import ALL_RULES, rule_named
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.progress import OnWork, unheard
 
 SCHEMA_VERSION = 1
-ALL_RULES = (*RULES, *BASELINES)
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,11 @@ def apply_rule(
     profile: GuardProfile | None,
     protect: Protected | None = None,
 ) -> Intervention:
-    """Correct a pair to its gold state by a rule or a baseline; "paper" at its own r = 0.01."""
+    """Correct a pair to its gold state by a rule or a comparator, at the r that it is meant for."""
     text, concept = pair.example.text, model.space.concepts[pair.k]
     state = model.space.states[pair.example.concepts[pair.k]]
-    if rule in BASELINES:
-        return BASELINES[rule](model, text, concept, state)
-    if rule not in RULES:
-        raise InputError(one_of(rule, ALL_RULES, "rule"))
-    r: float | str = 0.01 if rule == "paper" else "auto"
-    return intervene(model, text, concept, state, rule, r, profile, protect=protect)
+    r = rule_named(rule, ALL_RULES).r
+    return correct_by(rule, model, text, concept, state, r, profile, protect=protect)
 
 
 def evaluate_rule(
@@ -76,7 +70,7 @@ def evaluate_rule(
     before, after = [0, 0], [0, 0]  # siblings right, siblings
     for number, pair in enumerate(pairs):
         done = apply_rule(model, pair, rule, profile)
-        changed = model.space.concepts if rule == "finetune" else (done.concept,)
+        changed = model.space.concepts if ALL_RULES[rule].shares_weights else (done.concept,)
         later = baseline if done.corrected is model else baseline.at(done.corrected, changed)
         reports.append(baseline.compare(later, (done.concept,)))
         for tally, one in ((before, model), (after, done.corrected)):
@@ -163,9 +157,7 @@ def run_evaluation(
     with other concepts, states or labels than the model.
     """
     check_fits(model, data)
-    for rule in rules:
-        if rule not in ALL_RULES:
-            raise InputError(one_of(rule, ALL_RULES, "rule"))
+    chosen = {rule: rule_named(rule, ALL_RULES) for rule in rules}
     reviews = Reviews.of(data, profile, guard, seed)
     result = InterventionEvaluation(
         data=data_name(data),
@@ -181,12 +173,9 @@ def run_evaluation(
     )
     result = _taken_up(result, done)
     pairs = mispredicted(model, reviews.pool, limit, seed)
-    baseline = GuardBaseline.read(model, reviews.guard)
-    if half_is_faster(model, baseline.encoded):
-        baseline = baseline.quick()  # the same reports, sooner
-    needs = any(rule in RULES and RULES[rule].needs_profile for rule in rules)
+    baseline = read_baseline(model, reviews.guard)
     made = None
-    if needs:
+    if any(rule.needs_profile for rule in chosen.values()):
         made = compute_profile(
             model,
             reviews.profile.texts,
@@ -198,9 +187,9 @@ def run_evaluation(
             figures = evaluate_rule(model, rule, pairs, reviews, baseline, made, on_progress)
             result = replace(result, rules={**result.rules, rule: figures})
             on_result(result)
-        if sequential and rule not in result.sequential and rule != "oracle":
+        if sequential and rule not in result.sequential and chosen[rule].lasts:
             held = None
-            if protect and rule in RULES and RULES[rule].needs_profile:
+            if protect and chosen[rule].can_protect():
                 said = model.predict(reviews.profile.texts).concept_logits
                 held = Protected.of(guard=reviews.profile, concept_logits=said)
             chain = evaluate_chain(model, rule, pairs, sequential, baseline, made, on_progress, held)

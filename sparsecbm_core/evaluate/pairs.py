@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sparsecbm_core.data.types import Example, ReviewDataset
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.guard import concept_logits
+from sparsecbm_core.intervene.reading import concept_logits
 from sparsecbm_core.models.concept_model import ConceptModel
 
 

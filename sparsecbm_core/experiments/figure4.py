@@ -75,7 +75,8 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 
 def _study(lab: Lab, options: Options, reviews: ReviewDataset, report: OnWork) -> dict[str, Any]:
-    from sparsecbm_core.intervene.profile import compute_profile, shipped_profile
+    from sparsecbm_core.intervene.guard_files import shipped_profile
+    from sparsecbm_core.intervene.profile import compute_profile
     from sparsecbm_core.intervene.rules import RULES
     from sparsecbm_core.models.concept_model import ConceptModel
 

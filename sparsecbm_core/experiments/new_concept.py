@@ -193,7 +193,7 @@ def _measure(bench: _Bench, weights: str, count: int, draw: int, report: OnWork)
 
 def _moved(before: ConceptModel, after: ConceptModel, texts: Sequence[str]) -> int:
     """Readings (texts × concepts there were before) that are not what they were, but for rounding."""
-    from sparsecbm_core.intervene.guard import concept_logits
+    from sparsecbm_core.intervene.reading import concept_logits
 
     moved = 0
     for concept in before.space.concepts:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.case import MARGIN, Case, lead
 from sparsecbm_core.intervene.edits import MaskEdit
-from sparsecbm_core.intervene.repair import Held, flip_protecting
-from sparsecbm_core.intervene.results import Intervention
-from sparsecbm_core.intervene.rules import rule_named
-from sparsecbm_core.intervene.search import Found, flip_fewest, flip_fixed
+from sparsecbm_core.intervene.flips import MARGIN, FlipOrder, flip_fewest
+from sparsecbm_core.intervene.in_force import corrected_model
+from sparsecbm_core.intervene.protect import Held, flip_protecting
+from sparsecbm_core.intervene.reading import Batch, batch_of, leads, read_concept
+from sparsecbm_core.intervene.results import ALREADY, NOT_REACHED, REACHED, Intervention, Reading
+from sparsecbm_core.intervene.rules import AUTO, rule_named
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 from sparsecbm_core.models.parallel import side_by_side
 
 if TYPE_CHECKING:
+    from sparsecbm_core.data.batches import Encoded
     from sparsecbm_core.intervene.profile import GuardProfile
     from sparsecbm_core.intervene.protect import Protected
     from sparsecbm_core.models.concept_model import ConceptModel
-
-AUTO = "auto"
 
 
 def intervene(
@@ -57,85 +59,38 @@ def intervene(
     ('reached', 96, 96)
     """
     chosen = rule_named(rule)
-    case, subnetwork = _begin(model, text, concept, state)
+    # Neither waits for the other; what is wrong with the input, the first one says.
+    work: list[Callable[[], Any]] = [
+        lambda: Case.of(model, text, concept, state),
+        lambda: Subnetwork(model, concept),
+    ]
+    case, subnetwork = side_by_side(lambda part: part(), work, model.device)
     if chosen.needs_profile and profile is None:
         raise InputError(f"rule {rule!r} needs a guard profile; give one, or choose another rule")
     count = _count(r, subnetwork)
-    found, broken = Found(0, True, 0), 0
     if protect is not None:
         protect.check(model.space)
-    if not case.settled:
-        held = None if protect is None else Held.of(subnetwork, protect.without(text, concept))
-        batch = subnetwork.batch([text])
-
-        def gap(current: Subnetwork) -> float:
-            return lead(current.read(batch)[0], case.target) - MARGIN
-
-        def gradient(current: Subnetwork) -> torch.Tensor:
-            wanted = torch.tensor([case.target], device=model.device)
-            return current.gradient(batch, lambda logits: F.cross_entropy(logits, wanted))[0]
-
-        scale = profile.scale(subnetwork) if profile is not None and chosen.needs_profile else None
-        rounds, reached, before = 0, False, None
-        if held is not None and count is None and scale is not None:
-            (encoded,) = model.encode([text])
-            repaired = flip_protecting(subnetwork, chosen, encoded, case.target, held, scale)
-            rounds, reached, before = repaired.rounds, repaired.reached, repaired.before
-        elif held is not None:
-            before = held.before(subnetwork)
-        if count is not None:
-            found = flip_fixed(subnetwork, chosen, count, gap, gradient, scale, seed)
-        elif not reached:
-            found = flip_fewest(subnetwork, chosen, gap, gradient, scale, seed)
-        found = replace(found, gradients=found.gradients + 2 * rounds)
-        if held is not None and before is not None:
-            broken = before.broken(subnetwork, held)
+    if case.settled:
+        return case.conclude(rule, model, MaskEdit({}), r, seed)
+    scale = profile.scale(subnetwork) if profile is not None and chosen.needs_profile else None
+    held = None if protect is None else Held.of(subnetwork, protect.without(text, concept))
+    gradients, reached, before = 0, False, None
+    if held is not None and scale is not None and chosen.can_protect(r):
+        repaired = flip_protecting(subnetwork, chosen, case.encoded, case.target, held, scale)
+        gradients, reached, before = 2 * repaired.rounds, repaired.reached, repaired.before
+    elif held is not None:
+        before = held.before(subnetwork)
+    if count is not None:
+        order = FlipOrder.of(subnetwork, chosen, count, case.gradient(subnetwork), scale, seed)
+        order.go_to(order.limit)
+        gradients += 1
+    elif not reached:
+        gradients += flip_fewest(subnetwork, chosen, case.gap, case.gradient, scale, seed)
+    broken = 0 if held is None or before is None else before.broken(subnetwork, held)
     edit = subnetwork.edit()
     corrected = corrected_model(model, edit, {concept: subnetwork.matrices()})
-    share = edit.size / 2 / subnetwork.total  # a second gradient may take back what the first did
-    done = case.conclude(rule, corrected, edit, r, share, seed, found.gradients)
+    done = case.conclude(rule, corrected, edit, r, seed, gradients)
     return replace(done, protected_broken=broken)
-
-
-def _begin(model: ConceptModel, text: str, concept: str, state: str) -> tuple[Case, Subnetwork]:
-    """How the text is read now, and a copy of the subnetwork to work on: neither waits for the other."""
-
-    def read() -> Case:
-        return Case.of(model, text, concept, state)
-
-    def copy() -> Subnetwork | None:
-        masks = model.masks  # what is wrong with them, or with the concept, `read` says
-        if masks is None or concept not in masks.concepts:
-            return None
-        return Subnetwork(model, masks, concept)
-
-    work: list[Callable[[], Any]] = [read, copy]
-    case, subnetwork = side_by_side(lambda part: part(), work, model.device)
-    return case, subnetwork
-
-
-def corrected_model(
-    model: ConceptModel,
-    edit: MaskEdit,
-    matrices: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
-) -> ConceptModel:
-    """The model under edited masks; network, tokenizer and untouched weights are shared with it.
-
-    ``matrices`` gives effective weights (O, I) of changed concepts where they are known already.
-    """
-    if model.masks is None:
-        raise InputError("this model has no masks to edit; load a SparseCBM")
-    if not edit.size:
-        return model
-    masks, weights = edit.apply(model.masks), model.weights
-    corrected = replace(model, masks=masks)
-    if weights is not None:
-        for concept in edit.concepts:
-            known = (matrices or {}).get(concept) or Subnetwork(model, masks, concept).matrices()
-            weights = weights.with_concept(concept, known)
-        # What the cached property would make, at a Kth of its cost.
-        corrected.__dict__["weights"] = weights
-    return corrected
 
 
 def _count(r: float | str, subnetwork: Subnetwork) -> int | None:
@@ -147,3 +102,139 @@ def _count(r: float | str, subnetwork: Subnetwork) -> int | None:
     if isinstance(r, bool) or not isinstance(r, (int, float)) or not 0 < r <= limit:
         raise InputError(f"r must be 'auto' or a share in (0, {limit:.4g}] of the weights, got {r!r}")
     return max(1, round(r * subnetwork.total))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One concept of one text that is to be read as ``state``: what every rule starts from and ends in.
+
+    ``k`` and ``target`` are the indices of concept and state, ``logits`` (K, C) the model's own.
+    """
+
+    model: ConceptModel
+    text: str
+    concept: str
+    state: str
+    k: int
+    target: int
+    encoded: Encoded
+    logits: torch.Tensor
+    before: Reading
+    oracle: Reading
+    started: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(cls, model: ConceptModel, text: str, concept: str, state: str) -> Case:
+        """Raises `InputError` for an unknown concept or state, an empty text, a model without masks."""
+        space = model.space
+        k, target = space.concept_index(concept), space.state_index(state)
+        if not isinstance(text, str) or not text.strip():
+            raise InputError("the text is empty; give the review to correct")
+        if model.masks is None:
+            raise InputError("this model has no masks to correct; load a SparseCBM")
+        (encoded,), said = model.encode([text]), _all_logits(model, text)
+        before, by_hand = reading(model, said, k), said.sigmoid()
+        by_hand[k] = F.one_hot(torch.tensor(target), space.num_states)
+        states = {name: float(i == target) for i, name in enumerate(space.states)}
+        oracle = _with_label(model, Reading(state, states, "", {}), by_hand)
+        return cls(model, text, concept, state, k, target, encoded, said, before, oracle)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the model says so already."""
+        return self.before.state == self.state
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The text as a batch of one."""
+        return batch_of(self.model, [self.encoded])
+
+    @cached_property
+    def wanted(self) -> torch.Tensor:
+        """The target (1,) on the model's device."""
+        return torch.tensor([self.target], device=self.model.device)
+
+    def gap(self, subnetwork: Subnetwork) -> float:
+        """How far the state's logit leads beyond `MARGIN`: reached where it is not negative."""
+        return self.lead(subnetwork.read(self.batch)) - MARGIN
+
+    def lead(self, logits: torch.Tensor) -> float:
+        """How far the state leads the best other one: logits (1, C) → float."""
+        return float(leads(logits, self.wanted)[0])
+
+    def gradient(self, subnetwork: Subnetwork) -> torch.Tensor:
+        """∂L/∂M_k (L,) of the cross-entropy at the state."""
+        return subnetwork.gradient(self.batch, self.loss)[0]
+
+    def loss(self, logits: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of logits (1, C) at the state."""
+        return F.cross_entropy(logits, self.wanted)
+
+    def conclude(
+        self,
+        rule: str,
+        corrected: ConceptModel,
+        edit: MaskEdit,
+        requested_r: float | str | None = None,
+        seed: int = 0,
+        gradients: int = 0,
+    ) -> Intervention:
+        """The result, with the text read again by ``corrected``."""
+        masks = self.model.masks
+        if masks is None:
+            raise InputError("this model has no masks to correct; load a SparseCBM")
+        after = reading(corrected, self._read_again(corrected, edit), self.k)
+        reached = REACHED if after.state == self.state else NOT_REACHED
+        return Intervention(
+            fingerprint=self.model.fingerprint,
+            concept=self.concept,
+            state=self.state,
+            rule=rule,
+            requested_r=requested_r,
+            r=edit.size / 2 / masks.total,  # a second gradient may take back what the first did
+            seed=seed,
+            outcome=ALREADY if self.settled else reached,
+            before=self.before,
+            after=after,
+            oracle=self.oracle,
+            edit=edit,
+            counts=tuple(edit.counts(masks)),
+            total=masks.total,
+            gradients=gradients,
+            seconds=time.perf_counter() - self.started,
+            corrected=corrected,
+        )
+
+    def _read_again(self, corrected: ConceptModel, edit: MaskEdit) -> torch.Tensor:
+        """Logits (K, C) of the text; where only masks changed, the other concepts say what they said."""
+        if corrected.network is not self.model.network:
+            return _all_logits(corrected, self.text)
+        logits = self.logits.clone()
+        for concept in edit.concepts:
+            k = corrected.space.concept_index(concept)
+            logits[k] = read_concept(corrected, [self.encoded], concept)[0]
+        return logits
+
+
+def _all_logits(model: ConceptModel, text: str) -> torch.Tensor:
+    """Concept logits (K, C) of one text."""
+    said = model.predict([text]).concept_logits
+    if said is None:
+        raise InputError("this is a standard classifier: it has no concepts to correct")
+    return said[0]
+
+
+def reading(model: ConceptModel, concept_logits: torch.Tensor, k: int) -> Reading:
+    """Concept k and the label of one text from its concept logits (K, C)."""
+    space, shares = model.space, concept_logits[k].softmax(-1)
+    states = dict(zip(space.states, shares.tolist(), strict=True))
+    said = Reading(space.states[int(shares.argmax())], states, "", {})
+    return _with_label(model, said, concept_logits.sigmoid())
+
+
+def _with_label(model: ConceptModel, said: Reading, activations: torch.Tensor) -> Reading:
+    """The reading with the label that follows from activations (K, C)."""
+    with torch.inference_mode():
+        logits = model.cbm.label_logits(activations[None].to(model.device))[0]
+    shares = dict(zip(model.space.labels, logits.softmax(-1).tolist(), strict=True))
+    return replace(said, label=model.space.labels[int(logits.argmax())], labels=shares)

@@ -14,16 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-import torch.nn.functional as F
-
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.case import Case, reading
-from sparsecbm_core.intervene.correct import corrected_model
-from sparsecbm_core.intervene.order import FlipOrder
+from sparsecbm_core.intervene.correct import Case, reading
+from sparsecbm_core.intervene.flips import AUTO_LIMIT, FIRST, FlipOrder
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.results import Reading
-from sparsecbm_core.intervene.rules import rule_named
-from sparsecbm_core.intervene.search import AUTO_LIMIT, FIRST
+from sparsecbm_core.intervene.rules import Rule, rule_named
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 from sparsecbm_core.progress import OnCount, unheard
 
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 DOSES = 12
-LARGEST = {"paper": 2e-2}  # the published rule needs far more than the others' `AUTO_LIMIT`
 
 
 @dataclass(frozen=True)
@@ -160,11 +155,11 @@ def dose_response(
     """
     started = time.perf_counter()
     chosen, case = rule_named(rule), Case.of(model, text, concept, state)
-    if model.masks is None or (chosen.needs_profile and profile is None):
+    if chosen.needs_profile and profile is None:
         raise InputError(f"rule {rule!r} needs a guard profile; give one, or choose another rule")
-    if baseline is not None and not _same(baseline.model, model):
+    if baseline is not None and baseline.model.fingerprint != model.fingerprint:
         raise InputError("the guard reviews were read by another model; read them with this one")
-    subnetwork = Subnetwork(model, model.masks, concept)
+    subnetwork = Subnetwork(model, concept)
     kept = int(subnetwork.kept.sum())
     limit = min(kept, subnetwork.total - kept)
     if not limit:
@@ -172,18 +167,18 @@ def dose_response(
             f"{concept} keeps {kept:,} of {subnetwork.total:,} weights: there is nothing to exchange"
         )
     counts = (
-        _default_counts(rule, subnetwork.total, limit) if doses is None else _counts(doses, subnetwork, limit)
+        _default_counts(chosen, subnetwork.total, limit)
+        if doses is None
+        else _counts(doses, subnetwork, limit)
     )
-    batch, wanted = subnetwork.batch([text]), torch.tensor([case.target], device=model.device)
-    gradient, _ = subnetwork.gradient(batch, lambda logits: F.cross_entropy(logits, wanted))
     scale = profile.scale(subnetwork) if profile is not None and chosen.needs_profile else None
-    order = FlipOrder.of(subnetwork, chosen, counts[-1], gradient, scale, seed)
+    order = FlipOrder.of(subnetwork, chosen, counts[-1], case.gradient(subnetwork), scale, seed)
     points = [DosePoint(0, 0.0, case.before)]
     on_progress(1, len(counts) + 1)
     for count in counts:
         order.go_to(count)
         logits = case.logits.clone()  # (K, C)
-        logits[case.k] = subnetwork.read(batch)[0].to(logits)
+        logits[case.k] = subnetwork.read(case.batch)[0].to(logits)
         point = DosePoint(count, count / subnetwork.total, reading(model, logits, case.k))
         if baseline is not None:
             corrected = corrected_model(model, subnetwork.edit(), {concept: subnetwork.matrices()})
@@ -213,13 +208,10 @@ def dose_response(
     )
 
 
-def _same(first: ConceptModel, second: ConceptModel) -> bool:
-    return first is second or first.fingerprint == second.fingerprint
-
-
-def _default_counts(rule: str, total: int, limit: int) -> list[int]:
-    """About `DOSES` weight counts, evenly on a log scale."""
-    last = min(max(FIRST, round(LARGEST.get(rule, AUTO_LIMIT) * total)), limit)
+def _default_counts(rule: Rule, total: int, limit: int) -> list[int]:
+    """About `DOSES` weight counts, evenly on a log scale: up to twice the r that the rule is meant for."""
+    largest = AUTO_LIMIT if isinstance(rule.r, str) else 2 * rule.r
+    last = min(max(FIRST, round(largest * total)), limit)
     first = min(FIRST, last)
     steps = [first * (last / first) ** (i / (DOSES - 1)) for i in range(DOSES)]
     return sorted({round(step) for step in steps})

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.doubt import HalfError, label_logits
-from sparsecbm_core.intervene.reading import read_concept
+from sparsecbm_core.intervene.reading import HalfError, label_logits, read_concept
 from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
@@ -193,10 +192,6 @@ class GuardBaseline:
         rows = (labels != self.labels) | error.label_in_doubt(corrected, logits, exact | again)
         return again | (rows[:, None] & ~exact)
 
-    def after(self, corrected: ConceptModel, concepts: Sequence[str]) -> torch.Tensor:
-        """Concept logits (N, K, C) under ``corrected``; see `at`."""
-        return self.at(corrected, concepts).concept_logits
-
     def report(
         self, corrected: ConceptModel, concepts: Sequence[str], about: Sequence[str] | None = None
     ) -> GuardReport:
@@ -238,11 +233,6 @@ class GuardBaseline:
         copy = replace(self, **values)
         copy.__dict__["encoded"] = self.encoded
         return copy
-
-
-def concept_logits(model: ConceptModel, texts: Sequence[str], concept: str) -> torch.Tensor:
-    """Logits (N, C) of one concept, by its subnetwork alone: a Kth of a full reading."""
-    return read_concept(model, model.encode(texts), concept)
 
 
 def _tally(gold: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> Tally:

@@ -9,18 +9,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from sparsecbm_core.data.batches import collate
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.reading import Batch, batch_of, read_concept
 from sparsecbm_core.models.lines import LineWeights
 from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, RowWeights, active
 
 if TYPE_CHECKING:
+    from sparsecbm_core.data.batches import Encoded
     from sparsecbm_core.models.concept_model import ConceptModel
-    from sparsecbm_core.models.masks import MaskSet
     from sparsecbm_core.models.sparse_cbm import SparseCBM
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # ids and attention mask, (B, T) each
 Loss = Callable[[torch.Tensor], torch.Tensor]  # concept logits (B, C) → scalar
 
 
@@ -29,10 +29,13 @@ class Subnetwork:
 
     ``theta`` (L,) are the dense weights, ``kept`` (L,) the mask bits, ``effective`` (L,) their
     product, each matrix after the other in layer order, row-major. The model is only read, and so is
-    ``theta``, which all subnetworks of a network share.
+    ``theta``, which all subnetworks of a network share. Raises `InputError` for a model without masks.
     """
 
-    def __init__(self, model: ConceptModel, masks: MaskSet, concept: str) -> None:
+    def __init__(self, model: ConceptModel, concept: str) -> None:
+        masks = model.masks
+        if masks is None:
+            raise InputError("this model has no masks to correct; load a SparseCBM")
         self.model, self.network, self.concept = model, model.cbm, concept
         self.index = model.space.concept_index(concept)
         self.shapes = dict(self.network.mask_shapes)
@@ -82,19 +85,16 @@ class Subnetwork:
 
     def batch(self, texts: Sequence[str]) -> Batch:
         """Texts as padded ids and attention mask on the model's device."""
-        tokens = collate(self.model.encode(texts), int(self.model.tokenizer.pad_token_id))
-        return tokens.input_ids.to(self.model.device), tokens.attention_mask.to(self.model.device)
+        return batch_of(self.model, self.model.encode(texts))
 
     def read(self, batch: Batch) -> torch.Tensor:
         """Concept logits ℓ_k (B, C)."""
         with torch.inference_mode():
             return self.project(self._pooled(batch, self.matrices()))
 
-    def read_with(self, weights: EffectiveWeights, batch: Batch) -> torch.Tensor:
-        """The same by `weights`, made once for many batches."""
-        ids, mask = batch
-        with torch.inference_mode(), active(weights):
-            return self.project(self.network.pooled(self.network.embed(ids), mask))
+    def read_many(self, encoded: Sequence[Encoded]) -> torch.Tensor:
+        """The same of any number of reviews, on the CPU (N, C)."""
+        return read_concept(self.model, encoded, self.concept, weights=self.weights())
 
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
         """ℓ_k = ψ_k z_k + b_k: (B, E) → (B, C)."""

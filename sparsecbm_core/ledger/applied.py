@@ -62,7 +62,7 @@ def applied(model: ConceptModel) -> tuple[str, tuple[str, ...]]:
 
 
 def _with(model: ConceptModel, patch: Patch, pristine: str, edits: tuple[str, ...]) -> ConceptModel:
-    from sparsecbm_core.intervene.correct import corrected_model
+    from sparsecbm_core.intervene.in_force import corrected_model
 
     try:
         corrected = corrected_model(model, patch.edit)

@@ -151,8 +151,7 @@ class Ledger:
         active = self.list(model.fingerprint, active=True)
         if not active:
             return model
-        from sparsecbm_core.intervene.correct import corrected_model
-        from sparsecbm_core.intervene.scoped import firing
+        from sparsecbm_core.intervene.in_force import corrected_model, firing
 
         for correction in active:
             _check(correction, model)

@@ -131,7 +131,7 @@ class _Way:
 
     def _earlier(self, now: ConceptModel, corrected: ConceptModel) -> tuple[int, int]:
         """Corrections of the same concept that held until now, and how many of them still do."""
-        from sparsecbm_core.intervene.guard import concept_logits
+        from sparsecbm_core.intervene.reading import concept_logits
 
         concept = self.request.concept
         own = [

@@ -45,7 +45,7 @@ def holding(corrections: Corrections, text: str) -> Corrections:
     general = tuple(item for item in corrections if item.patch.signature is None)
     if len(general) == len(corrections) or not text.strip():
         return general
-    from sparsecbm_core.intervene.scoped import firing
+    from sparsecbm_core.intervene.in_force import firing
 
     chosen = {patch.edit.fingerprint() for patch in firing(text, [item.patch for item in corrections])}
     return tuple(item for item in corrections if item.fingerprint in chosen)
@@ -59,7 +59,7 @@ def model_under(base: ConceptModel, corrections: Sequence[Correction], caches: C
         return base
     found = caches.models.get((base.fingerprint, edit.fingerprint()))
     if found is None:
-        from sparsecbm_core.intervene.correct import corrected_model
+        from sparsecbm_core.intervene.in_force import corrected_model
 
         found = corrected_model(base, edit)
         remember(base, edit, found, caches)

@@ -48,31 +48,32 @@ class Guard:
 
         Raises `InputError` where there is none and nothing to make it of.
         """
-        from sparsecbm_core.intervene import profile
+        from sparsecbm_core.intervene.guard_files import cached_profile, latest_profile, shipped_profile
+        from sparsecbm_core.intervene.profile import compute_profile
 
         shipped, theirs = (base.fingerprint, ""), (base.fingerprint, self.data or "")
         known = self.caches.profiles
         found = known.get(shipped)
-        if found is None and (found := profile.shipped_profile(self.folder, base)) is not None:
+        if found is None and (found := shipped_profile(self.folder, base)) is not None:
             known.put(shipped, found, 1)
         if found is None:
             found = known.get(theirs)
         if found is not None:
             return found
         if self.reviews is None:
-            found = profile.latest_profile(self.folder, base)
+            found = latest_profile(self.folder, base)
             if found is None:
                 raise InputError(f"rule 'guarded' needs to know what to leave alone: {self.remedy}")
             return found
         said = "Measuring once which weights matter to the guard reviews…"
         asked = (base, self.reviews.texts, theirs[1], lambda done, total: on_progress(done / total, said))
-        found = profile.compute_profile(*asked) if self.own else profile.cached_profile(self.folder, *asked)
+        found = compute_profile(*asked) if self.own else cached_profile(self.folder, *asked)
         known.put(theirs, found, 1)
         return found
 
     def baseline(self, base: ConceptModel, on_progress: OnStage) -> GuardBaseline | None:
         """How the model as loaded reads the guard reviews; read once."""
-        from sparsecbm_core.intervene.baseline import cached_baseline, read_baseline
+        from sparsecbm_core.intervene.guard_files import cached_baseline, read_baseline
 
         if self.reviews is None:
             return None
@@ -143,8 +144,8 @@ class Guard:
 
 def _with_similar(base: ConceptModel, corrections: Corrections, general: GuardBaseline) -> GuardBaseline:
     """The few guard reviews that are like one corrected for similar reviews, read with that as well."""
+    from sparsecbm_core.intervene.in_force import predict_scoped
     from sparsecbm_core.intervene.scope import THRESHOLD
-    from sparsecbm_core.intervene.scoped import predict_scoped
 
     patches = [item.patch for item in corrections]
     special = [patch.signature for patch in patches if patch.signature is not None]

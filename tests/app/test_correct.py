@@ -91,8 +91,8 @@ def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Sta
 
 
 def test_a_second_report_begins_where_the_first_correction_left_off(start: Start, model_folder: Path) -> None:
-    from sparsecbm_core.intervene.correct import corrected_model
     from sparsecbm_core.intervene.guard import GuardBaseline
+    from sparsecbm_core.intervene.in_force import corrected_model
 
     app = start()
     correct(app)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.in_force import corrected_model
 from tests.app.test_masks_page import MATRIX, OTHER, corrected, flips, model
 from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS, MaskChoice, views
 from ui.masks.matrix import window_corner

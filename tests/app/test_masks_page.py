@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.models.concept_model import ConceptModel

@@ -43,7 +43,7 @@ TALES = (
 
 @pytest.fixture(autouse=True)
 def small_models_need_larger_shares(monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
 
 
 @pytest.fixture(scope="module")

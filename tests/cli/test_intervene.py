@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sparsecbm_core.intervene import profile as profiles
+from sparsecbm_core.intervene.guard_files import save_profile
 from sparsecbm_core.intervene.patch import Patch
+from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.cli.arguments import refused
 from tests.tiny import make_tiny
@@ -20,7 +21,7 @@ TEXT = "the soup was cold and the waiters were rude"
 
 @pytest.fixture(autouse=True)
 def small_models_need_larger_shares(monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_the_profile_that_came_with_the_model_goes_before(run, alone, guard, mon
     """A damaged one does not stand in the way, unless there is nothing else to go by."""
     seen, loaded = used_by(monkeypatch), ConceptModel.from_pretrained(alone)
     shipped = alone / "guard_profiles" / f"{loaded.fingerprint}-made.safetensors"
-    profiles.compute_profile(loaded, ["good food"] * 7, "made").save(shipped)
+    save_profile(compute_profile(loaded, ["good food"] * 7, "made"), shipped)
     command = ["intervene", "--model", alone, "--text", TEXT, "--concept", "food"]
     command += ["--state", other_state(alone, "food"), "--label-column", "stars"]
     assert run(*command, "--guard", guard)[0] == run(*command)[0] == 0

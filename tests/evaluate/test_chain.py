@@ -17,11 +17,10 @@ from sparsecbm_core.evaluate.chain import (
 )
 from sparsecbm_core.evaluate.chain import read_under as plain_read
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
 from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.in_force import corrected_model, predict_scoped
 from sparsecbm_core.intervene.scope import Signature
-from sparsecbm_core.intervene.scoped import predict_scoped
 from tests.ledger.made import patch_of
 from tests.toy import toy_reviews
 

@@ -21,7 +21,7 @@ from tests.toy import dataset, toy_reviews
 
 @pytest.fixture(autouse=True)
 def small_models_need_larger_shares(monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_siblings_are_other_edits_with_the_same_state(tiny_model, data):
 @pytest.fixture(scope="module")
 def result(tiny_model, data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+        patch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
         return run_evaluation(tiny_model, data, ALL_RULES, limit=4, guard=12, profile=9, sequential=(1, 3))
 
 

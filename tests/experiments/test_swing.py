@@ -13,9 +13,10 @@ from sparsecbm_core.experiments import swing as module
 from sparsecbm_core.experiments.back_and_forth_results import _settled_after, summary, verdict
 from sparsecbm_core.experiments.experiment import Measured
 from sparsecbm_core.experiments.swing import Dispute, disputes, swing
-from sparsecbm_core.intervene.correct import corrected_model, intervene
+from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.in_force import corrected_model
 from tests.tiny import with_masks
 from tests.toy import toy_reviews
 

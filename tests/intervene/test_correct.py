@@ -9,20 +9,22 @@ import pytest
 import torch
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.baselines import by_oracle, finetune, head_only
-from sparsecbm_core.intervene.case import MARGIN
-from sparsecbm_core.intervene.correct import corrected_model, intervene
+from sparsecbm_core.intervene.comparators import by_oracle, finetune, head_only
+from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
+from sparsecbm_core.intervene.flips import MARGIN
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.intervene.rules import RULES
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, with_masks
+from tests.toy import second_state
 
 TEXTS = [REVIEW, "good food", "the service was slow and the music loud"]
 
 
 @pytest.fixture(autouse=True)
 def small_models_need_larger_shares(monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +32,12 @@ def profiles(tiny_models):
     return {arch: compute_profile(model, TEXTS) for arch, model in tiny_models.items()}
 
 
-def other_state(model, concept, text=REVIEW):
-    """A state the model does not see, the likeliest one."""
-    logits = model.predict([text]).concept_logits[0, model.space.concept_index(concept)]
-    return model.space.states[int(logits.argsort(descending=True)[1])]
-
-
 @pytest.mark.parametrize("rule", ["guarded", "signed"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_correction_holds_when_the_same_text_comes_again(tiny_models, profiles, arch, rule):
     model = tiny_models[arch]
     for k, concept in enumerate(model.space.concepts):
-        state = other_state(model, concept)
+        state = second_state(model, concept)
         done = intervene(model, REVIEW, concept, state, rule=rule, profile=profiles[arch])
         assert done.outcome == "reached"
         said = done.corrected.predict([REVIEW]).concept_logits[0]
@@ -57,7 +53,7 @@ def test_a_correction_holds_when_the_same_text_comes_again(tiny_models, profiles
 @pytest.mark.parametrize("r", ["auto", 0.01, 0.25])
 @pytest.mark.parametrize("rule", RULES)
 def test_sparsity_stays_exact_and_the_edit_leads_there(tiny_model, profiles, rule, r):
-    state = other_state(tiny_model, "food")
+    state = second_state(tiny_model, "food")
     done = intervene(tiny_model, REVIEW, "food", state, rule=rule, r=r, profile=profiles["bert"])
     assert done.dropped == done.grown == done.edit.size // 2
     assert done.dropped > 0 or done.outcome == "not_reached"
@@ -74,7 +70,7 @@ def test_the_model_given_is_only_read(tiny_model, profiles):
     weights = {name: matrix.stacked.clone() for name, matrix in tiny_model.weights.matrices.items()}
     for run in (finetune, head_only, by_oracle, intervene):
         more = {"profile": profiles["bert"]} if run is intervene else {}
-        run(tiny_model, REVIEW, "noise", other_state(tiny_model, "noise"), **more)
+        run(tiny_model, REVIEW, "noise", second_state(tiny_model, "noise"), **more)
     after = tiny_model.predict(TEXTS)
     assert torch.equal(before.concept_logits, after.concept_logits)
     assert torch.equal(before.label_logits, after.label_logits)
@@ -85,7 +81,7 @@ def test_the_model_given_is_only_read(tiny_model, profiles):
 def test_a_chain_of_corrections_is_their_net_edit(tiny_model, profiles):
     model, edits = tiny_model, []
     for concept in ("food", "service", "food"):
-        done = intervene(model, REVIEW, concept, other_state(model, concept), profile=profiles["bert"])
+        done = intervene(model, REVIEW, concept, second_state(model, concept), profile=profiles["bert"])
         model, edits = done.corrected, [*edits, done.edit]
     whole = corrected_model(tiny_model, net_edit(edits))
     assert whole.masks == model.masks
@@ -106,42 +102,16 @@ def test_a_state_that_is_there_already_changes_nothing(tiny_model):
 
 def test_not_reached_is_an_outcome(tiny_model, monkeypatch):
     monkeypatch.setattr("sparsecbm_core.intervene.correct.MARGIN", math.inf)
-    state = other_state(tiny_model, "food")
+    state = second_state(tiny_model, "food")
     done = intervene(tiny_model, REVIEW, "food", state, rule="random", r=1e-3)
     assert done.outcome == ("reached" if done.again else "not_reached")
-    monkeypatch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 1e-9)
+    monkeypatch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 1e-9)
     done = intervene(tiny_model, REVIEW, "food", state, rule="random")
     assert (done.outcome, done.again) == ("not_reached", False)
 
 
-def test_the_oracle_does_not_last(tiny_model):
-    state = other_state(tiny_model, "service")
-    done = by_oracle(tiny_model, REVIEW, "service", state)
-    activations = tiny_model.predict([REVIEW]).activations[0].clone()
-    k, target = tiny_model.space.concept_index("service"), tiny_model.space.state_index(state)
-    activations[k] = torch.eye(tiny_model.space.num_states)[target]
-    shares = tiny_model.cbm.label_logits(activations[None])[0].softmax(-1)
-    assert list(done.oracle.labels.values()) == pytest.approx(shares.tolist(), abs=1e-6)
-    assert done.oracle.state == state
-    assert (done.outcome, done.again, done.after) == ("not_reached", False, done.before)
-
-
-@pytest.mark.parametrize("run", [finetune, head_only])
-def test_baselines_reach_the_state_by_changing_weights(tiny_model, run, monkeypatch):
-    monkeypatch.setattr("sparsecbm_core.intervene.baselines.FINETUNE_RATE", 1e-2)
-    state = other_state(tiny_model, "service")
-    done = run(tiny_model, REVIEW, "service", state)
-    assert (done.outcome, done.edit.size) == ("reached", 0)
-    assert done.gradients > 0
-    assert done.corrected.masks == tiny_model.masks
-    before, after = (m.predict(TEXTS).concept_logits for m in (tiny_model, done.corrected))
-    k = tiny_model.space.concept_index("service")
-    others = [j for j in range(tiny_model.space.num_concepts) if j != k]
-    assert torch.equal(before[:, others], after[:, others]) == (run is head_only)
-
-
 def test_the_result_as_json(tiny_model, profiles):
-    state = other_state(tiny_model, "food")
+    state = second_state(tiny_model, "food")
     done = intervene(tiny_model, REVIEW, "food", state, profile=profiles["bert"])
     said = json.loads(json.dumps(done.to_dict()))
     assert said["dropped"] + said["grown"] == said["flips"] == done.edit.size

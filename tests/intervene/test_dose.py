@@ -14,13 +14,11 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.dose import DOSES, DosePoint, DoseResponse, _default_counts, dose_response
 from sparsecbm_core.intervene.guard import GuardBaseline
-from sparsecbm_core.intervene.order import FlipOrder
 from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.intervene.results import Reading
 from sparsecbm_core.intervene.rules import RULES
-from sparsecbm_core.intervene.subnetwork import Subnetwork
 from tests.tiny import REVIEW, make_tiny
-from tests.toy import toy_reviews
+from tests.toy import second_state, toy_reviews
 
 DOSES_SHARES = [0.2, 0.002, 0.01, 0.05]
 
@@ -35,15 +33,9 @@ def baseline(tiny_model):
     return GuardBaseline.read(tiny_model, toy_reviews(20))
 
 
-def other_state(model, concept):
-    """The likeliest state that the model does not see."""
-    logits = model.predict([REVIEW]).concept_logits[0, model.space.concept_index(concept)]
-    return model.space.states[int(logits.argsort(descending=True)[1])]
-
-
 @pytest.mark.parametrize("rule", RULES)
 def test_each_dose_is_the_correction_of_that_r(tiny_model, profile, rule):
-    state = other_state(tiny_model, "food")
+    state = second_state(tiny_model, "food")
     result = dose_response(tiny_model, REVIEW, "food", state, rule, profile, seed=3, doses=DOSES_SHARES)
     assert [point.count for point in result.points] == [
         round(r * result.total) for r in [0, *sorted(DOSES_SHARES)]
@@ -59,7 +51,7 @@ def test_each_dose_is_the_correction_of_that_r(tiny_model, profile, rule):
 
 
 def test_the_guard_reviews_are_read_at_every_dose(tiny_model, profile, baseline):
-    state = other_state(tiny_model, "food")
+    state = second_state(tiny_model, "food")
     result = dose_response(tiny_model, REVIEW, "food", state, "signed", None, baseline, doses=[0.01, 0.2])
     for point in result.points[1:]:
         done = intervene(tiny_model, REVIEW, "food", state, "signed", point.r)
@@ -171,7 +163,7 @@ def test_progress_is_told_and_can_end_the_run(tiny_model):
 @given(st.sampled_from(sorted(RULES)), st.integers(1, 30_000_000), st.data())
 def test_usual_doses_are_possible_and_in_order(rule, total, data):
     limit = data.draw(st.integers(1, max(1, total // 2)))
-    counts = _default_counts(rule, total, limit)
+    counts = _default_counts(RULES[rule], total, limit)
     assert counts == sorted(set(counts))
     assert 1 <= counts[0] <= counts[-1] <= limit
     assert len(counts) <= DOSES
@@ -179,25 +171,10 @@ def test_usual_doses_are_possible_and_in_order(rule, total, data):
 
 def test_usual_doses_of_a_real_model():
     total = 10_616_832
-    counts = _default_counts("guarded", total, total // 4)
+    counts = _default_counts(RULES["guarded"], total, total // 4)
     assert (counts[0], counts[-1], len(counts)) == (4, 10_617, DOSES)
-    assert _default_counts("paper", total, total // 4)[-1] == 212_337
-    assert _default_counts("paper", total, 1000)[-1] == 1000
-
-
-def test_going_back_along_an_order_restores_the_masks(tiny_model):
-    subnetwork = Subnetwork(tiny_model, tiny_model.masks, "food")
-    gradient = torch.linspace(-1, 1, subnetwork.total)
-    order = FlipOrder.of(subnetwork, RULES["signed"], 50, gradient, None, 0)
-    assert order.limit == 50
-    order.go_to(30)
-    at_30 = subnetwork.edit()
-    assert at_30.size == 60
-    order.go_to(50)
-    order.go_to(30)
-    assert subnetwork.edit() == at_30
-    order.go_to(0)
-    assert (subnetwork.edit().size, order.count) == (0, 0)
+    assert _default_counts(RULES["paper"], total, total // 4)[-1] == 212_337
+    assert _default_counts(RULES["paper"], total, 1000)[-1] == 1000
 
 
 @pytest.mark.parametrize("dose", [0, -0.1, 0.26, True, "much", float("nan")])

@@ -28,7 +28,7 @@ def done(tiny_model):
 
 def test_reading_one_subnetwork_is_reading_all(tiny_model, reviews, done):
     baseline = GuardBaseline.read(tiny_model, reviews)
-    after = baseline.after(done.corrected, ("food",))
+    after = baseline.at(done.corrected, ("food",)).concept_logits
     torch.testing.assert_close(after, done.corrected.predict(reviews.texts).concept_logits)
     assert not torch.allclose(after, baseline.concept_logits)
 

@@ -1,15 +1,23 @@
-"""Which bits a rule flips, worked out by hand, and the best ones found without sorting everything."""
+"""Which bits a rule flips, worked out by hand, and what the registry says of every rule."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.rules import GUARD_FLOOR, RULES, RuleInputs, highest, rule_named
+from sparsecbm_core.intervene.comparators import BY_NAME
+from sparsecbm_core.intervene.flips import highest_of_both
+from sparsecbm_core.intervene.rules import (
+    ALL_RULES,
+    AUTO,
+    COMPARATORS,
+    GUARD_FLOOR,
+    RULES,
+    RuleInputs,
+    rule_named,
+)
+from sparsecbm_core.intervene.scope import SIMILAR
 
 GRADIENT = torch.tensor([3.0, -2.0, 0.5, -4.0, 1.0, 0.0])
 KEPT = torch.tensor([True, True, True, False, False, False])
@@ -25,9 +33,9 @@ def test_signed_is_what_a_flip_promises():
 
 
 def test_paper_drops_the_lowest_and_grows_the_highest_magnitude():
-    scores = RULES["paper"].scores(inputs())
-    assert highest(scores, KEPT, 1).tolist() == [2]  # |0.5| is the least of the kept
-    assert highest(scores, ~KEPT, 1).tolist() == [3]  # |−4| the most of the pruned
+    drop, grow = highest_of_both(RULES["paper"].scores(inputs()), KEPT, 1)
+    assert drop.tolist() == [2]  # |0.5| is the least of the kept
+    assert grow.tolist() == [3]  # |−4| the most of the pruned
 
 
 def test_guarded_divides_by_what_the_weight_does_elsewhere():
@@ -59,23 +67,22 @@ def test_what_a_rule_cannot_do_without():
         rule_named("magic")
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.integers(0, 500), st.booleans())
-def test_the_best_ones_are_those_of_a_full_sort(seed, size, count, ties):
-    generator = np.random.default_rng(seed)
-    values = generator.integers(0, 4, size) if ties else generator.normal(size=size)
-    scores, allowed = torch.tensor(values).float(), torch.tensor(generator.random(size) < 0.6)
-    ranked = [i for i in scores.argsort(descending=True, stable=True).tolist() if allowed[i]]
-    assert highest(scores, allowed, count).tolist() == ranked[:count]
+def test_every_rule_says_what_it_is():
+    assert {name: rule.name for name, rule in ALL_RULES.items()} == {name: name for name in ALL_RULES}
+    assert all(
+        rule.title and rule.description and "\n" not in rule.description for rule in ALL_RULES.values()
+    )
+    assert [rule.flips_masks for rule in ALL_RULES.values()] == [True] * len(RULES) + [False] * len(
+        COMPARATORS
+    )
+    assert set(BY_NAME) == set(COMPARATORS)
+    with pytest.raises(InputError, match="leaves the masks alone"):
+        COMPARATORS["oracle"].scores(inputs())
 
 
-@pytest.mark.parametrize("ordered", [True, False])
-def test_a_sample_that_misleads_costs_nothing_but_time(ordered):
-    """Above 65,536 weights a sample sets the threshold; here it sees only the worst or the best."""
-    size, count = 400_000, 300
-    scores = torch.zeros(size)
-    stride = size // 65_536
-    scores[::stride] = 1.0 if ordered else -1.0
-    scores += torch.arange(size) * 1e-9
-    allowed = torch.ones(size, dtype=torch.bool)
-    expected = scores.argsort(descending=True, stable=True)[:count]
-    assert torch.equal(highest(scores, allowed, count), expected)
+def test_only_the_guarded_rule_can_spare_single_readings():
+    assert [name for name, rule in ALL_RULES.items() if rule.can_protect(AUTO)] == ["guarded"]
+    guarded = RULES["guarded"]
+    assert guarded.can_protect(None)
+    assert not guarded.can_protect(0.01)
+    assert not guarded.can_protect(AUTO, SIMILAR)

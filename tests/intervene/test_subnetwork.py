@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.intervene.baselines import finetune
+from sparsecbm_core.intervene.comparators import finetune
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.subnetwork import Subnetwork, flat_weights
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, with_masks
@@ -19,7 +19,7 @@ def test_it_reads_what_the_model_reads(tiny_models, arch):
     model = tiny_models[arch]
     said = model.predict(TEXTS).concept_logits
     for k, concept in enumerate(model.space.concepts):
-        subnetwork = Subnetwork(model, model.masks, concept)
+        subnetwork = Subnetwork(model, concept)
         read = subnetwork.read(subnetwork.batch(TEXTS))
         torch.testing.assert_close(read, said[:, k], atol=1e-5, rtol=1e-4)
 
@@ -28,7 +28,7 @@ def test_it_reads_what_the_model_reads(tiny_models, arch):
 def test_the_gradient_is_that_of_the_mask(tiny_models, arch):
     """∂L/∂m by central differences of m itself, for kept and pruned weights."""
     model = tiny_models[arch]
-    subnetwork = Subnetwork(model, model.masks, "service")
+    subnetwork = Subnetwork(model, "service")
     batch = subnetwork.batch([REVIEW])
 
     def loss(logits: torch.Tensor) -> torch.Tensor:
@@ -48,7 +48,7 @@ def test_the_gradient_is_that_of_the_mask(tiny_models, arch):
 
 
 def test_flips_are_an_edit_and_flipping_again_restores(tiny_model):
-    subnetwork = Subnetwork(tiny_model, tiny_model.masks, "food")
+    subnetwork = Subnetwork(tiny_model, "food")
     effective, chosen = subnetwork.effective.clone(), torch.tensor([0, 5, subnetwork.total - 1])
     subnetwork.flip(chosen)
     edit, last = subnetwork.edit(), list(subnetwork.shapes)[-1]
@@ -65,7 +65,7 @@ def test_flips_are_an_edit_and_flipping_again_restores(tiny_model):
 
 
 def test_subnetworks_share_the_dense_weights(tiny_model):
-    first, second = (Subnetwork(tiny_model, tiny_model.masks, concept) for concept in ("food", "noise"))
+    first, second = (Subnetwork(tiny_model, concept) for concept in ("food", "noise"))
     assert first.theta is second.theta
     layers = tiny_model.cbm.masked_layers
     assert torch.equal(first.theta, torch.cat([layers[name].weight.flatten() for name in first.shapes]))

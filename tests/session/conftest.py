@@ -26,7 +26,7 @@ friendly waiter,3,unknown,Positive,unknown
 @pytest.fixture(scope="package", autouse=True)
 def small_models_need_larger_shares():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparsecbm_core.intervene.search.AUTO_LIMIT", 0.2)
+        patch.setattr("sparsecbm_core.intervene.flips.AUTO_LIMIT", 0.2)
         yield
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.session.attempt import correct
 from sparsecbm_core.session.corrected import Caches, holding, model_under, net
 from sparsecbm_core.session.correction import NEVER, Attempt, Request, Settings

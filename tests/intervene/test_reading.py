@@ -10,21 +10,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsecbm_core.errors import CheckpointError
-from sparsecbm_core.intervene import baseline as module
-from sparsecbm_core.intervene.baseline import (
-    baseline_path,
-    cached_baseline,
-    load_baseline,
-    save_baseline,
-)
-from sparsecbm_core.intervene.baselines import finetune
-from sparsecbm_core.intervene.correct import corrected_model, intervene
-from sparsecbm_core.intervene.doubt import FACTOR, HalfError, label_logits, lead_error
+from sparsecbm_core.intervene.comparators import finetune
+from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline
-from sparsecbm_core.intervene.profile import shipped_profile
-from sparsecbm_core.intervene.reading import half_is_faster, read_concept
+from sparsecbm_core.intervene.guard_files import (
+    baseline_path,
+    load_baseline,
+    shipped_profile,
+)
+from sparsecbm_core.intervene.in_force import corrected_model
+from sparsecbm_core.intervene.reading import (
+    FACTOR,
+    HalfError,
+    half_is_faster,
+    label_logits,
+    lead_error,
+    read_concept,
+)
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE
 from tests.toy import toy_reviews
@@ -159,45 +162,6 @@ def test_which_way_is_quicker_is_measured(tiny_model, reviews, monkeypatch):
     assert half_is_faster(tiny_model, encoded)
     costs[True] = 1.9
     assert not half_is_faster(tiny_model, encoded)
-
-
-@pytest.mark.parametrize("faster", [True, False])
-def test_a_baseline_is_kept_beside_the_model(tmp_path, tiny_model, reviews, exact, monkeypatch, faster):
-    monkeypatch.setattr(module, "half_is_faster", lambda model, encoded: faster)
-    first = cached_baseline(tmp_path, tiny_model, reviews)
-    path = baseline_path(tmp_path, tiny_model, reviews.fingerprint())
-    assert path.stat().st_size < 20_000
-    monkeypatch.setattr(GuardBaseline, "read", None)  # must not be needed again
-    second = cached_baseline(tmp_path, tiny_model, reviews)
-    for found in (first, second):
-        assert torch.equal(found.concept_logits, exact.concept_logits)
-        assert torch.equal(found.labels, exact.labels)
-        assert (found.error is not None) is faster
-    assert first.error == second.error
-
-
-def test_a_damaged_or_foreign_file_is_replaced(tmp_path, tiny_model, tiny_models, reviews, exact):
-    path = baseline_path(tmp_path, tiny_model, reviews.fingerprint())
-    path.parent.mkdir()
-    path.write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_baseline(path, tiny_model, reviews)
-    assert torch.equal(cached_baseline(tmp_path, tiny_model, reviews).concept_logits, exact.concept_logits)
-    assert torch.equal(load_baseline(path, tiny_model, reviews).concept_logits, exact.concept_logits)
-    with pytest.raises(CheckpointError, match="another model"):
-        load_baseline(path, tiny_models["opt"], reviews)
-    with pytest.raises(CheckpointError, match="other reviews"):
-        load_baseline(path, tiny_model, toy_reviews(3))
-    broken = exact._with(concept_logits=torch.full_like(exact.concept_logits, torch.nan))
-    save_baseline(broken, path)
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_baseline(path, tiny_model, reviews)
-
-
-def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path, tiny_model, reviews, exact):
-    (tmp_path / "guard_baselines").write_text("a file where the folder would be")
-    found = cached_baseline(tmp_path, tiny_model, reviews)
-    assert torch.equal(found.concept_logits, exact.concept_logits)
 
 
 @pytest.mark.slow

@@ -1,28 +1,50 @@
-"""A model under corrections of which some hold for similar reviews alone: what it is for a given text."""
+"""A model with corrections in force: all of them, or for each text those that fire for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
 from sparsecbm_core.intervene.scope import THRESHOLD, Signature
+from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.models.concept_model import ConceptModel, Predictions
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.patch import Patch
-    from sparsecbm_core.models.concept_model import ConceptModel, Predictions
 
 
-def fires(patch: Patch, text: str) -> bool:
-    """Whether ``text`` is read with this correction: always, or where it is close to the corrected review."""
-    return bool(_places(text, [patch]))
+def corrected_model(
+    model: ConceptModel,
+    edit: MaskEdit,
+    matrices: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
+) -> ConceptModel:
+    """The model under edited masks; network, tokenizer and untouched weights are shared with it.
+
+    ``matrices`` gives effective weights (O, I) of changed concepts where they are known already.
+    """
+    if model.masks is None:
+        raise InputError("this model has no masks to edit; load a SparseCBM")
+    if not edit.size:
+        return model
+    corrected, weights = replace(model, masks=edit.apply(model.masks)), model.weights
+    if weights is not None:
+        for concept in edit.concepts:
+            known = (matrices or {}).get(concept) or Subnetwork(corrected, concept).matrices()
+            weights = weights.with_concept(concept, known)
+        # What the cached property would make, at a Kth of its cost.
+        corrected.__dict__["weights"] = weights
+    return corrected
 
 
 def firing(text: str, patches: Sequence[Patch]) -> tuple[Patch, ...]:
-    """Those of ``patches``, in their order, that fire for ``text``."""
+    """Those of ``patches``, in their order, that ``text`` is read with: they hold everywhere, or it is close
+    to the review that they corrected."""
     return tuple(patches[place] for place in _places(text, patches))
 
 
@@ -44,9 +66,6 @@ def groups(texts: Sequence[str], patches: Sequence[Patch]) -> dict[MaskEdit, lis
 
 def predict_scoped(model: ConceptModel, texts: Sequence[str], patches: Sequence[Patch]) -> Predictions:
     """Concepts and labels of ``texts`` by the pristine ``model``, each under the patches that fire for it."""
-    from sparsecbm_core.intervene.correct import corrected_model
-    from sparsecbm_core.models.concept_model import Predictions
-
     if not texts or not patches:
         return model.predict(texts)
     space = model.space

@@ -1,48 +1,64 @@
-"""How many bits to flip: a given number, or the fewest that reach the state."""
+"""Which bits to flip and how many: a rule's order of the weights, and the fewest that reach the state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
-from sparsecbm_core.intervene.order import FlipOrder
-from sparsecbm_core.intervene.rules import Rule
+from sparsecbm_core.intervene.rules import Rule, RuleInputs
 from sparsecbm_core.intervene.subnetwork import Subnetwork
+from sparsecbm_core.models.parallel import side_by_side
 
+MARGIN = 0.2  # by which the corrected state's logit is to lead the next one
 GUESSES = 6  # readings around the number that the gradient promises
 FIRST = 4  # weights dropped, and grown, where that fails: then doubled
 RESOLUTION = 16  # the search ends at a sixteenth of the number found
 AUTO_LIMIT = 1e-3  # of the prunable weights: "auto" never drops more with one gradient
 AUTO_GRADIENTS = 4
+PART = 1_000_000  # weights looked through at once
+SAMPLE = 65_536  # of them, to tell a threshold by
 
 Gap = Callable[[Subnetwork], float]  # how far the target state leads; reached when not negative
 Gradient = Callable[[Subnetwork], torch.Tensor]  # (L,)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Weights dropped (and as many grown) over all gradients, whether that was enough, and the gradients."""
+class FlipOrder:
+    """The weights that a rule would drop and grow, best first, the first ``count`` of them flipped.
 
-    flipped: int
-    reached: bool
-    gradients: int
+    At most ``limit``; as many are grown as dropped, so the sparsity is the same at every ``count``.
+    ``promise`` (limit,) is by how much the first 1, 2, … of either lower the loss, to first order.
+    """
 
+    def __init__(
+        self, subnetwork: Subnetwork, drop: torch.Tensor, grow: torch.Tensor, gradient: torch.Tensor
+    ) -> None:
+        self.subnetwork, self.drop, self.grow = subnetwork, drop, grow
+        self.limit, self.count = min(drop.numel(), grow.numel()), 0
+        falls = gradient[drop[: self.limit]] - gradient[grow[: self.limit]]
+        self.promise = falls.cumsum(0).cpu()
 
-def flip_fixed(
-    subnetwork: Subnetwork,
-    rule: Rule,
-    count: int,
-    gap: Gap,
-    gradient: Gradient,
-    profile: torch.Tensor | None,
-    seed: int,
-) -> Found:
-    """Drop ``count`` weights and grow as many, by one gradient."""
-    order = FlipOrder.of(subnetwork, rule, count, gradient(subnetwork), profile, seed)
-    order.go_to(order.limit)
-    return Found(order.count, gap(subnetwork) >= 0, 1)
+    @classmethod
+    def of(
+        cls,
+        subnetwork: Subnetwork,
+        rule: Rule,
+        limit: int,
+        gradient: torch.Tensor,
+        profile: torch.Tensor | None,
+        seed: int,
+    ) -> FlipOrder:
+        """Order by ``gradient`` ∂L/∂M_k (L,) at the present masks; ``profile`` h (L,) if needed."""
+        generator = torch.Generator().manual_seed(seed)
+        kept = subnetwork.kept
+        scores = rule.scores(RuleInputs(gradient, kept, profile, generator))
+        return cls(subnetwork, *highest_of_both(scores, kept, limit), gradient)
+
+    def go_to(self, count: int) -> None:
+        """Have the first ``count`` weights dropped and grown, no more and no fewer."""
+        low, high = sorted((self.count, count))
+        self.subnetwork.flip(torch.cat([self.drop[low:high], self.grow[low:high]]))
+        self.count = count
 
 
 def flip_fewest(
@@ -52,19 +68,18 @@ def flip_fewest(
     gradient: Gradient,
     profile: torch.Tensor | None,
     seed: int,
-) -> Found:
+) -> int:
     """The fewest flips that close the gap, to a `RESOLUTION`th of their number, on one gradient.
 
     Where one gradient cannot, the flips that came closest stay and another is taken from there, up
-    to `AUTO_GRADIENTS`; after that the state is not reached.
+    to `AUTO_GRADIENTS`; after that the state is not reached. Returns how many gradients were taken.
     """
-    limit, flipped = max(1, int(AUTO_LIMIT * subnetwork.total)), 0
+    limit = max(1, int(AUTO_LIMIT * subnetwork.total))
     for step in range(1, AUTO_GRADIENTS + 1):
         order = FlipOrder.of(subnetwork, rule, limit, gradient(subnetwork), profile, seed + step - 1)
         if _close(order, gap):
-            return Found(flipped + order.count, True, step)
-        flipped += order.count
-    return Found(flipped, False, AUTO_GRADIENTS)
+            return step
+    return AUTO_GRADIENTS
 
 
 def _close(order: FlipOrder, gap: Gap) -> bool:
@@ -141,3 +156,35 @@ def _doubled(order: FlipOrder, gap: Gap, start: tuple[int, float]) -> int | None
             order.go_to(best[1])
             return None
         count = min(2 * count, order.limit)
+
+
+def highest_of_both(
+    scores: torch.Tensor, kept: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices (≤ count,) of the highest scores (L,) among the kept weights, and among the pruned ones.
+
+    Best first, ties by position. A sample tells a threshold that leaves a few more than asked for of either,
+    so that only those are sorted; where it does not, all are.
+    """
+    stride = max(1, scores.numel() // SAMPLE)
+    sample, sample_kept, rank = scores[::stride], kept[::stride], int(count / stride * 1.5) + 16
+    sides = [sample[side] for side in (sample_kept, ~sample_kept)]
+    if all(side.numel() > rank for side in sides):
+        threshold = torch.stack([side.topk(rank).values[-1] for side in sides]).min()
+
+        def above(first: int, part: torch.Tensor) -> torch.Tensor:
+            return torch.nonzero(part >= threshold).flatten().add_(first)
+
+        parts = zip(range(0, scores.numel(), PART), scores.split(PART), strict=True)
+        found = side_by_side(lambda part: above(*part), parts, scores.device)
+        candidates = torch.cat(found)
+        among = kept[candidates]
+        drop, grow = candidates[among], candidates[~among]
+        if min(drop.numel(), grow.numel()) >= count:
+            return _best(scores, drop, count), _best(scores, grow, count)
+    drop, grow = (side.nonzero().flatten() for side in (kept, ~kept))
+    return _best(scores, drop, count), _best(scores, grow, count)
+
+
+def _best(scores: torch.Tensor, candidates: torch.Tensor, count: int) -> torch.Tensor:
+    return candidates[scores[candidates].argsort(descending=True, stable=True)[:count]]

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.intervene.case import MARGIN, Case, lead
+from sparsecbm_core.intervene.correct import Case, intervene
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.flips import MARGIN
+from sparsecbm_core.intervene.rules import ALL_RULES, AUTO, rule_named
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 
 if TYPE_CHECKING:
+    from sparsecbm_core.intervene.profile import GuardProfile
+    from sparsecbm_core.intervene.protect import Protected
     from sparsecbm_core.intervene.results import Intervention
     from sparsecbm_core.models.concept_model import ConceptModel
 
@@ -32,14 +36,13 @@ def finetune(model: ConceptModel, text: str, concept: str, state: str) -> Interv
     θ is shared: wherever subnetworks overlap, the other concepts change as well.
     """
     case = Case.of(model, text, concept, state)
-    if model.masks is None or case.settled:
+    if case.settled:
         return case.conclude("finetune", model, MaskEdit({}))
-    subnetwork, steps = Subnetwork(model, model.masks, concept), 0
-    batch, wanted = subnetwork.batch([text]), torch.tensor([case.target], device=model.device)
+    subnetwork, steps = Subnetwork(model, concept), 0
     subnetwork.theta = subnetwork.theta.clone()
     optimizer = torch.optim.Adam([subnetwork.theta], lr=FINETUNE_RATE)
-    while steps < FINETUNE_STEPS and lead(subnetwork.read(batch)[0], case.target) < MARGIN:
-        by_weight, _ = subnetwork.weight_gradient(batch, lambda logits: F.cross_entropy(logits, wanted))
+    while steps < FINETUNE_STEPS and case.gap(subnetwork) < 0:
+        by_weight, _ = subnetwork.weight_gradient(case.batch, case.loss)
         gradient = torch.cat([part.flatten() for part in by_weight.values()])
         subnetwork.theta.grad = gradient * subnetwork.kept
         optimizer.step()
@@ -54,16 +57,15 @@ def finetune(model: ConceptModel, text: str, concept: str, state: str) -> Interv
 def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Intervention:
     """SGD on the concept's rows of ψ and its bias until the state leads, at most `HEAD_STEPS`."""
     case = Case.of(model, text, concept, state)
-    if model.masks is None or case.settled:
+    if case.settled:
         return case.conclude("head", model, MaskEdit({}))
-    subnetwork, steps = Subnetwork(model, model.masks, concept), 0
-    pooled = subnetwork.pooled(subnetwork.batch([text]))  # (1, E)
+    pooled, steps = Subnetwork(model, concept).pooled(case.batch), 0  # (1, E)
     network, k = copy.deepcopy(model.cbm), case.k
     rows, bias = network.projector.data[k].clone(), network.projector_bias.data[k].clone()
-    goal = F.one_hot(torch.tensor([case.target], device=model.device), model.space.num_states)
+    goal = F.one_hot(case.wanted, model.space.num_states)
     while steps < HEAD_STEPS:
         logits = pooled @ rows.T + bias  # (1, C)
-        if lead(logits[0], case.target) >= MARGIN:
+        if case.lead(logits) >= MARGIN:
             break
         error = logits.softmax(-1) - goal  # ∂CE/∂ℓ
         rows -= HEAD_RATE * error.T @ pooled
@@ -73,4 +75,21 @@ def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Inter
     return case.conclude("head", replace(model, network=network), MaskEdit({}), gradients=steps)
 
 
-BASELINES = {"oracle": by_oracle, "finetune": finetune, "head": head_only}
+BY_NAME = {"oracle": by_oracle, "finetune": finetune, "head": head_only}
+
+
+def correct_by(
+    rule: str,
+    model: ConceptModel,
+    text: str,
+    concept: str,
+    state: str,
+    r: float | str = AUTO,
+    profile: GuardProfile | None = None,
+    seed: int = 0,
+    protect: Protected | None = None,
+) -> Intervention:
+    """`intervene` by any of `ALL_RULES`: a comparator knows no r and no profile, and protects nothing."""
+    if rule_named(rule, ALL_RULES).flips_masks:
+        return intervene(model, text, concept, state, rule, r, profile, seed, protect)
+    return BY_NAME[rule](model, text, concept, state)

@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.correct import corrected_model
 from sparsecbm_core.intervene.edits import MaskEdit, net_edit
+from sparsecbm_core.intervene.in_force import (
+    corrected_model,
+    edits_for,
+    firing,
+    groups,
+    predict_scoped,
+)
 from sparsecbm_core.intervene.scope import Signature
-from sparsecbm_core.intervene.scoped import edits_for, fires, firing, groups, predict_scoped
 from tests.ledger.made import patch_of, random_edit
 from tests.tiny import make_tiny
 
@@ -26,6 +31,10 @@ def made(model, seed, text=None):
     """A random patch; for reviews like ``text`` alone where one is given."""
     signature = None if text is None else Signature.of(text)
     return patch_of(random_edit(model, seed), model=model.fingerprint, signature=signature)
+
+
+def fires(patch, text):
+    return bool(firing(text, [patch]))
 
 
 def test_everywhere_fires_for_all(tiny_model):
