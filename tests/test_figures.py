@@ -28,7 +28,7 @@ from sparsecbm_core.figures import (
     signed,
 )
 from sparsecbm_core.figures.numbers import adding_up
-from sparsecbm_core.intervene import OracleResult
+from sparsecbm_core.intervene.oracle import OracleResult
 from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.masks import MaskSet
 from tests.app.made import SPACE, made

@@ -20,6 +20,7 @@ from sparsecbm_core.experiments.estimate import correction_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Part
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
+from sparsecbm_core.intervene.rules import RULES
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ PROFILE_COST = 0.5  # the same, for a review of the guard profile, all concepts
 class Options:
     model: Annotated[Path, Choice("SparseCBM checkpoint to correct.")] = BUNDLED
     split: Annotated[str, Choice("Split to take all reviews from.")] = "dev"
-    rules: Annotated[tuple[str, ...], Choice("Rules of correction: guarded, signed, paper, random.")] = (
+    rules: Annotated[tuple[str, ...], Choice(f"Rules of correction: {', '.join(RULES)}.")] = (
         "guarded",
         "signed",
     )
@@ -54,8 +55,6 @@ class Options:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One for each way, rule and seed."""
-    from sparsecbm_core.intervene.rules import RULES
-
     for what, given, known in (("rule", options.rules, RULES), ("way", options.ways, WAYS)):
         for name in given:
             if name not in known:
@@ -98,10 +97,8 @@ def _measure(lab: Lab, options: Options, way: str, rule: str, seed: int) -> Any:
     def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.evaluate.pairs import Reviews
         from sparsecbm_core.experiments.swing import disputes, swing
-        from sparsecbm_core.intervene.guard import GuardBaseline
+        from sparsecbm_core.intervene.guard_files import read_baseline
         from sparsecbm_core.intervene.profile import compute_profile
-        from sparsecbm_core.intervene.reading import half_is_faster
-        from sparsecbm_core.intervene.rules import RULES
         from sparsecbm_core.models.concept_model import ConceptModel
 
         model = ConceptModel.from_pretrained(options.model, lab.device)
@@ -109,9 +106,7 @@ def _measure(lab: Lab, options: Options, way: str, rule: str, seed: int) -> Any:
             raise InputError("this model has no masks to correct; load a SparseCBM")
         reviews = Reviews.of(lab.reviews(options.split, model.space), options.profile, options.guard, seed)
         chosen = disputes(model, reviews.pool, options.cases, seed)
-        baseline = GuardBaseline.read(model, reviews.guard)
-        if half_is_faster(model, baseline.encoded):
-            baseline = baseline.quick()  # the same readings, sooner
+        baseline = read_baseline(model, reviews.guard)
         profile = compute_profile(model, reviews.profile.texts) if RULES[rule].needs_profile else None
         swings: list[Swing] = []
         tables = [[dispute] for dispute in chosen] if way == ALONE else [chosen]

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.experiments.estimate import READ_COST, Costs, step_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model
@@ -32,6 +31,7 @@ from sparsecbm_core.experiments.measure import measured_splits, run_of
 from sparsecbm_core.experiments.options import Choice, Training
 from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
 from sparsecbm_core.experiments.summary import cell, over_seeds
+from sparsecbm_core.intervene.rules import rule_named
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
@@ -69,11 +69,8 @@ class Options(Training):
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """No intervention and oracle; each rule at each r; the two upper bounds."""
-    from sparsecbm_core.intervene.rules import RULES
-
     for rule in options.rules:
-        if rule not in RULES:
-            raise InputError(one_of(rule, RULES, "rule"))
+        rule_named(rule)
     recipe = sparse_recipe(options.recipe)
     split, found = measured_splits(lab, options)[0], []
     costs, backbone = Costs(lab), options.backbone[0]
@@ -150,10 +147,9 @@ def _chain(lab: Lab, source: Run | Path, split: str, options: Options, seed: int
     def go(report: OnWork) -> dict[str, Any]:
         from sparsecbm_core.experiments.stream import correct_stream, read_accuracy
         from sparsecbm_core.intervene.profile import compute_profile
-        from sparsecbm_core.intervene.rules import RULES
 
         model, reviews = _model(lab, source, report), _reviews(lab, split, options, seed)
-        profile = compute_profile(model, reviews.profile.texts) if RULES[rule].needs_profile else None
+        profile = compute_profile(model, reviews.profile.texts) if rule_named(rule).needs_profile else None
         done = correct_stream(model, reviews.pool, rule, r, profile, seed, report)
         return {
             **_named("at_once", done.at_once),

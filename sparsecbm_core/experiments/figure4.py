@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
+from sparsecbm_core.errors import InputError
 from sparsecbm_core.experiments.estimate import correction_seconds
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
+from sparsecbm_core.intervene.rules import RULES, rule_named
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
@@ -37,16 +38,14 @@ class Options:
     )
     label: Annotated[str, Choice("Column of the label in that file.")] = "stars"
     cases: Annotated[int, Choice("How many cases.")] = 3
-    rule: Annotated[str, Choice("Rule of correction: guarded, signed, paper or random.")] = "guarded"
+    rule: Annotated[str, Choice(f"Rule of correction: {', '.join(RULES)}.")] = "guarded"
 
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One part: the cases are picked among all reviews."""
     from sparsecbm_core.data.table import load_csv
-    from sparsecbm_core.intervene.rules import RULES
 
-    if options.rule not in RULES:
-        raise InputError(one_of(options.rule, RULES, "rule"))
+    rule_named(options.rule)
     if options.cases < 1:
         raise InputError(f"--cases must be at least 1, got {options.cases}")
     if not options.file.is_file():
@@ -77,13 +76,12 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 def _study(lab: Lab, options: Options, reviews: ReviewDataset, report: OnWork) -> dict[str, Any]:
     from sparsecbm_core.intervene.guard_files import shipped_profile
     from sparsecbm_core.intervene.profile import compute_profile
-    from sparsecbm_core.intervene.rules import RULES
     from sparsecbm_core.models.concept_model import ConceptModel
 
     model = ConceptModel.from_pretrained(options.model, lab.device)
     chosen = pick_cases(model, reviews, options.cases)
     profile = None
-    if RULES[options.rule].needs_profile:
+    if rule_named(options.rule).needs_profile:
         profile = shipped_profile(options.model, model)
         if profile is None:
             ids = {example.id for example, _ in chosen}
@@ -137,8 +135,7 @@ def _case(
 
     space = model.space
     concept, state = space.concepts[k], space.states[example.concepts[k]]
-    r: float | str = 0.01 if rule == "paper" else "auto"
-    done = intervene(model, example.text, concept, state, rule, r, profile)
+    done = intervene(model, example.text, concept, state, rule, rule_named(rule).r, profile)
     changes = []
     if model.masks is not None and done.corrected.masks is not None:
         found = mask_changes(model.masks, done.corrected.masks, model.cbm.matrices, concept)

@@ -12,6 +12,7 @@ from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Ta
 from sparsecbm_core.experiments.lab import describe_model, model_space
 from sparsecbm_core.experiments.options import BUNDLED, Choice
 from sparsecbm_core.experiments.summary import number
+from sparsecbm_core.intervene.rules import ALL_RULES, rule_named
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sparsecbm_core.experiments.lab import Lab
 
-RULES = ("oracle", "guarded", "signed", "paper", "random", "finetune", "head")
+RULES = ("oracle", *(name for name in ALL_RULES if name != "oracle"))
 GUARD_COST = 2.0  # corrections that a report on the guard reviews and the siblings takes as long as
 CHAIN_COST = 4.0  # a protected one in a chain
 READ_COST = 0.02  # reading a review to see what is wrong in it
@@ -45,12 +46,8 @@ class Options:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One rule and seed each, single corrections and chain together."""
-    from sparsecbm_core.errors import InputError, one_of
-    from sparsecbm_core.evaluate.interventions import ALL_RULES
-
     for rule in options.rules:
-        if rule not in ALL_RULES:
-            raise InputError(one_of(rule, ALL_RULES, "rule"))
+        rule_named(rule, ALL_RULES)
     model = describe_model(options.model)
     space = model_space(options.model)
     settings = {

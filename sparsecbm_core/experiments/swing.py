@@ -19,6 +19,7 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
+from sparsecbm_core.intervene.rules import rule_named
 from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
     from sparsecbm_core.intervene.profile import GuardProfile
     from sparsecbm_core.models.concept_model import ConceptModel
-
-PAPER_R = 0.01  # the paper's own; other rules search for the smallest that works
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def swing(
     """
     if model.masks is None:
         raise InputError("this model has no masks to correct; load a SparseCBM")
-    space, current, r = model.space, model, PAPER_R if rule == "paper" else "auto"
+    space, current, r = model.space, model, rule_named(rule).r
     disputed = sorted({dispute.k for dispute in chosen})
     found = Swing(tuple(space.concepts[k] for k in disputed))
     found.others.append(_others(baseline, disputed, 0))

@@ -1,7 +1,1 @@
-"""Interventions: a concept set by hand for once, or corrected inside the model."""
-
-from sparsecbm_core.intervene.edits import FlipCount, MaskEdit, net_edit
-from sparsecbm_core.intervene.oracle import OracleResult, oracle
-from sparsecbm_core.intervene.patch import Patch
-
-__all__ = ["FlipCount", "MaskEdit", "OracleResult", "Patch", "net_edit", "oracle"]
+"""Interventions: a concept set by hand for once (`oracle`), or corrected inside the model (`correct`)."""

@@ -8,8 +8,6 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-
 from sparsecbm_core.errors import InputError
 
 EVERYWHERE, SIMILAR = "everywhere", "similar"
@@ -48,6 +46,8 @@ class Signature:
     @classmethod
     def of(cls, text: str) -> Signature:
         """Raises `InputError` for a text without a word."""
+        import numpy as np
+
         words = unicodedata.normalize("NFKC", text).casefold().split()
         if not words:
             raise InputError("an empty text is close to none; give a review")

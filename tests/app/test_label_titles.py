@@ -15,10 +15,10 @@ from sparsecbm_core.evaluate.trust.results import Accuracy
 from sparsecbm_core.explain import explain
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import before_after_figure, breakdown, case_study_html, dose_figure
-from sparsecbm_core.intervene import oracle
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.dose import DosePoint, DoseResponse
 from sparsecbm_core.intervene.guard import Change, GuardReport, Tally
+from sparsecbm_core.intervene.oracle import oracle
 from sparsecbm_core.intervene.results import Reading
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.prompted.prompt import Prompt

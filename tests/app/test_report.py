@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import explain
-from sparsecbm_core.intervene import oracle
+from sparsecbm_core.intervene.oracle import oracle
 from tests.app.conftest import Start, html, pathway, said, sentence, shown_review
 from tests.app.made import SPACE, made
 from tests.tiny import REVIEW, make_tiny

@@ -11,7 +11,7 @@ import torch
 from sparsecbm_core.errors import InputError, SettingsError
 from sparsecbm_core.evaluate.curves import correction_curves
 from sparsecbm_core.explain import explain
-from sparsecbm_core.intervene import oracle
+from sparsecbm_core.intervene.oracle import oracle
 from sparsecbm_core.models.concept_model import Predictions
 from sparsecbm_core.models.sparse_cbm import StandardClassifier
 from tests.tiny import SPACE, make_tiny

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsecbm_core.intervene.choose import OWN, Linearised, Wishes, choose_flips, directions
@@ -112,6 +112,7 @@ def test_nothing_to_wish_for_is_nothing_to_flip():
     assert not choose_flips(asked, KEPT, 6).any()
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(0, 5), st.integers(2, 60))
 def test_as_many_dropped_as_grown(seed, earlier, anchors, limit):
     generator = torch.Generator().manual_seed(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsecbm_core.errors import InputError
@@ -36,6 +36,7 @@ def kept(masks: MaskSet) -> int:
     return sum(sum(counts.values()) for counts in masks.kept().values())
 
 
+@settings(max_examples=40)
 @given(masks=mask_sets(), edit=EDITS)
 def test_applied_twice_it_restores_every_bit(masks, edit):
     before = {name: bits.copy() for name, bits in masks.packed.items()}
@@ -49,6 +50,7 @@ def test_applied_twice_it_restores_every_bit(masks, edit):
         np.testing.assert_array_equal(back.packed[name], bits)
 
 
+@settings(max_examples=40)
 @given(masks=mask_sets(), edit=EDITS)
 def test_exactly_the_named_bits_flip(masks, edit):
     after = edit.apply(masks)
@@ -61,6 +63,7 @@ def test_exactly_the_named_bits_flip(masks, edit):
         assert (after.packed[name] is masks.packed[name]) == (not flipped.any())
 
 
+@settings(max_examples=40)
 @given(masks=mask_sets(), first=EDITS, second=EDITS)
 def test_edits_commute(masks, first, second):
     assert first.apply(second.apply(masks)) == second.apply(first.apply(masks))
@@ -68,6 +71,7 @@ def test_edits_commute(masks, first, second):
     assert (first ^ second).apply(masks) == first.apply(second.apply(masks))
 
 
+@settings(max_examples=40)
 @given(first=EDITS, second=EDITS, third=EDITS)
 def test_edits_are_a_group(first, second, third):
     assert (first ^ second) ^ third == first ^ (second ^ third)
@@ -75,6 +79,7 @@ def test_edits_are_a_group(first, second, third):
     assert first ^ first == MaskEdit({})
 
 
+@settings(max_examples=40)
 @given(masks=mask_sets(), edit=EDITS)
 def test_the_difference_is_the_edit(masks, edit):
     found = MaskEdit.between(masks, edit.apply(masks))
@@ -83,12 +88,14 @@ def test_the_difference_is_the_edit(masks, edit):
     assert MaskEdit.between(masks, masks).size == 0
 
 
+@settings(max_examples=40)
 @given(before=mask_sets(), after=mask_sets())
 def test_any_two_mask_sets_are_an_edit_apart(before, after):
     assert MaskEdit.between(before, after).apply(before) == after
     assert MaskEdit.between(before, after) == MaskEdit.between(after, before)
 
 
+@settings(max_examples=40)
 @given(masks=mask_sets(), edit=EDITS)
 def test_counts_add_up(masks, edit):
     counts, after = edit.counts(masks), edit.apply(masks)
@@ -101,6 +108,7 @@ def test_counts_add_up(masks, edit):
     assert [(count.grown, count.dropped) for count in undone] == [(c.dropped, c.grown) for c in counts]
 
 
+@settings(max_examples=40)
 @given(edits=st.lists(EDITS, max_size=5), masks=mask_sets(), data=st.data())
 def test_a_chain_can_lose_any_link(edits, masks, data):
     order = data.draw(st.permutations(edits))
@@ -116,6 +124,7 @@ def test_a_chain_can_lose_any_link(edits, masks, data):
         assert edits[lost].apply(masks_then) == rest.apply(masks)
 
 
+@settings(max_examples=40)
 @given(first=EDITS, second=EDITS, masks=mask_sets())
 def test_shared_bits(first, second, masks):
     assert first.shared(second) == second.shared(first)

@@ -11,7 +11,7 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import explain
-from sparsecbm_core.intervene import oracle
+from sparsecbm_core.intervene.oracle import oracle
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from tests.tiny import REVIEW, make_tiny

@@ -180,7 +180,7 @@ def _recent() -> Recent[Explanation]:
 
 def override(model: ConceptModel, explanation: Explanation, states: dict[str, str]) -> OracleResult:
     """The label with some concepts set by hand: microseconds, so not cached."""
-    from sparsecbm_core.intervene import oracle
+    from sparsecbm_core.intervene.oracle import oracle
 
     return oracle(model, explanation, states)
 
