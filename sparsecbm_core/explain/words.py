@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sparsecbm_core.explain.borders import Characters, unspaced_borders
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.batches import Encoded
 
 _INNER = frozenset("'’ʼ-‐‑")  # signs that hold a word together: don't, well-done
-_JOINER = "\u200d"  # glues emoji to one picture
-_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")  # skin tones, written after the emoji
+_JOINER = "\u200d"  # asks that letters be written together
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
@@ -31,25 +33,29 @@ def words_of(text: str, encoded: Encoded, pieces: bool = False) -> tuple[Word, .
     Neighbouring pieces belong to one word where no white space lies between them and the
     characters on both sides are letters or digits, or an apostrophe or hyphen inside a word:
     "food," gives "food" and ",". Chinese and Japanese characters, written without spaces, stay as
-    the tokenizer cut them. Tokens that are parts of one character always stay together. Special
-    tokens and white space belong to no word.
+    the tokenizer cut them, and so do Thai, Lao, Burmese and Khmer where ICU's dictionaries are not
+    installed; where they are, a token border is a word's border only if the dictionary has one there.
+    What readers see as one character (a grapheme cluster) always stays together. Special tokens and
+    white space belong to no word.
 
     >>> from sparsecbm_core.data.batches import Encoded
-    >>> cut = ((0, 0), (0, 3), (3, 4), (4, 5), (6, 9), (9, 10), (0, 0))
+    >>> cut = ((0, 0), (0, 3), (3, 4), (4, 5), (6, 8), (8, 9), (0, 0))
     >>> special = (True, False, False, False, False, False, True)
-    >>> [(w.start, w.end) for w in words_of("don't go,", Encoded((1,) * 7, cut, special, 7, 10))]
+    >>> [(w.start, w.end) for w in words_of("don't go,", Encoded((1,) * 7, cut, special, 7, 9))]
     [(0, 5), (6, 8), (8, 9)]
     """
     words: list[Word] = []
+    characters, unspaced = Characters(text), unspaced_borders(text)
     for position, ((start, end), special) in enumerate(zip(encoded.offsets, encoded.special, strict=True)):
         start, end = _trim(text, start, end)
         if special or start >= end:
             continue
-        while end < len(text) and _mark(text[end]):  # an accent that the tokenizer dropped or cut off
+        start, end = _trim(text, *characters.around(start, end))  # a space may carry an accent
+        while end < len(text) and _mark(text[end]):  # a sign that the tokenizer dropped or cut off
             end += 1
         last = words[-1] if words else None
         if last is not None and (
-            start < last.end or (not pieces and start == last.end and _joined(text, start))
+            start < last.end or (not pieces and start == last.end and _joined(text, start, unspaced))
         ):
             words[-1] = Word(last.start, max(end, last.end), (*last.tokens, position))
         else:
@@ -66,12 +72,11 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _joined(text: str, border: int) -> bool:
+def _joined(text: str, border: int, unspaced: Container[int]) -> bool:
     """Whether the characters before and after ``border`` belong to one word."""
-    before, after = text[border - 1], text[border]
-    if after == _JOINER or before == _JOINER or _TONE.match(after):
+    if text[border - 1] == _JOINER:
         return True
-    return _in_word(text, border - 1) and _in_word(text, border)
+    return border not in unspaced and _in_word(text, border - 1) and _in_word(text, border)
 
 
 def _in_word(text: str, index: int) -> bool:
