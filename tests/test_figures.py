@@ -29,8 +29,8 @@ from sparsecbm_core.figures import (
 )
 from sparsecbm_core.figures.numbers import adding_up
 from sparsecbm_core.intervene.oracle import OracleResult
-from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import MatrixInfo
 from tests.app.made import SPACE, made
 from tests.tiny import make_tiny
 

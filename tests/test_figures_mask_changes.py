@@ -17,8 +17,8 @@ from sparsecbm_core.figures import (
     pair_window_figure,
     window_figure,
 )
-from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import MatrixInfo
 
 INFOS = (
     MatrixInfo("a", 0, "query", (2, 4)),

@@ -6,8 +6,8 @@ import numpy as np
 
 from sparsecbm_core.explain.mask_changes import block_changes, mask_changes
 from sparsecbm_core.figures.mask_map import flip_map_figure
-from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import MatrixInfo
 
 INFOS = (MatrixInfo("a", 0, "query", (2, 4)), MatrixInfo("b", 1, "key", (2, 4)))
 

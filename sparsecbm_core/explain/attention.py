@@ -125,12 +125,19 @@ def _matrices(model: ConceptModel, encoded: Encoded) -> tuple[torch.Tensor, int]
     """Attention (N, T, T) of N layers, heads averaged, float64 on the CPU; and how many heads a layer has."""
     network = model.cbm
     ids = torch.tensor([encoded.ids], device=model.device)  # (1, T)
+    untold = InputError(f"{type(network.encoder).__name__} does not tell its attention")
     with torch.inference_mode(), active(None):
-        output = network.encoder(
-            inputs_embeds=network.embed(ids), attention_mask=torch.ones_like(ids), output_attentions=True
-        )
-    layers: tuple[torch.Tensor, ...] = output.attentions or ()  # (1, H, T, T) each
-    if not layers:
-        raise InputError(f"{type(network.encoder).__name__} does not tell its attention")
+        embeds = network.embed(ids)
+        try:
+            output = network.encoder(
+                inputs_embeds=embeds, attention_mask=torch.ones_like(ids), output_attentions=True
+            )
+        # An encoder of the library behind that was asked for what it does not have.
+        except Exception as error:
+            raise untold from error
+    layers: tuple[torch.Tensor, ...] = getattr(output, "attentions", None) or ()  # (1, H, T, T) each
+    square = (len(encoded.ids), len(encoded.ids))
+    if not layers or any(getattr(layer, "shape", ())[-2:] != square for layer in layers):
+        raise untold
     stacked = torch.stack([layer[0].cpu().double().mean(0) for layer in layers])
     return stacked, int(layers[0].shape[1])

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.explain.subnetworks import MAX_CELLS, ordered_matrices, role_order
+from sparsecbm_core.explain.subnetworks import MAX_CELLS, ordered_matrices
 from sparsecbm_core.models.masks import MaskSet
-
-if TYPE_CHECKING:
-    from sparsecbm_core.models.backbone import MatrixInfo
+from sparsecbm_core.models.roles import MatrixInfo, role_order
 
 
 @dataclass(frozen=True)

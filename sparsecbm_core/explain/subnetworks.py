@@ -13,11 +13,11 @@ import numpy as np
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+from sparsecbm_core.models.roles import MatrixInfo, role_order
 from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.models.backbone import MatrixInfo
     from sparsecbm_core.models.concept_model import ConceptModel
 
 MAX_CELLS = 10_000
@@ -290,10 +290,3 @@ def ordered_matrices(masks: MaskSet, matrices: Sequence[MatrixInfo]) -> list[Mat
         odd = sorted(set(given.items()) ^ set(masks.shapes.items()))[:2]
         raise InputError(f"the masks are not for these matrices, for example {odd}")
     return sorted(matrices, key=lambda info: (info.layer, role_order(info.role)))
-
-
-def role_order(role: str) -> tuple[int, str]:
-    """The order in which a text passes a layer's matrices; encoders list them in orders of their own."""
-    from sparsecbm_core.models.backbone import ROLES
-
-    return (ROLES.index(role) if role in ROLES else len(ROLES)), role

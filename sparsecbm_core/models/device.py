@@ -15,7 +15,7 @@ def pick_device(name: str | None = None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # the meta device holds no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise SettingsError(f"device {name!r} is not usable here: {reason}; try cpu, cuda or mps") from error

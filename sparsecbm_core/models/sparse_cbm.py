@@ -11,9 +11,10 @@ from torch import nn
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.models.attention import fused_when_long
-from sparsecbm_core.models.backbone import MatrixInfo, mask_linears, matrix_infos
+from sparsecbm_core.models.backbone import mask_linears, matrix_infos
 from sparsecbm_core.models.masks import MaskSet
-from sparsecbm_core.models.subnetworks import EffectiveWeights, active, effective_weights
+from sparsecbm_core.models.roles import MatrixInfo
+from sparsecbm_core.models.subnetworks import EffectiveWeights, active, active_weights, effective_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -71,6 +72,8 @@ class SparseCBM(nn.Module):
         # ā_k (K, C): mean activations over the training data; the label logits' reference point
         self.register_buffer("mean_activations", torch.full((k, c), 0.5))
         self.masked_layers = mask_linears(encoder)
+        # DeBERTa's matrices also read distances between tokens, which are rows of no concept
+        self.one_by_one = bool(getattr(config, "relative_attention", False))
 
     @property
     def matrices(self) -> tuple[MatrixInfo, ...]:
@@ -157,9 +160,21 @@ class SparseCBM(nn.Module):
         return torch.einsum("bkc,ykc->by", activations, self.classifier) + self.classifier_bias
 
     def pooled(self, embeds: Embeddings, attention_mask: PaddingMask) -> torch.Tensor:
-        """z (R, E): what the encoder makes of R rows, under the `active` subnetworks if there are any."""
-        hidden = self.encoder(inputs_embeds=embeds, attention_mask=attention_mask).last_hidden_state
-        return mean_over_tokens(hidden, attention_mask)
+        """z (R, E): what the encoder makes of R rows, under the `active` subnetworks if there are any.
+
+        Rows of K subnetworks are ordered concept by concept, and read at once where the encoder allows it.
+        """
+        weights = active_weights()
+        if weights is None or len(weights.concepts) == 1 or not self.one_by_one:
+            hidden = self.encoder(inputs_embeds=embeds, attention_mask=attention_mask).last_hidden_state
+            return mean_over_tokens(hidden, attention_mask)
+        k, parts = len(weights.concepts), []
+        for concept, rows, mask in zip(
+            weights.concepts, embeds.chunk(k), attention_mask.chunk(k), strict=True
+        ):
+            with active(weights.only(concept)):
+                parts.append(self.pooled(rows, mask))
+        return torch.cat(parts)
 
 
 def mean_over_tokens(hidden: torch.Tensor, attention_mask: PaddingMask) -> torch.Tensor:

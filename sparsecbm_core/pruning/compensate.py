@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.backbone import ROLES, layer_list
+from sparsecbm_core.models.backbone import layer_list
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import ROLES
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 from sparsecbm_core.progress import OnCount, unheard
@@ -106,6 +107,30 @@ def compensate(
     return theta
 
 
+def check_layers(model: SparseCBM, batch: Tokens) -> None:
+    """`SettingsError` where layers called one by one, as here, do not make what the encoder makes of them:
+    T5's tell each other how far tokens are apart."""
+    _, layers = layer_list(model.encoder)
+    made: list[torch.Tensor] = []
+    hook = layers[-1].register_forward_hook(lambda module, args, out: made.append(_hidden(out)))
+    try:
+        with _at_rest(model), torch.no_grad(), active(None):
+            model.pooled(model.embed(batch[0]), batch[1])
+            (first,) = _first_inputs(model, layers[0], [batch])
+            hidden = first.hidden
+            for layer in layers:
+                hidden = first.run(layer, hidden)
+    finally:
+        hook.remove()
+    keep = batch[1].bool()
+    whole = made[0].reshape(hidden.shape)[keep]
+    if not torch.allclose(hidden[keep], whole, rtol=1e-3, atol=1e-4 * float(whole.abs().max())):
+        raise SettingsError(
+            f"the layers of {type(model.encoder).__name__} cannot be run one by one, as a partition needs it "
+            "(method gradual does not)"
+        )
+
+
 def least_squares(
     x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor, dense: torch.Tensor, ridge: float = RIDGE
 ) -> torch.Tensor:
@@ -146,8 +171,12 @@ class _Pass:
     named: Mapping[str, Any]
 
     def run(self, layer: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-        out = layer(hidden, *self.rest, **self.named)
-        return out[0] if isinstance(out, tuple) else out
+        return _hidden(layer(hidden, *self.rest, **self.named))
+
+
+def _hidden(out: Any) -> torch.Tensor:
+    """The hidden states that a layer passes on, alone or with what else it tells."""
+    return out[0] if isinstance(out, tuple) else out
 
 
 def _first_inputs(model: SparseCBM, first: nn.Module, batches: Sequence[Tokens]) -> list[_Pass]:

@@ -43,6 +43,9 @@ class ObservedWeights(ConceptWeights):
 
     squares: InputSquares | None = None
 
+    def only(self, k: int) -> ConceptWeights:
+        raise SettingsError("criterion 'wanda' reads all concepts at once")
+
     def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         if self.squares is not None:
             self.squares.add(x)

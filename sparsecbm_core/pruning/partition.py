@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.backbone import ROLES, MatrixInfo
+from sparsecbm_core.models.roles import ROLES, MatrixInfo, role_order
 from sparsecbm_core.pruning.select import Scores, kept_total, top_indices
 
 _ROWS = ("query", "key", "value", "feed-forward in")  # a unit is a row of these, and a column of the others
@@ -36,17 +36,25 @@ class UnitGroup:
 def unit_groups(infos: Sequence[MatrixInfo], heads: int) -> list[UnitGroup]:
     """Attention and feed-forward of every layer, in layer order.
 
-    Raises `SettingsError` for an encoder whose layers are not of the six usual matrices.
+    Raises `SettingsError` for an encoder whose layers are not of the six usual matrices, or where several
+    queries share a key.
     """
     groups = []
     for layer in sorted({info.layer for info in infos}):
         own = {info.role: info for info in infos if info.layer == layer}
         if set(own) != set(ROLES):
             raise SettingsError(
-                f"layer {layer} has the matrices {sorted(own)}; a partition needs {sorted(ROLES)}"
+                f"layer {layer} has the matrices {sorted(own, key=role_order)}; a partition needs {[*ROLES]} "
+                "(method gradual does not)"
             )
-        for roles in (("query", "key", "value", "attention output"), ("feed-forward in", "feed-forward out")):
-            width = own[roles[0]].shape[0]
+        for roles in (ROLES[:4], ROLES[4:]):
+            widths = [own[role].shape[0 if role in _ROWS else 1] for role in roles]
+            if len(set(widths)) > 1:
+                raise SettingsError(
+                    f"the {', '.join(roles)} of layer {layer} have {widths} units; a partition needs equal "
+                    "numbers (method gradual does not)"
+                )
+            width = widths[0]
             block = width // heads if roles[0] == "query" and width % heads == 0 else 1
             groups.append(UnitGroup({own[role].name: role in _ROWS for role in roles}, width, block))
     return groups

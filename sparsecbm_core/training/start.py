@@ -19,6 +19,7 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.pruning.gradients import check_memory
 from sparsecbm_core.training.losses import LabelledBatch, concept_targets, label_targets, labelled_batch
+from sparsecbm_core.training.preflight import check_encoder
 
 
 def check_run(
@@ -68,12 +69,14 @@ def starting_network(
         encoder, tokenizer = load_backbone(settings.backbone, settings.dropout)
         kind = StandardClassifier if settings.kind == "standard" else SparseCBM
         network = kind(encoder, space)
-    limit = max_positions(network.encoder.config)
+    limit = max_positions(network.encoder)
     if settings.max_length > limit:
         raise SettingsError(f"max_length {settings.max_length} exceeds the encoder's {limit} positions")
     if settings.kind == "sparse" and isinstance(network, SparseCBM):
         check_memory(network.prunable_weights, space.num_concepts, settings.prune, device)
-    return network.to(device), tokenizer
+    network = network.to(device)
+    check_encoder(network, tokenizer, settings, device)
+    return network, tokenizer
 
 
 def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> SparseCBM | StandardClassifier:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.backbone import FEED_FORWARD, role_of
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import FEED_FORWARD, role_of
 
 
 @dataclass(frozen=True)

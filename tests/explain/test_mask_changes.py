@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.mask_changes import block_changes, block_density, mask_changes
 from sparsecbm_core.explain.mask_windows import busiest_window, fullest_window, pair_window, window
-from sparsecbm_core.models.backbone import MatrixInfo
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
+from sparsecbm_core.models.roles import MatrixInfo
 
 INFOS = (MatrixInfo("b", 1, "key", (1, 3)), MatrixInfo("a", 0, "query", (2, 4)))
 

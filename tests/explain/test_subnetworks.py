@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sparsecbm_core.data.types import Example, LoadReport, ReviewDataset
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain import cross_accuracy, density_image, subnetwork_stats
-from sparsecbm_core.models.backbone import ROLES, MatrixInfo
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
+from sparsecbm_core.models.roles import ROLES, MatrixInfo
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, random_masks, with_masks
 
 INFOS = (MatrixInfo("a", 0, "query", (2, 4)), MatrixInfo("b", 1, "query", (1, 3)))

@@ -126,7 +126,7 @@ def test_loading_from_a_folder_gives_the_weights_saved(tiny_models, folders, arc
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)
     assert tokenizer.is_fast
     assert tokenizer.padding_side == "right"
-    assert max_positions(encoder.config) == MAX_LENGTH
+    assert max_positions(encoder) == MAX_LENGTH
 
 
 def test_loading_from_a_folder_gives_the_tokenizer_saved(tmp_path, tiny_models):
@@ -140,7 +140,7 @@ def test_loading_from_a_folder_gives_the_tokenizer_saved(tmp_path, tiny_models):
 @architectures
 def test_the_longest_text_that_max_positions_allows_fits(tiny_models, arch):
     network = tiny_models[arch].cbm
-    longest = torch.full((1, max_positions(network.encoder.config)), 7)
+    longest = torch.full((1, max_positions(network.encoder)), 7)
     assert network(longest, torch.ones_like(longest)).label_logits.isfinite().all()
     too_long = torch.full((1, longest.shape[1] + 1), 7)
     with pytest.raises((IndexError, RuntimeError)):

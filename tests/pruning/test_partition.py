@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.backbone import MatrixInfo
+from sparsecbm_core.models.roles import MatrixInfo
 from sparsecbm_core.pruning.partition import partition, unit_groups
 from sparsecbm_core.pruning.select import kept_total
 from tests.tiny import ARCHITECTURES, make_tiny
