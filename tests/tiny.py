@@ -20,6 +20,7 @@ from sparsecbm_core.models.backbone import build_backbone
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
+from tests.encoders import FAMILIES
 
 ARCHITECTURES = ("bert", "distilbert", "roberta", "opt")
 SPACE = ConceptSpace(("food", "service", "noise"), DEFAULT_STATES, ("1", "2", "3", "4"))
@@ -36,7 +37,7 @@ _WORDS = (
 def make_tiny(
     arch: str, seed: int = 0, density: float | None = 0.25, space: ConceptSpace = SPACE
 ) -> ConceptModel:
-    """A random model of ``arch`` (one of `ARCHITECTURES`); ``density`` None makes it a dense CBM."""
+    """A random model of ``arch`` (one of `FAMILIES`); ``density`` None makes it a dense CBM."""
     tokenizer = _tokenizer(arch)
     torch_state = torch.random.get_rng_state()
     try:
@@ -46,6 +47,8 @@ def make_tiny(
         for parameter in network.encoder.parameters():
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.3)
+        if arch == "mobilebert":  # the last token also reads the embedding after it: none, or padding's
+            torch.nn.init.zeros_(network.encoder.get_input_embeddings().weight[tokenizer.pad_token_id])
         torch.nn.init.normal_(network.projector)
         torch.nn.init.normal_(network.projector_bias)
         torch.nn.init.normal_(network.classifier)
@@ -76,30 +79,24 @@ def with_masks(model: ConceptModel, masks: MaskSet | None) -> ConceptModel:
 
 
 def _config(arch: str, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    common: dict[str, Any] = {
+    special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return {
         "model_type": arch,
-        "vocab_size": len(tokenizer),
+        "n_words" if arch == "flaubert" else "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
-        # RoBERTa reserves positions up to that of its padding token.
-        "max_position_embeddings": MAX_LENGTH + (2 if arch == "roberta" else 0),
+        "max_position_embeddings": MAX_LENGTH + FAMILIES[arch].reserved,
+        **(special if FAMILIES[arch].tokenizer == "opt" else {}),
+        **FAMILIES[arch].values,
     }
-    if arch == "distilbert":
-        return {**common, "dim": 16, "hidden_dim": 32, "n_layers": 2, "n_heads": 2}
-    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-    if arch == "opt":
-        special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        return {**common, **shape, **special, "ffn_dim": 32, "word_embed_proj_dim": 16}
-    return {**common, **shape, "intermediate_size": 32}
 
 
 def _tokenizer(arch: str) -> PreTrainedTokenizerFast:
     make: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
         "bert": _wordpiece,
-        "distilbert": _wordpiece,
         "roberta": lambda: _byte_level("<s> $A </s>"),
         "opt": lambda: _byte_level("</s> $A"),
     }
-    return make[arch]()
+    return make[FAMILIES[arch].tokenizer]()
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:

@@ -24,7 +24,7 @@ _ROLES = {
     "position key": r"attention\.self\.(pos_proj|pos_key_proj)$",
     "attention output": (
         r"attention\.output\.dense$"
-        r"|(?<!bottleneck\.)((^|_|\.)(attn|attention)|SelfAttention)\.(out_lin|out_proj|o_proj|Wo|o|dense|c_proj)$"
+        r"|(?<!bottleneck)((^|_|\.)(attn|attention)|SelfAttention)\.(out_lin|out_proj|o_proj|Wo|o|dense|c_proj)$"
     ),
     GATE: r"mlp\.gate_proj$|DenseReluDense\.wi_0$",
     FEED_FORWARD[0]: (

@@ -42,11 +42,7 @@ def unit_groups(infos: Sequence[MatrixInfo], heads: int) -> list[UnitGroup]:
     groups = []
     for layer in sorted({info.layer for info in infos}):
         own = {info.role: info for info in infos if info.layer == layer}
-        if set(own) != set(ROLES):
-            raise SettingsError(
-                f"layer {layer} has the matrices {sorted(own, key=role_order)}; a partition needs {[*ROLES]} "
-                "(method gradual does not)"
-            )
+        _check_roles(layer, set(own))
         for roles in (ROLES[:4], ROLES[4:]):
             widths = [own[role].shape[0 if role in _ROWS else 1] for role in roles]
             if len(set(widths)) > 1:
@@ -58,6 +54,17 @@ def unit_groups(infos: Sequence[MatrixInfo], heads: int) -> list[UnitGroup]:
             block = width // heads if roles[0] == "query" and width % heads == 0 else 1
             groups.append(UnitGroup({own[role].name: role in _ROWS for role in roles}, width, block))
     return groups
+
+
+def _check_roles(layer: int, own: set[str]) -> None:
+    lacks = [role for role in ROLES if role not in own]
+    more = sorted(own - set(ROLES), key=role_order)
+    if lacks or more:
+        found = [f"no {', '.join(lacks)}"] * bool(lacks) + [", ".join(map(repr, more))] * bool(more)
+        raise SettingsError(
+            f"layer {layer} has {' but '.join(found)}; a partition needs {', '.join(ROLES)} and no more "
+            "(method gradual does not)"
+        )
 
 
 def partition(

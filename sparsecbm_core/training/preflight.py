@@ -81,8 +81,8 @@ def _check_padding(network: Network, alone: TokenBatch, both: TokenBatch) -> Non
     apart = _apart(_read(network, both)[:1], _read(network, alone))
     if not apart <= CLOSE:
         raise InputError(
-            f"{_name(network)} reads a text otherwise beside a longer one (here by {apart:.1%}): padding has a "
-            "part in it, and what is read would depend on the batch"
+            f"{_name(network)} reads a text otherwise beside a longer one (here by {apart:.1%}): padding has "
+            "a part in it, and what is read would depend on the batch"
         )
 
 
@@ -100,7 +100,7 @@ def _check_embeddings(network: SparseCBM, alone: TokenBatch) -> Counter[str]:
             hook.remove()
     if not _apart(read, _read(network, alone, by_ids=True)) <= CLOSE:
         raise InputError(
-            f"{_name(network)} reads tokens otherwise than their embeddings, and by these words are scored"
+            f"{_name(network)} reads tokens otherwise than their embeddings, through which words are scored"
         )
     return calls
 
@@ -121,8 +121,8 @@ def _check_matrices(network: SparseCBM, calls: Counter[str]) -> None:
     total = sum(weight.numel() for weight in matrices if id(weight) not in embeddings)
     if network.prunable_weights < LEAST_MASKED * total:
         raise SettingsError(
-            f"only {network.prunable_weights / total:.0%} of the weights of {name} are in the linear layers of "
-            "one stack, and masks cover no others"
+            f"only {network.prunable_weights / total:.0%} of the weights of {name} are in the linear layers "
+            "of one stack, and masks cover no others"
         )
 
 
@@ -140,7 +140,7 @@ def _check_subnetworks(network: SparseCBM, texts: TokenBatch) -> None:
         with active(weights.only(concept)):
             if not _apart(read, network.pooled(embeds, mask)) <= CLOSE:
                 raise SettingsError(
-                    f"{_name(network)} mixes the rows of a batch, so that subnetworks cannot be read side by side"
+                    f"{_name(network)} mixes the rows of a batch, so that subnetworks cannot be read together"
                 )
 
 

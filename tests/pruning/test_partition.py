@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsecbm_core.errors import SettingsError
-from sparsecbm_core.models.roles import MatrixInfo
+from sparsecbm_core.models.roles import FUSED, GATE, MatrixInfo
 from sparsecbm_core.pruning.partition import partition, unit_groups
 from sparsecbm_core.pruning.select import kept_total
 from tests.tiny import ARCHITECTURES, make_tiny
@@ -84,8 +86,24 @@ def test_subnetworks_that_cannot_be_disjoint_are_refused():
 
 
 def test_layers_of_other_matrices_are_refused():
-    with pytest.raises(SettingsError, match="layer 0 has the matrices"):
-        unit_groups(layer(4, 4)[:-1], 2)
+    own = layer(4, 4)
+    gate, fused = (MatrixInfo(role, 0, role, (4, 4)) for role in (GATE, FUSED))
+
+    def refused(infos: list[MatrixInfo], words: str) -> None:
+        with pytest.raises(
+            SettingsError, match=f"^layer 0 has {words}; a partition needs query, key,"
+        ):
+            unit_groups(infos, 2)
+
+    refused(own[:-1], "no feed-forward out")
+    refused([*own, gate], "'feed-forward gate'")
+    refused([*own[3:], fused], "no query, key, value but 'query, key and value'")
+
+
+def test_keys_that_queries_share_are_refused():
+    own = [replace(info, shape=(2, 4)) if info.role in ("key", "value") else info for info in layer(4, 8)]
+    with pytest.raises(SettingsError, match=r"of layer 0 have \[4, 2, 2, 4\] units"):
+        unit_groups(own, 2)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
