@@ -59,11 +59,11 @@ FAMILIES = {
     "jina_embeddings_v3": Family("Jina v3"),
     "eurobert": Family("EuroBERT", _GROUPED),
     "opt": Family("OPT", {**_PLAIN, "ffn_dim": 32, "word_embed_proj_dim": 16}, "opt"),
-    "gpt2": Family("GPT-2", {"n_embd": 16, "n_layer": 2, "n_head": 2}, "opt"),
+    "gpt2": Family("GPT-2", {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_inner": 32}, "opt"),
     "gpt_neo": Family(
         "GPT-Neo",
         {
-            **{"hidden_size": 16, "num_layers": 2, "num_heads": 2},
+            **{"hidden_size": 16, "num_layers": 2, "num_heads": 2, "intermediate_size": 32},
             "attention_types": [[["global", "local"], 1]],
         },
         "opt",

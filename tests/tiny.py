@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,15 @@ _WORDS = (
 
 
 def make_tiny(
-    arch: str, seed: int = 0, density: float | None = 0.25, space: ConceptSpace = SPACE
+    arch: str, seed: int = 0, density: float | None = 0.25, space: ConceptSpace = SPACE, **values: Any
 ) -> ConceptModel:
-    """A random model of ``arch`` (one of `FAMILIES`); ``density`` None makes it a dense CBM."""
+    """A random model of ``arch`` (one of `FAMILIES`); ``density`` None makes it a dense CBM. ``values`` are
+    other ones of its configuration."""
     tokenizer = _tokenizer(arch)
     torch_state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed)
-        network = SparseCBM(build_backbone(_config(arch, tokenizer)), space)
+        network = SparseCBM(build_backbone({**encoder_config(arch, tokenizer), **values}), space)
         # Weights large enough that scores differ clearly from word to word.
         for parameter in network.encoder.parameters():
             if parameter.dim() == 2:
@@ -59,6 +61,12 @@ def make_tiny(
     network.eval().requires_grad_(False)
     masks = None if density is None else random_masks(network, seed, density)
     return ConceptModel(network, tokenizer, masks, MAX_LENGTH, name=f"tiny-{arch}")
+
+
+@cache
+def tiny(arch: str, density: float | None = 0.25) -> ConceptModel:
+    """As `make_tiny`, one for all tests of a session: to be read only."""
+    return make_tiny(arch, density=density)
 
 
 def random_masks(network: SparseCBM, seed: int = 0, density: float = 0.25) -> MaskSet:
@@ -78,7 +86,8 @@ def with_masks(model: ConceptModel, masks: MaskSet | None) -> ConceptModel:
     return replace(model, masks=masks)
 
 
-def _config(arch: str, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def encoder_config(arch: str, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """A tiny encoder's configuration."""
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     return {
         "model_type": arch,

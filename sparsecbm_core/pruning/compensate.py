@@ -126,8 +126,8 @@ def check_layers(model: SparseCBM, batch: Tokens) -> None:
     whole = made[0].reshape(hidden.shape)[keep]
     if not torch.allclose(hidden[keep], whole, rtol=1e-3, atol=1e-4 * float(whole.abs().max())):
         raise SettingsError(
-            f"the layers of {type(model.encoder).__name__} cannot be run one by one, as a partition needs it "
-            "(method gradual does not)"
+            f"the layers of {type(model.encoder).__name__} cannot be run one by one; a partition needs it, "
+            "method gradual does not"
         )
 
 

@@ -48,7 +48,7 @@ def unit_groups(infos: Sequence[MatrixInfo], heads: int) -> list[UnitGroup]:
             if len(set(widths)) > 1:
                 raise SettingsError(
                     f"the {', '.join(roles)} of layer {layer} have {widths} units; a partition needs equal "
-                    "numbers (method gradual does not)"
+                    "numbers, method gradual does not"
                 )
             width = widths[0]
             block = width // heads if roles[0] == "query" and width % heads == 0 else 1
@@ -62,8 +62,8 @@ def _check_roles(layer: int, own: set[str]) -> None:
     if lacks or more:
         found = [f"no {', '.join(lacks)}"] * bool(lacks) + [", ".join(map(repr, more))] * bool(more)
         raise SettingsError(
-            f"layer {layer} has {' but '.join(found)}; a partition needs {', '.join(ROLES)} and no more "
-            "(method gradual does not)"
+            f"layer {layer} has {' but '.join(found)}; a partition needs {', '.join(ROLES)} and no more, "
+            "method gradual does not"
         )
 
 

@@ -153,7 +153,7 @@ def _check_pruning(
         if again is not None:
             raise SettingsError(
                 f"{name} uses {again} {calls[again]} times for one text; a partition needs matrices that are "
-                "used once (method gradual does not)"
+                "used once, method gradual does not"
             )
         unit_groups(network.matrices, int(network.encoder.config.num_attention_heads))
         check_layers(network, (texts.input_ids, texts.attention_mask))

@@ -90,9 +90,7 @@ def test_layers_of_other_matrices_are_refused():
     gate, fused = (MatrixInfo(role, 0, role, (4, 4)) for role in (GATE, FUSED))
 
     def refused(infos: list[MatrixInfo], words: str) -> None:
-        with pytest.raises(
-            SettingsError, match=f"^layer 0 has {words}; a partition needs query, key,"
-        ):
+        with pytest.raises(SettingsError, match=f"^layer 0 has {words}; a partition needs query, key,"):
             unit_groups(infos, 2)
 
     refused(own[:-1], "no feed-forward out")
