@@ -7,11 +7,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import PruneSettings, TrainSettings
 from sparsecbm_core.data.types import Example, LoadReport, ReviewDataset
 from sparsecbm_core.models.concept_model import ConceptModel
-from tests.tiny import REVIEW, SPACE, make_tiny
+from tests.tiny import REVIEW, SPACE, encoder_config, make_tiny, tiny
 
 # concept → a phrase for each state (Negative, Positive, unknown)
 PHRASES = {
@@ -62,6 +65,17 @@ def save_backbone(folder: Path, arch: str = "bert", seed: int = 0) -> str:
     model.network.encoder.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+def save_whole(folder: Path, arch: str) -> PreTrainedModel:
+    """As `save_backbone`, as it comes from a hub: with its decoder, and GPT-2 with its own kind of layers."""
+    values = encoder_config(arch, tiny(arch).tokenizer)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values)).eval()
+    model.save_pretrained(folder)
+    tiny(arch).tokenizer.save_pretrained(folder)
+    return model
 
 
 def quick_settings(backbone: str, prune: dict[str, Any] | None = None, **values: Any) -> TrainSettings:

@@ -209,7 +209,10 @@ def _with_attention(make: Callable[..., Any], *source: Any, **options: Any) -> A
 
 def _reader(model: PreTrainedModel) -> PreTrainedModel:
     """The part of a model that reads: no pooler, and of an encoder-decoder the encoder."""
-    encoder = model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else model
+    # A file with T5's encoder alone says that there is no decoder, and gets one nevertheless.
+    decodes = getattr(getattr(getattr(model, "decoder", None), "config", None), "is_decoder", False)
+    both = getattr(model.config, "is_encoder_decoder", False) or (hasattr(model, "encoder") and decodes)
+    encoder = model.get_encoder() if both else model
     if encoder.config.model_type != model.config.model_type:
         raise InputError(f"the encoder of {type(model).__name__} cannot be had without the rest")
     if getattr(encoder, "pooler", None) is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+from transformers import AutoModelForTextEncoding
 
 from sparsecbm_core.errors import InputError, SparseCBMError
 from sparsecbm_core.explain import score_tokens
@@ -27,7 +27,7 @@ from sparsecbm_core.training.preflight import check_encoder
 from tests.encoders import FAMILIES
 from tests.models.complete import complete
 from tests.tiny import MAX_LENGTH, REVIEW, SPACE, encoder_config, make_tiny, tiny
-from tests.toy import quick_settings
+from tests.toy import quick_settings, save_whole
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "encoders.md"
 REFUSED = ("pegasus", "convbert", "fnet", "nystromformer", "longformer", "flaubert", "mixtral")
@@ -183,10 +183,7 @@ def test_squeezed_attention_is_never_fused(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("arch", ["gpt2", "t5", "mt5", "bart"])
 def test_a_pretrained_encoder_reads_as_it_did_before(arch: str, tmp_path: Path) -> None:
     """GPT-2's weights the other way round; of an encoder-decoder the encoder."""
-    values = dict(encoder_config(arch, tiny(arch).tokenizer))
-    whole = AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values)).eval()
-    whole.save_pretrained(tmp_path)
-    tiny(arch).tokenizer.save_pretrained(tmp_path)
+    whole = save_whole(tmp_path, arch)
     encoder, _ = load_backbone(str(tmp_path))
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
@@ -197,9 +194,7 @@ def test_a_pretrained_encoder_reads_as_it_did_before(arch: str, tmp_path: Path) 
 
 
 def test_an_encoder_without_its_decoder_is_enough(tmp_path: Path) -> None:
-    values = dict(encoder_config("t5", tiny("t5").tokenizer))
-    half = AutoModelForTextEncoding.from_config(AutoConfig.for_model(values.pop("model_type"), **values))
-    tiny("t5").tokenizer.save_pretrained(tmp_path)
+    half = AutoModelForTextEncoding.from_config(save_whole(tmp_path, "t5").config)
     half.save_pretrained(tmp_path)
     encoder, _ = load_backbone(str(tmp_path))
     assert torch.equal(encoder.get_input_embeddings().weight, half.get_input_embeddings().weight)
@@ -228,7 +223,7 @@ def outcome(arch: str, **prune: str) -> str:
 
 @pytest.mark.parametrize("arch", FAMILIES)
 def test_the_document_says_what_becomes_of_it(arch: str) -> None:
-    """A partition asks for all that other masks ask for, and more; what comes after ";" is the same for all."""
+    """A partition asks for all that other masks ask for, and more; what is after ";" is the same for all."""
     partition = outcome(arch, method="partition").partition(";")[0]
     gradual = "yes" if partition == "yes" else outcome(arch)
     assert (gradual == "yes") == (arch in WORKING)
@@ -237,4 +232,5 @@ def test_the_document_says_what_becomes_of_it(arch: str) -> None:
 
 
 def test_the_document_lists_nothing_else() -> None:
-    assert re.findall(r"(?m)^\| .* \| `(\S+)` \|", DOCUMENT.read_text(encoding="utf-8")) == [*FAMILIES]
+    rows = re.findall(r"(?m)^\| .* \| `(\S+)` \|", DOCUMENT.read_text(encoding="utf-8"))
+    assert rows == ["model_type", *FAMILIES]
