@@ -114,7 +114,7 @@ def check_layers(model: SparseCBM, batch: Tokens) -> None:
     made: list[torch.Tensor] = []
     hook = layers[-1].register_forward_hook(lambda module, args, out: made.append(_hidden(out)))
     try:
-        with _at_rest(model), torch.no_grad(), active(None):
+        with at_rest(model), torch.no_grad(), active(None):
             model.pooled(model.embed(batch[0]), batch[1])
             (first,) = _first_inputs(model, layers[0], [batch])
             hidden = first.hidden

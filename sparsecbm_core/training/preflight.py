@@ -25,6 +25,7 @@ from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier, mean
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, active
 from sparsecbm_core.pruning.compensate import check_layers
 from sparsecbm_core.pruning.partition import unit_groups
+from sparsecbm_core.pruning.rest import at_rest
 from sparsecbm_core.training.masked_step import WeightsUnderMasks
 from sparsecbm_core.training.runtime import pick_precision
 
@@ -52,14 +53,14 @@ def check_encoder(network: Network, tokenizer: Any, settings: TrainSettings, dev
 
     alone, both = batch(short), batch(short, full)
     sparse = settings.kind == "sparse" and isinstance(network, SparseCBM)
-    with _at_rest(network):
-        with torch.no_grad(), _in_one_line(f"{name} cannot read {settings.max_length} tokens"):
+    with at_rest(network):
+        with _in_one_line(f"{name} cannot read {settings.max_length} tokens"):
             _check_padding(network, alone, both)
             if isinstance(network, SparseCBM):
                 calls = _check_embeddings(network, alone)
         if isinstance(network, SparseCBM) and sparse:
             _check_matrices(network, calls)
-            with torch.no_grad(), _in_one_line(f"{name} cannot be read by subnetworks"):
+            with _in_one_line(f"{name} cannot be read by subnetworks"):
                 _check_subnetworks(network, batch(short, replace(short, ids=short.ids * 2)))
                 _check_pruning(network, both, calls, settings)
         _check_training(network, both, alone, settings, device)
@@ -171,14 +172,18 @@ def _check_training(
     dtype = pick_precision(settings.precision, device)
     lower = dtype != torch.float32
     what = f"{_name(network)} cannot be trained in {str(dtype).removeprefix('torch.')}"
-    with (
-        _in_one_line(what, "; precision float32 may do" if lower else ""),
-        torch.autocast(device.type, dtype=dtype if lower else None, enabled=lower),
-    ):
-        _step(network, both, None)
-        if isinstance(network, SparseCBM) and settings.kind == "sparse":
-            ones = MaskSet.ones(network.space.concepts, network.mask_shapes)
-            _step(network, alone, WeightsUnderMasks.of(ones, network.masked_layers, dtype).now())
+    network.requires_grad_(True)
+    try:
+        with (
+            _in_one_line(what, "; precision float32 may do" if lower else ""),
+            torch.autocast(device.type, dtype=dtype if lower else None, enabled=lower),
+        ):
+            _step(network, both, None)
+            if isinstance(network, SparseCBM) and settings.kind == "sparse":
+                ones = MaskSet.ones(network.space.concepts, network.mask_shapes)
+                _step(network, alone, WeightsUnderMasks.of(ones, network.masked_layers, dtype).now())
+    finally:
+        network.zero_grad(set_to_none=True)
 
 
 def _name(network: Network) -> str:
@@ -204,19 +209,6 @@ def _read(network: Network, batch: TokenBatch, by_ids: bool = False) -> torch.Te
 def _apart(read: torch.Tensor, expected: torch.Tensor) -> float:
     """How far two readings are from each other, in lengths of the one expected."""
     return float((read - expected).norm() / expected.norm().clamp(min=1e-12))
-
-
-@contextmanager
-def _at_rest(network: Network) -> Iterator[None]:
-    """Eval mode inside; every module's own mode afterwards, and no gradients left."""
-    training = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        network.zero_grad(set_to_none=True)
-        for module, flag in training:
-            module.training = flag
 
 
 @contextmanager

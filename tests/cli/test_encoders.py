@@ -1,4 +1,4 @@
-"""An encoder that cannot be trained: one clear line and exit code 2, before anything is trained or written."""
+"""An encoder that cannot be trained: one clear line and exit code 2, before anything is made."""
 
 from __future__ import annotations
 
