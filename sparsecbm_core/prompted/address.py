@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,21 +15,13 @@ _PATH = "/chat/completions"
 _LEAST_SECRET = 8  # shorter ones ("EMPTY") are no secrets, and may be words of an answer
 
 
-@dataclass(frozen=True)
-class Address:
-    """``url`` is posted to; ``host`` (with the port, if one was given) is all that is ever written down."""
-
-    url: str
-    host: str
-
-
-def read_address(url: str) -> Address:
-    """The address that a base URL stands for.
+def read_address(url: str) -> SplitResult:
+    """Where to post to for a base URL; ``netloc``, the host with its port, is all that is ever written down.
 
     "/chat/completions" is added where the URL does not end in it, "/v1" before it where there is no
     path at all. Raises `InputError`, without showing the URL where it may hold a secret.
 
-    >>> read_address("http://localhost:8000").url
+    >>> read_address("http://localhost:8000").geturl()
     'http://localhost:8000/v1/chat/completions'
     """
     try:
@@ -48,7 +39,7 @@ def read_address(url: str) -> Address:
     path = parts.path.rstrip("/")
     if not path.endswith(_PATH):
         path = (path or "/v1") + _PATH
-    return Address(parts._replace(path=path).geturl(), parts.netloc)
+    return parts._replace(path=path)
 
 
 def read_key(variable: str | None) -> str | None:
@@ -71,25 +62,18 @@ def read_key(variable: str | None) -> str | None:
     return key
 
 
-def warn_if_in_the_open(address: Address, key: str | None) -> None:
+def warn_if_in_the_open(address: SplitResult, key: str | None) -> None:
     """A key over plain HTTP to another machine can be read on the way."""
-    parts = urlsplit(address.url)
-    if key and parts.scheme == "http" and not _is_here(parts):
-        warnings.warn(
-            f"the key goes to {address.host} unencrypted; use https where the server offers it",
-            SparseCBMWarning,
-            stacklevel=3,
-        )
+    host = address.hostname or ""
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    if key and address.scheme == "http" and not here:
+        told = f"the key goes to {address.netloc} unencrypted; use https where the server offers it"
+        warnings.warn(told, SparseCBMWarning, stacklevel=3)
 
 
 def without_key(text: str, key: str | None) -> str:
     """The text with the key blotted out: servers have been seen to repeat it."""
     return text.replace(key, "[key]") if key and len(key) >= _LEAST_SECRET else text
-
-
-def _is_here(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

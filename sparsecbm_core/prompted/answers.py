@@ -33,21 +33,11 @@ class Answer:
     def line(self, space: ConceptSpace) -> str:
         """One JSON object. "parsed", "reason" and "detail" are for a reader: what counts is read anew from
         "answer" each time."""
-        parsed = self.parsed(space)
-        return json.dumps(
-            {
-                "id": self.id,
-                "request": self.request,
-                "answer": self.reply.text,
-                "finish": self.reply.finish,
-                "parsed": named(parsed, space),
-                "reason": parsed.reason,
-                "detail": parsed.detail,
-                "prompt_tokens": self.reply.prompt_tokens,
-                "completion_tokens": self.reply.completion_tokens,
-                "seconds": self.seconds,
-            }
-        )
+        reply, parsed = self.reply, self.parsed(space)
+        asked = {"id": self.id, "request": self.request, "answer": reply.text, "finish": reply.finish}
+        read = {"parsed": _named(parsed, space), "reason": parsed.reason, "detail": parsed.detail}
+        used = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+        return json.dumps({**asked, **read, **used, "seconds": self.seconds})
 
     @classmethod
     def from_line(cls, line: str) -> Answer:
@@ -60,15 +50,13 @@ class Answer:
         return cls(str(data["id"]), str(data["request"]), reply, float(data["seconds"]))
 
 
-def named(parsed: Parsed, space: ConceptSpace) -> Mapping[str, Any] | None:
+def _named(parsed: Parsed, space: ConceptSpace) -> Mapping[str, Any] | None:
     """States by concept, and the label, as names; None for an answer that cannot be read."""
     if parsed.states is None or parsed.label is None:
         return None
-    pairs = zip(space.concepts, parsed.states, strict=True)
-    return {
-        "concepts": {name: space.states[state] for name, state in pairs},
-        "label": space.labels[parsed.label],
-    }
+    states = [space.states[state] for state in parsed.states]
+    concepts = dict(zip(space.concepts, states, strict=True))
+    return {"concepts": concepts, "label": space.labels[parsed.label]}
 
 
 def read_answers(path: Path) -> dict[str, Answer]:

@@ -33,17 +33,10 @@ class Client(Protocol):
     that decides an answer, and holds no secret.
     """
 
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def host(self) -> str | None: ...
-
-    @property
-    def concurrency(self) -> int: ...
-
-    @property
-    def settings(self) -> Mapping[str, Any]: ...
+    model: str
+    host: str | None
+    concurrency: int
+    settings: Mapping[str, Any]
 
     def ask(self, messages: Sequence[Message], stop: threading.Event) -> Reply:
         """The model's next turn. Raises `EndpointError` where there is none to be had, and `Stopped`

@@ -6,14 +6,11 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.prompted.client import Reply, Stopped
 from sparsecbm_core.prompted.prompt import Message
-
-if TYPE_CHECKING:
-    import torch
 
 BLANK_LINE = "\n\n"
 _SAMPLED = 32  # numbers of each tensor that go into the fingerprint
@@ -29,7 +26,6 @@ class LocalGenerator:
     """
 
     concurrency = 1
-    host: str | None = None
 
     def __init__(self, name_or_folder: str, device: str | None = None, max_tokens: int = 256) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -52,17 +48,13 @@ class LocalGenerator:
                 "Face model name or a folder with config.json and model.safetensors)"
             ) from error
         self._network = network.to(self._device).eval().requires_grad_(False)
+        self._chat = bool(self._tokenizer.chat_template)
+        self._stops = [] if self._chat else _stops(self._tokenizer)
         # A folder's place on this machine is nobody's business in a result.
-        self._name = Path(name_or_folder).resolve().name if Path(name_or_folder).is_dir() else name_or_folder
-        self._weights = _fingerprint(self._network)
-
-    @property
-    def model(self) -> str:
-        return self._name
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        return {"temperature": 0, "max_tokens": self._max_tokens, "weights": self._weights}
+        self.model = Path(name_or_folder).resolve().name if Path(name_or_folder).is_dir() else name_or_folder
+        self.host: str | None = None
+        weights = _fingerprint(self._network)
+        self.settings: Mapping[str, Any] = {"temperature": 0, "max_tokens": max_tokens, "weights": weights}
 
     def ask(self, messages: Sequence[Message], stop: threading.Event) -> Reply:
         """See `Client.ask`. A conversation longer than the model reads is an answer "too long"."""
@@ -71,8 +63,7 @@ class LocalGenerator:
 
         if stop.is_set():
             raise Stopped
-        chat = bool(self._tokenizer.chat_template)
-        ids = self._encode(messages, chat)  # (1, T)
+        ids = self._encode(messages).to(self._device)  # (1, T)
         room = getattr(self._network.config, "max_position_embeddings", None)
         if room is not None and ids.shape[1] + self._max_tokens > room:
             return Reply("", "context_length_exceeded", ids.shape[1], 0)
@@ -83,32 +74,30 @@ class LocalGenerator:
             max_new_tokens=self._max_tokens,
             eos_token_id=sorted(ends) or None,
             pad_token_id=padding if padding is not None else min(ends, default=0),
-            stop_strings=None if chat else [BLANK_LINE],
         )
         with torch.inference_mode():
             made = self._network.generate(
-                ids, attention_mask=torch.ones_like(ids), generation_config=greedy, tokenizer=self._tokenizer
+                ids,
+                attention_mask=torch.ones_like(ids),
+                generation_config=greedy,
+                stopping_criteria=self._stops,
             )[0, ids.shape[1] :]
         text = self._tokenizer.decode(made, skip_special_tokens=True)
-        whole = chat or BLANK_LINE not in text
-        cut = whole and len(made) >= self._max_tokens and int(made[-1]) not in ends
-        return Reply(
-            text if chat else text.split(BLANK_LINE)[0], "length" if cut else "stop", ids.shape[1], len(made)
-        )
+        answer, blank, _ = (text, "", "") if self._chat else text.partition(BLANK_LINE)
+        cut = not blank and len(made) >= self._max_tokens and int(made[-1]) not in ends
+        return Reply(answer, "length" if cut else "stop", ids.shape[1], len(made))
 
-    def _encode(self, messages: Sequence[Message], chat: bool) -> torch.Tensor:
-        if chat:
-            # Templates of models that think aloud first know the last argument, the others ignore it.
-            found = self._tokenizer.apply_chat_template(
-                list(messages),
-                add_generation_prompt=True,
-                return_tensors="pt",
-                return_dict=True,
-                enable_thinking=False,
-            )
-        else:
-            found = self._tokenizer(plain_text(messages), return_tensors="pt")
-        return found["input_ids"].to(self._device)
+    def _encode(self, messages: Sequence[Message]) -> Any:
+        if not self._chat:
+            return self._tokenizer(plain_text(messages), return_tensors="pt")["input_ids"]
+        # Templates of models that think aloud first know the last argument, the others ignore it.
+        return self._tokenizer.apply_chat_template(
+            list(messages),
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+            enable_thinking=False,
+        )["input_ids"]
 
 
 def plain_text(messages: Sequence[Message]) -> str:
@@ -116,6 +105,16 @@ def plain_text(messages: Sequence[Message]) -> str:
     lead = {"user": "", "assistant": "Answer: "}
     turns = [f"{lead[message['role']]}{message['content']}" for message in messages]
     return BLANK_LINE.join([*turns, lead["assistant"].rstrip()])
+
+
+def _stops(tokenizer: Any) -> list[Any]:
+    """What ends a turn at a blank line; nothing where no token of the vocabulary could write one."""
+    from transformers import StopStringCriteria
+
+    try:
+        return [StopStringCriteria(tokenizer, [BLANK_LINE])]
+    except ValueError:
+        return []
 
 
 def _ids(value: int | Sequence[int] | None) -> set[int]:

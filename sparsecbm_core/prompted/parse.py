@@ -42,9 +42,7 @@ class Parsed:
 
 
 class _Unfit(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.parsed = Parsed(reason=reason, detail=detail)
+    """A reason, and the detail to it."""
 
 
 def parse_answer(text: str, space: ConceptSpace, finish: str | None = None) -> Parsed:
@@ -58,9 +56,8 @@ def parse_answer(text: str, space: ConceptSpace, finish: str | None = None) -> P
     try:
         return _read(_load(text), space)
     except _Unfit as unfit:
-        if finish in _STOPPED:
-            return Parsed(reason=_STOPPED[finish], detail=unfit.parsed.detail)
-        return unfit.parsed
+        reason, detail = unfit.args
+        return Parsed(reason=_STOPPED.get(finish or "", reason), detail=detail)
 
 
 def _load(text: str) -> Any:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -97,28 +97,22 @@ def run_prompted(
                 f"{answers} holds an answer for review {name!r} to another question, or by another model or "
                 "with other settings; give another --answers file"
             )
-    started, before = time.perf_counter(), len(given)
-    on_progress(before, len(requests))
-    stop = threading.Event()
-
-    def ask(name: str) -> Answer:
-        begun = time.perf_counter()
-        try:
-            reply = client.ask(requests[name], stop)
-        except BaseException:
-            stop.set()  # here, not where the error is met: this thread would take the next one meanwhile
-            raise
-        return Answer(name, hashes[name], reply, round(time.perf_counter() - begun, 3))
-
+    started, waiting = time.perf_counter(), [name for name in requests if name not in given]
+    on_progress(len(given), len(requests))
     with appending(answers) as file:
+        lock = threading.Lock()
 
-        def keep(answer: Answer) -> None:
-            file.write(answer.line(data.space) + "\n")
-            file.flush()
-            given[answer.id] = answer
+        def ask(name: str, stop: threading.Event) -> None:
+            begun = time.perf_counter()
+            reply = client.ask(requests[name], stop)
+            answer = Answer(name, hashes[name], reply, round(time.perf_counter() - begun, 3))
+            with lock:
+                file.write(answer.line(data.space) + "\n")
+                file.flush()
+                given[name] = answer
 
-        waiting = [name for name in requests if name not in given]
-        _ask_all(ask, waiting, client.concurrency, stop, keep, lambda: on_progress(len(given), len(requests)))
+        there = len(requests) - len(waiting)
+        _ask_all(ask, waiting, client.concurrency, lambda done: on_progress(there + done, len(requests)))
     return _evaluation(client, chosen, len(data), prompt, given, len(waiting), started)
 
 
@@ -145,31 +139,32 @@ def request_hash(client: Client, messages: Sequence[Mapping[str, str]]) -> str:
 
 
 def _ask_all(
-    ask: Callable[[str], Answer],
+    ask: Callable[[str, threading.Event], None],
     names: Sequence[str],
-    concurrency: int,
-    stop: threading.Event,
-    keep: Callable[[Answer], None],
-    kept_one: Callable[[], None],
+    threads: int,
+    on_done: Callable[[int], None],
 ) -> None:
-    """Ask in ``concurrency`` threads, keep in this one. The first error ends it, once the requests under way
-    have come back and their answers are kept too."""
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="prompted")
-    futures = [pool.submit(ask, name) for name in names]
-    kept: set[Future[Answer]] = set()
+    """Ask about every name, in so many threads; ``on_done`` gets the number done, in this one. The first
+    error, also one of ``on_done``, ends it once those under way have come back."""
+    stop = threading.Event()
+
+    def work(name: str) -> None:
+        try:
+            ask(name, stop)
+        except BaseException:
+            stop.set()  # here, not where the error is met: this thread would take the next one meanwhile
+            raise
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="prompted")
     try:
-        for future in as_completed(futures):
+        for done, future in enumerate(as_completed([pool.submit(work, name) for name in names]), start=1):
             if isinstance(future.exception(), Stopped):
                 continue  # another one met the error, which is the one to raise
-            keep(future.result())
-            kept.add(future)
-            kept_one()
+            future.result()
+            on_done(done)
     finally:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        for future in futures:
-            if future not in kept and not future.cancelled() and future.exception() is None:
-                keep(future.result())
+        pool.shutdown(cancel_futures=True)
 
 
 def _evaluation(
@@ -205,15 +200,9 @@ def _evaluation(
 
 
 def _usage(replies: Sequence[Reply]) -> dict[str, int] | None:
-    counted = [
-        (reply.prompt_tokens, reply.completion_tokens)
-        for reply in replies
-        if reply.prompt_tokens is not None and reply.completion_tokens is not None
-    ]
+    pairs = [(reply.prompt_tokens, reply.completion_tokens) for reply in replies]
+    counted = [(prompt, made) for prompt, made in pairs if prompt is not None and made is not None]
     if not counted:
         return None
-    return {
-        "prompt_tokens": sum(prompt for prompt, _ in counted),
-        "completion_tokens": sum(completion for _, completion in counted),
-        "answers": len(counted),
-    }
+    prompts, completions = (sum(counts) for counts in zip(*counted, strict=True))
+    return {"prompt_tokens": prompts, "completion_tokens": completions, "answers": len(counted)}

@@ -35,11 +35,11 @@ class Scores:
 def score(answers: Sequence[Parsed], data: ReviewDataset) -> Scores:
     """Scores of an answer to every review, in the order of ``data``."""
     space = data.space
-    unread = (space.num_states,) * space.num_concepts  # one past the last state, as for the label below
-    states = np.array([unread if answer.states is None else answer.states for answer in answers])  # (N, K)
-    labels = np.array([space.num_labels if answer.label is None else answer.label for answer in answers])
+    unread = Parsed((space.num_states,) * space.num_concepts, space.num_labels)  # one past the last ones
+    read = [unread if answer.states is None else answer for answer in answers]
+    states, labels = np.array([item.states for item in read]), np.array([item.label for item in read])
     gold, stars = gold_states(data), gold_labels(data)
-    columns = [(gold[:, k], states[:, k]) for k in range(space.num_concepts)]
+    columns = list(zip(gold.T, states.T, strict=True))  # K pairs of (N,)
     per_concept = {
         name: {"accuracy": float((right == given).mean()), "macro_f1": macro_f1(right, given)}
         for name, (right, given) in zip(space.concepts, columns, strict=True)

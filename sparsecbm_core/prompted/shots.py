@@ -44,20 +44,15 @@ def draw_shots(
         )
     rng = random.Random(f"shots {seed}")
     rng.shuffle(pool)
-    chosen = _by_turns(pool)[:count]
+    seen: Counter[int] = Counter()
+    rounds = []  # one example of each label, then a second one of each, and so on
+    for example in pool:
+        rounds.append((seen[example.label], example))
+        seen[example.label] += 1
+    chosen = [example for _, example in sorted(rounds, key=lambda item: item[0])[:count]]
     rng.shuffle(chosen)  # else the labels would come in the same order, round after round
     return tuple(chosen)
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
-
-
-def _by_turns(pool: list[Example]) -> list[Example]:
-    """One example of each label, then a second one of each, and so on; otherwise in the order given."""
-    seen: Counter[int] = Counter()
-    rounds: list[tuple[int, int, Example]] = []
-    for example in pool:
-        rounds.append((seen[example.label], len(rounds), example))
-        seen[example.label] += 1
-    return [example for _, _, example in sorted(rounds, key=lambda item: item[:2])]

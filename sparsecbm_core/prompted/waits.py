@@ -1,9 +1,8 @@
-"""How long to wait before a request is made again."""
+"""How long a server asks to be left alone."""
 
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,44 +11,23 @@ from email.utils import parsedate_to_datetime
 
 from sparsecbm_core.prompted.client import Stopped
 
-LONGEST_WAIT = 60.0  # seconds that backing off grows to
 
+class Hold:
+    """A pause that a server asked one request for: it holds for all of them, whichever thread they are in."""
 
-class Waits:
-    """Pauses of one endpoint, shared by its threads.
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._until, self._lock = clock, -math.inf, threading.Lock()
 
-    A wait that the server asks for holds for all of them; backing off is each request's own.
-    ``first`` is the longest wait, in seconds, after the first failure; it doubles from one to the next.
-    """
-
-    def __init__(self, first: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._first, self._clock = first, clock
-        self._not_before = -math.inf
-        self._lock = threading.Lock()
-
-    def back_off(self, failures: int, stop: threading.Event) -> None:
-        """Wait after the ``failures``-th failure in a row (from 1), a little less by chance, so that
-        requests that failed together do not come back together."""
-        longest = min(LONGEST_WAIT, self._first * 2.0 ** (failures - 1))
-        self._wait(longest * random.uniform(0.5, 1.0), stop)
-
-    def hold(self, seconds: float) -> None:
+    def extend(self, seconds: float) -> None:
         """No request before so many seconds have passed."""
         with self._lock:
-            self._not_before = max(self._not_before, self._clock() + seconds)
+            self._until = max(self._until, self._clock() + seconds)
 
-    def my_turn(self, stop: threading.Event) -> None:
-        """Wait as long as the server asked for; `Stopped` if the run is stopped before or meanwhile."""
-        while True:
-            with self._lock:
-                left = self._not_before - self._clock()
-            self._wait(max(0.0, left), stop)
-            if left <= 0:
-                return
-
-    @staticmethod
-    def _wait(seconds: float, stop: threading.Event) -> None:
-        if stop.wait(seconds):
+    def wait(self, stop: threading.Event) -> None:
+        """Wait till it is over; `Stopped` if the run is stopped before or meanwhile."""
+        while not stop.is_set() and (left := self._until - self._clock()) > 0:
+            stop.wait(left)
+        if stop.is_set():
             raise Stopped
 
 

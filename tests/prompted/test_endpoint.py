@@ -11,8 +11,8 @@ import pytest
 
 from sparsecbm_core.errors import EndpointError, InputError
 from sparsecbm_core.prompted.client import Reply, Stopped
-from sparsecbm_core.prompted.endpoint import LONGEST_HOLD, ChatEndpoint
-from sparsecbm_core.prompted.waits import Waits
+from sparsecbm_core.prompted.endpoint import LONGEST_HOLD, LONGEST_WAIT, ChatEndpoint
+from tests.prompted.recorded import Recorded
 from tests.prompted.server import GOOD, HANG_UP, USAGE, Response, completion, failure, serve
 
 MESSAGES = [{"role": "user", "content": "Review:\nCold soup."}]
@@ -21,7 +21,7 @@ SECRET = "sk-very-secret-0123456789"
 
 def ask(served, stop=None, **options):
     """One request, with waits too short to be noticed."""
-    options = {"retries": 2, "timeout": 5.0, "waits": Waits(first=0.001), **options}
+    options = {"retries": 2, "timeout": 5.0, "first_wait": 0.001, **options}
     with ChatEndpoint(served.url, "some-model", **options) as endpoint:
         return endpoint.ask(MESSAGES, stop or threading.Event())
 
@@ -109,10 +109,32 @@ def test_passing_troubles_are_tried_again(status):
 
 def test_waits_grow_without_retry_after():
     with serve(answers(failure(500))) as served, pytest.raises(EndpointError):
-        ask(served, retries=3, waits=Waits(first=0.08))
+        ask(served, retries=3, first_wait=0.08)
     times = [request["time"] for request in served.requests]
     for waited, longest in zip((b - a for a, b in pairwise(times)), (0.08, 0.16, 0.32), strict=True):
         assert waited >= longest / 2
+
+
+def test_waits_double_up_to_a_bound():
+    stop = Recorded()
+    with serve(answers(failure(500))) as served, pytest.raises(EndpointError, match="failed 12 times"):
+        ask(served, stop, retries=11, first_wait=1.0)
+    longest = [min(LONGEST_WAIT, 2.0**n) for n in range(11)]
+    assert all(most / 2 <= waited <= most for waited, most in zip(stop.seconds, longest, strict=True))
+
+
+def test_a_stopped_run_does_not_wait_out_a_pause():
+    stop = threading.Event()
+
+    def answer(number, review):
+        threading.Timer(0.2, stop.set).start()
+        return failure(500)
+
+    started = time.monotonic()
+    with serve(answer) as served, pytest.raises(Stopped):
+        ask(served, stop, first_wait=LONGEST_WAIT)
+    assert time.monotonic() - started < LONGEST_WAIT / 2
+    assert len(served.requests) == 1
 
 
 def test_a_server_that_goes_on_failing_is_given_up():
@@ -230,7 +252,7 @@ def test_a_server_that_is_not_there_is_said_at_once():
         pass
     started = time.monotonic()
     with pytest.raises(EndpointError, match=r"cannot reach 127\.0\.0\.1"):
-        ask(served, waits=Waits(first=100))
+        ask(served, first_wait=100)
     assert time.monotonic() - started < 5
 
 
@@ -262,4 +284,5 @@ def test_a_local_server_with_a_key_is_not_warned_of(monkeypatch):
     monkeypatch.setenv("SOME_KEY", SECRET)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ChatEndpoint("http://localhost:1", "m", "SOME_KEY").close()
+        with ChatEndpoint("http://localhost:1", "m", "SOME_KEY"):
+            pass

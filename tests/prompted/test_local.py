@@ -20,9 +20,9 @@ TEMPLATE = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor 
 MESSAGES = [{"role": "user", "content": "the soup was cold"}]
 
 
-def save(folder, kind="gpt2", template=None, seed=0, positions=1024):
-    """A random model in the form it is loaded in, with OPT's kind of tokenizer."""
-    tokenizer = make_tiny("opt").tokenizer
+def save(folder, kind="gpt2", template=None, seed=0, positions=1024, tokens="opt"):
+    """A random model in the form it is loaded in, with OPT's kind of tokenizer or another's."""
+    tokenizer = make_tiny(tokens).tokenizer
     tokenizer.chat_template = template
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     with torch.random.fork_rng():
@@ -98,13 +98,19 @@ def test_a_model_without_turns_is_stopped_at_a_blank_line(folders, monkeypatch):
     answer = tokenizer(' {"a": 1}\n\nReview: more', add_special_tokens=False, return_tensors="pt").input_ids
 
     def generate(ids, generation_config, **options):
-        given["stop"] = generation_config.stop_strings
+        [given["stop"]] = options["stopping_criteria"]
         return torch.cat([ids, answer], dim=1)
 
     monkeypatch.setattr(generator._network, "generate", generate)
     reply = ask(generator)
-    assert given["stop"] == ["\n\n"]
+    assert given["stop"].stop_strings == ("\n\n",)
     assert (reply.text, reply.finish) == (' {"a": 1}', "stop")
+
+
+def test_a_model_whose_tokens_cannot_write_a_blank_line_runs_to_the_end(tmp_path):
+    """Nor does its tokenizer name a token that ends a text."""
+    reply = ask(LocalGenerator(save(tmp_path, tokens="bert"), "cpu", max_tokens=6))
+    assert (reply.finish, reply.completion_tokens) == ("length", 6)
 
 
 def test_the_conversation_of_a_model_without_turns():

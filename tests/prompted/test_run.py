@@ -14,7 +14,6 @@ from sparsecbm_core.prompted import parse
 from sparsecbm_core.prompted.endpoint import ChatEndpoint
 from sparsecbm_core.prompted.prompt import Prompt
 from sparsecbm_core.prompted.run import draw_reviews, run_prompted
-from sparsecbm_core.prompted.waits import Waits
 from tests.prompted.server import GOOD, completion, failure, serve
 from tests.tiny import SPACE
 from tests.toy import dataset, make_example, toy_reviews
@@ -24,7 +23,7 @@ DATA = dataset([replace(make_example(i, (0, 1, 2), 1), text=f"review {i}") for i
 
 
 def connect(served, **options):
-    return ChatEndpoint(served.url, "some-model", **{"retries": 1, "waits": Waits(first=0.001), **options})
+    return ChatEndpoint(served.url, "some-model", **{"retries": 1, "first_wait": 0.001, **options})
 
 
 def run(served, path, data=DATA, client_options=None, **options):
