@@ -55,7 +55,7 @@ def run_row(run: Path) -> dict[str, Any]:
 
 def under_other_masks(run: Path, data: ReviewDataset) -> float | None:
     """What a concept's accuracy loses under another's mask, mean over pairs; None without weights, masks."""
-    from sparsecbm_core.explain.subnetworks import cross_accuracy
+    from sparsecbm_core.explain.swapped import cross_accuracy
     from sparsecbm_core.models.concept_model import ConceptModel
 
     if not (run / "model" / "masks.safetensors").is_file():

@@ -9,7 +9,7 @@ from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.evaluate.classification import gold_states
 from sparsecbm_core.evaluate.common import check_fits, sample
 from sparsecbm_core.evaluate.trust.results import Subnetworks
-from sparsecbm_core.explain.subnetworks import cross_accuracy
+from sparsecbm_core.explain.swapped import cross_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.progress import OnCount, unheard

@@ -53,7 +53,7 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 def with_swapped_masks(model: ConceptModel, data: ReviewDataset) -> dict[str, Any]:
     """The usual figures, and accuracy(concept k | mask j): how much a concept loses under another's mask."""
-    from sparsecbm_core.explain.subnetworks import cross_accuracy
+    from sparsecbm_core.explain.swapped import cross_accuracy
 
     cross = cross_accuracy(model, data)
     other = cross.mean_other

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.explainer import explain, explain_many, score_tokens, with_tokens
     from sparsecbm_core.explain.schema import explanation_json_schema, load_explanation
     from sparsecbm_core.explain.subnetworks import (
-        CrossAccuracy,
         DensityImage,
         SubnetworkStats,
-        cross_accuracy,
         density_image,
         subnetwork_stats,
     )
+    from sparsecbm_core.explain.swapped import CrossAccuracy, cross_accuracy
 
 __all__ = [
     "METHODS",
@@ -50,10 +49,10 @@ _LAZY = {
     "with_tokens": "explainer",
     "explanation_json_schema": "schema",
     "load_explanation": "schema",
-    "CrossAccuracy": "subnetworks",
+    "CrossAccuracy": "swapped",
     "DensityImage": "subnetworks",
     "SubnetworkStats": "subnetworks",
-    "cross_accuracy": "subnetworks",
+    "cross_accuracy": "swapped",
     "density_image": "subnetworks",
     "subnetwork_stats": "subnetworks",
 }

@@ -10,8 +10,8 @@ import torch
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.concepts import label_parts
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, Truncation
-from sparsecbm_core.explain.scoring import Prepared, Scored, clean, prepare, read_and_score
-from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, token_method
+from sparsecbm_core.explain.scoring import Prepared, Scored, Scoring, clean, prepare, read_and_score
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
 from sparsecbm_core.progress import OnCount, OnShare, unheard
@@ -45,12 +45,8 @@ def explain(
     >>> explain(model, "The soup was cold.").concepts["food"].state  # doctest: +SKIP
     'Negative'
     """
-    if (weights is None) != (fingerprint is None):
-        raise InputError("weights and the fingerprint that names them are given together, or neither is")
-    chosen = None if method is None else token_method(method)
-    prepared = prepare(model, text, weights, pieces)
-    logits, scored = read_and_score(prepared, chosen, steps, states or {}, on_share=on_share)
-    return _result(prepared, logits, states or {}, method, scored, fingerprint)
+    scoring = Scoring(method, weights, states or {}, steps, pieces, on_share=on_share)
+    return _explain(model, text, scoring, fingerprint)
 
 
 def explain_many(
@@ -78,21 +74,10 @@ def explain_many(
             clean(text)
         except InputError as error:
             raise InputError(f"text {position}: {error}") from None
+    scoring = Scoring(method, weights, states or {}, steps, pieces, on_share=on_share)
     explanations = []
     for text in texts:
-        explanations.append(
-            explain(
-                model,
-                text,
-                method,
-                weights=weights,
-                states=states,
-                steps=steps,
-                pieces=pieces,
-                fingerprint=fingerprint,
-                on_share=on_share,
-            )
-        )
+        explanations.append(_explain(model, text, scoring, fingerprint))
         on_progress(len(explanations), len(texts))
     return explanations
 
@@ -113,8 +98,8 @@ def score_tokens(
 
     ``concepts`` are those to score, in this order; default: all.
     """
-    prepared, chosen = prepare(model, text, weights, pieces), token_method(method)
-    return read_and_score(prepared, chosen, steps, states or {}, concepts, on_share)[1]
+    scoring = Scoring(method, weights, states or {}, steps, pieces, concepts, on_share)
+    return read_and_score(prepare(model, text, scoring))[1]
 
 
 def with_tokens(
@@ -135,17 +120,8 @@ def with_tokens(
     of these are scored: what the others have by the same method stays, what they have by another one goes.
     """
     wanted = {**{name: item.state for name, item in explanation.concepts.items()}, **(states or {})}
-    scored = score_tokens(
-        model,
-        explanation.text,
-        method,
-        weights=weights,
-        states=wanted,
-        steps=steps,
-        pieces=pieces,
-        concepts=concepts,
-        on_share=on_share,
-    )
+    scoring = Scoring(method, weights, wanted, steps, pieces, concepts, on_share)
+    _, scored = read_and_score(prepare(model, explanation.text, scoring))
     items = dict(explanation.concepts)
     for name, item in items.items():
         if name in scored:
@@ -156,16 +132,19 @@ def with_tokens(
     return replace(explanation, method=method, concepts=items)
 
 
+def _explain(model: ConceptModel, text: str, scoring: Scoring, fingerprint: str | None) -> Explanation:
+    if (scoring.weights is None) != (fingerprint is None):
+        raise InputError("weights and the fingerprint that names them are given together, or neither is")
+    prepared = prepare(model, text, scoring)
+    logits, scored = read_and_score(prepared)
+    return _result(prepared, logits, scored, model.fingerprint if fingerprint is None else fingerprint)
+
+
 def _result(
-    prepared: Prepared,
-    logits: torch.Tensor,
-    states: Mapping[str, str],
-    method: str | None,
-    scored: Mapping[str, Scored],
-    fingerprint: str | None,
+    prepared: Prepared, logits: torch.Tensor, scored: Mapping[str, Scored], fingerprint: str
 ) -> Explanation:
     """From the logits (K, C) of all concepts."""
-    model, space = prepared.model, prepared.model.space
+    model, space, states = prepared.model, prepared.model.space, prepared.scoring.states
     predicted = logits.argmax(-1).tolist()
     logits = logits.cpu().double()
     activations, probabilities = logits.sigmoid(), logits.softmax(-1)
@@ -194,8 +173,8 @@ def _result(
     return Explanation(
         text=prepared.text,
         model=model.name,
-        fingerprint=model.fingerprint if fingerprint is None else fingerprint,
-        method=method,
+        fingerprint=fingerprint,
+        method=prepared.scoring.method,
         label=space.labels[int(parts.logits.argmax())],
         probabilities=by_label(parts.logits.softmax(-1)),
         logits=by_label(parts.logits),

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
@@ -14,6 +15,7 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import TokenScore
 from sparsecbm_core.explain.tokens.inputs import TokenInputs
 from sparsecbm_core.explain.tokens.method import TokenMethod
+from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, token_method
 from sparsecbm_core.explain.words import Word, words_of
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.subnetworks import EffectiveWeights
@@ -27,6 +29,35 @@ ROW_TOKENS = 1024
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """How a text is read and its words are scored: what `explain` is asked for, as one value.
+
+    ``method`` None: no words. ``weights`` None: the model's own. ``states`` names the state that is scored
+    where it is not the predicted one, ``concepts`` those to score, in this order (None: all).
+    ``on_share`` gets the share of the work that is done, after each part of it.
+
+    Raises `InputError` for an unknown method, and for steps that are not a whole number of at least 1.
+    """
+
+    method: str | None = DEFAULT_METHOD
+    weights: EffectiveWeights | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+    steps: int = DEFAULT_STEPS
+    pieces: bool = False
+    concepts: Sequence[str] | None = None
+    on_share: OnShare = unheard
+
+    def __post_init__(self) -> None:
+        _ = self.tokens
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise InputError(f"steps must be a whole number of at least 1, got {self.steps!r}")
+
+    @cached_property
+    def tokens(self) -> TokenMethod | None:
+        return None if self.method is None else token_method(self.method)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A text cut into tokens and words, and the subnetworks to read it with."""
 
@@ -35,15 +66,16 @@ class Prepared:
     encoded: Encoded
     words: tuple[Word, ...]
     weights: EffectiveWeights | None
+    scoring: Scoring
 
 
-def prepare(model: ConceptModel, text: str, weights: EffectiveWeights | None, pieces: bool) -> Prepared:
+def prepare(model: ConceptModel, text: str, scoring: Scoring) -> Prepared:
     """`InputError` where there is nothing to read."""
     _ = model.cbm
-    text, encoded, words = words_in(model, text, pieces)
+    text, encoded, words = words_in(model, text, scoring.pieces)
     with _gradients(False):
-        weights = model.weights if weights is None else weights
-    return Prepared(model, text, encoded, words, weights)
+        weights = model.weights if scoring.weights is None else scoring.weights
+    return Prepared(model, text, encoded, words, weights, scoring)
 
 
 def words_in(model: ConceptModel, text: str, pieces: bool = False) -> tuple[str, Encoded, tuple[Word, ...]]:
@@ -73,30 +105,20 @@ def clean(text: str) -> str:
     return without_surrogates(text)
 
 
-def read_and_score(
-    prepared: Prepared,
-    method: TokenMethod | None,
-    steps: int,
-    states: Mapping[str, str],
-    concepts: Sequence[str] | None = None,
-    on_share: OnShare = unheard,
-) -> tuple[torch.Tensor, dict[str, Scored]]:
-    """Logits (N, C) of N ``concepts`` (default: all), and their words scored by ``method``, if there is one.
-
-    ``states`` names the state that is scored where it is not the predicted one. ``on_share`` gets the share
-    of the work that is done, after each part of it.
-    """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1, got {steps!r}")
-    space = prepared.model.space
-    given = {space.concept_index(name): space.state_index(state) for name, state in states.items()}
-    chosen = [space.concept_index(name) for name in (space.concepts if concepts is None else concepts)]
-    rows, done = len(chosen) * (1 + (method.passes(steps, len(prepared.words)) if method else 0)), 0
+def read_and_score(prepared: Prepared) -> tuple[torch.Tensor, dict[str, Scored]]:
+    """Logits (N, C) of the N concepts to score, and their words scored, if there is a method to do so."""
+    space, scoring, method = prepared.model.space, prepared.scoring, prepared.scoring.tokens
+    given = {
+        space.concept_index(name): space.state_index(state) for name, state in (scoring.states or {}).items()
+    }
+    names = space.concepts if scoring.concepts is None else scoring.concepts
+    chosen = [space.concept_index(name) for name in names]
+    rows, done = len(chosen) * (1 + (method.passes(scoring.steps, len(prepared.words)) if method else 0)), 0
 
     def on_rows(count: int) -> None:
         nonlocal done
         done += count
-        on_share(min(1.0, done / rows))
+        scoring.on_share(min(1.0, done / rows))
 
     graph = method is not None and method.uses_graph
     shared = method is not None and _shared(prepared.weights, method)
@@ -104,7 +126,7 @@ def read_and_score(
     together = together and chosen == list(range(space.num_concepts))
     logits, scored = [], {}
     for group in [tuple(chosen)] if together else [(concept,) for concept in chosen]:
-        inputs = _read(prepared, group, given, graph, steps, on_rows)
+        inputs = _read(prepared, group, given, graph, on_rows)
         logits.append(inputs.logits.detach())
         if method is not None:
             # What reads the text again and again does so with one subnetwork at a time.
@@ -133,7 +155,6 @@ def _read(
     concepts: tuple[int, ...],
     given: Mapping[int, int],
     graph: bool,
-    steps: int,
     on_rows: Callable[[int], None],
 ) -> TokenInputs:
     model, weights = prepared.model, prepared.weights
@@ -159,7 +180,7 @@ def _read(
         states=states,
         groups=[word.tokens for word in prepared.words],
         pad_id=int(model.tokenizer.pad_token_id),
-        steps=steps,
+        steps=prepared.scoring.steps,
         on_rows=on_rows,
     )
 
