@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from sparsecbm_core.config import PruneSettings, TrainSettings
     from sparsecbm_core.data import load_cebab, load_csv, load_imdb
     from sparsecbm_core.errors import SparseCBMError
-    from sparsecbm_core.evaluate.report import evaluate_model
+    from sparsecbm_core.evaluate.report import evaluate_model as evaluate
+    from sparsecbm_core.explain.explainer import explain
+    from sparsecbm_core.intervene.correct import intervene
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
     from sparsecbm_core.training.trainer import Trainer
@@ -26,11 +28,11 @@ _HOMES = {
     "SparseCBMError": "errors",
     "TrainSettings": "config",
     "Trainer": "training.trainer",
-    "evaluate_model": "evaluate.report",
     "load_cebab": "data",
     "load_csv": "data",
     "load_imdb": "data",
 }
+_VERBS = ("evaluate", "explain", "intervene")  # packages that can be called
 
 __all__ = [
     "ConceptModel",
@@ -41,7 +43,9 @@ __all__ = [
     "TrainSettings",
     "Trainer",
     "__version__",
-    "evaluate_model",
+    "evaluate",
+    "explain",
+    "intervene",
     "load_cebab",
     "load_csv",
     "load_imdb",
@@ -49,6 +53,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore, Truncation
 from sparsecbm_core.explain.tokens.method import TokenMethod
 from sparsecbm_core.explain.tokens.registry import METHODS, token_method
+from sparsecbm_core.verbs import callable_as
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.explainer import explain, explain_many, score_tokens, with_tokens
@@ -63,3 +64,6 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"sparsecbm_core.explain.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+callable_as(__name__, "explainer", "explain")
