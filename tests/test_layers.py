@@ -31,6 +31,7 @@ CORE = (
     "progress",
     "files",
     "typing",
+    "verbs",
     "errors",
     "version",
 )
