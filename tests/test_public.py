@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from itertools import permutations
 
 import pytest
@@ -64,3 +66,33 @@ def test_a_verb_does_what_its_function_does(tiny_model):
     for verb, function in ((evaluate, evaluate_model), (explain, the_function), (intervene, correct)):
         assert inspect.signature(verb) == inspect.signature(function)
         assert inspect.ismodule(verb)
+
+
+def offered() -> dict[str, object]:
+    """Every name that the package or one of its parts offers, and the methods of a model."""
+    found = {}
+    for part in (
+        "",
+        *(f".{item.name}" for item in pkgutil.iter_modules(sparsecbm_core.__path__) if item.ispkg),
+    ):
+        home = import_module(f"sparsecbm_core{part}")
+        found |= {f"{home.__name__}.{name}": getattr(home, name) for name in getattr(home, "__all__", ())}
+    names = [name for name in dir(sparsecbm_core.ConceptModel) if name[0] != "_"]
+    return found | {name: getattr(sparsecbm_core.ConceptModel, name) for name in names}
+
+
+def test_every_public_function_has_an_example_that_runs():
+    """So have the classes that are more than a record."""
+    classes = {"ConceptModel", "ConceptSpace", "MaskSet", "MaskEdit", "Patch", "Ledger", "TokenMethod"}
+    elsewhere = {"load_cebab_hub", "main"}  # one asks the hub, the other is the command
+    checked = 0
+    for name, thing in offered().items():
+        called = thing.__wrapped__ if inspect.ismodule(thing) else thing
+        own = name.rpartition(".")[2]
+        if own in elsewhere or not (inspect.isfunction(called) or inspect.ismethod(called) or own in classes):
+            continue
+        said = inspect.getdoc(called) or ""
+        assert ">>> " in said, name
+        assert "+SKIP" not in said, name
+        checked += 1
+    assert checked > 50

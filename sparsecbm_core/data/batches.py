@@ -55,6 +55,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Enco
 
     Raises `InputError` if the tokenizer is not a fast one (only those know character offsets),
     if ``texts`` is not a list of texts, or if ``max_length`` leaves no room for a word.
+
+    >>> tokenize(model.tokenizer, ["Cold soup."], 16)[0].offsets
+    ((0, 0), (0, 4), (5, 9), (9, 10), (0, 0))
     """
     backend = getattr(tokenizer, "backend_tokenizer", None) if getattr(tokenizer, "is_fast", False) else None
     if backend is None:
@@ -126,7 +129,11 @@ def _stand_in(tokenizer: Any) -> int:
 
 
 def collate(encoded: Sequence[Encoded], pad_id: int) -> TokenBatch:
-    """Pad B encoded texts on the right to the longest; `InputError` if there are none."""
+    """Pad B encoded texts on the right to the longest; `InputError` if there are none.
+
+    >>> collate(model.encode(["Cold soup.", "Cold soup, slow waiter."]), pad_id=0).input_ids.shape
+    torch.Size([2, 8])
+    """
     if not encoded:
         raise InputError("a batch needs at least one text")
     lengths = torch.tensor([len(item.ids) for item in encoded])
@@ -145,6 +152,9 @@ def length_buckets(
     of 50 batches, sorted by length inside each pool, cut into batches, and the batches are
     shuffled: random enough to train on, with little padding. One batch may be smaller.
     Raises `InputError` for a batch size below 1.
+
+    >>> length_buckets([3, 9, 4, 8], batch_size=2)
+    [[0, 2], [3, 1]]
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")

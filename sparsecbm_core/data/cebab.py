@@ -49,6 +49,9 @@ def load_cebab(folder: str | Path, split: str, label_votes: bool = False) -> Rev
     Raises `DataError` if the split does not exist (the message lists those that do), if the
     file is damaged, or if a value cannot be mapped (naming file, row, column, value and the
     allowed values).
+
+    >>> load_cebab("cebab", "dev").space.concepts
+    ('food', 'ambiance', 'service', 'noise')
     """
     folder = Path(folder)
     if not folder.is_dir():

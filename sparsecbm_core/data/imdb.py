@@ -42,6 +42,9 @@ def load_imdb(
 
     Raises `DataError` for missing or damaged files and for labels that cannot be mapped,
     `SettingsError` for an unknown source or concept.
+
+    >>> load_imdb("imdb", "dev", source="manual").texts
+    ['A great film.']
     """
     if isinstance(concepts, str):
         raise SettingsError(f"concepts must be a list of names, got the text {concepts!r}")

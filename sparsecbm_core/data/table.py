@@ -36,6 +36,10 @@ def load_csv(
     Raises `DataError` for a file that cannot be read, for missing columns (the message lists
     those present) and for a value that cannot be mapped (naming file, row, column, value and
     the allowed values); `SettingsError` where the arguments contradict each other.
+
+    >>> data = load_csv("reviews.csv", "review", "stars", ["food", "service"])
+    >>> data.space.labels, data.examples[0].text
+    (('1', '5'), 'The soup was cold.')
     """
     path = Path(path)
     columns = _concept_columns(concept_columns, (text_column, label_column))

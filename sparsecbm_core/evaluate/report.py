@@ -59,7 +59,11 @@ def evaluate_model(
     batch_size: int = 32,
     on_progress: OnCount = unheard,
 ) -> Evaluation:
-    """Concept and task metrics, leakage, calibration, sparsity and overlap."""
+    """Concept and task metrics, leakage, calibration, sparsity and overlap.
+
+    >>> evaluate_model(model, reviews).examples
+    8
+    """
     space = model.space
     check_fits(model, data)
     started = time.perf_counter()

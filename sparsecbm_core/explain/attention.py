@@ -68,7 +68,7 @@ def attention(model: ConceptModel, text: str) -> Attention:
     readable character, for a standard classifier, and for a model with masks: it reads with a subnetwork for
     every concept and has no attention of its own. The model is only read: threads may share it.
 
-    >>> attention(dense, "The soup was cold.").rollout.tokens[1].text  # doctest: +SKIP
+    >>> attention(dense, "The soup was cold.").rollout.tokens[1].text
     'soup'
     """
     _ = model.cbm  # a standard classifier is refused here

@@ -42,8 +42,8 @@ def explain(
     state, weights without a fingerprint, and for a standard classifier. The model is only read:
     threads may share it.
 
-    >>> explain(model, "The soup was cold.").concepts["food"].state  # doctest: +SKIP
-    'Negative'
+    >>> explain(model, "The soup was cold.", "gradient").concepts["food"].tokens[1].text
+    'soup'
     """
     scoring = Scoring(method, weights, states or {}, steps, pieces, on_share=on_share)
     return _explain(model, text, scoring, fingerprint)
@@ -66,6 +66,9 @@ def explain_many(
 
     ``on_progress`` gets the number done and the number of texts after each, ``on_share`` how much of the
     present text is done. All texts are checked before the first is explained.
+
+    >>> [why.truncated.cut for why in explain_many(model, ["Cold soup.", "A great cook."], "gradient")]
+    [False, False]
     """
     if isinstance(texts, str):
         raise InputError("texts must be a list of texts, got a single text")
@@ -97,6 +100,10 @@ def score_tokens(
     """Only the words: concept → (scored words, convergence delta or None). See `explain`.
 
     ``concepts`` are those to score, in this order; default: all.
+
+    >>> tokens, _ = score_tokens(model, "The soup was cold.", "gradient", concepts=["food"])["food"]
+    >>> [token.text for token in tokens]
+    ['The', 'soup', 'was', 'cold', '.']
     """
     scoring = Scoring(method, weights, states or {}, steps, pieces, concepts, on_share)
     return read_and_score(prepare(model, text, scoring))[1]
@@ -118,6 +125,9 @@ def with_tokens(
 
     Scores the explanation's own states but for those that ``states`` names. With ``concepts`` only the words
     of these are scored: what the others have by the same method stays, what they have by another one goes.
+
+    >>> with_tokens(model, why, "gradient", concepts=["food"]).unscored
+    ('service', 'noise')
     """
     wanted = {**{name: item.state for name, item in explanation.concepts.items()}, **(states or {})}
     scoring = Scoring(method, weights, wanted, steps, pieces, concepts, on_share)

@@ -111,10 +111,9 @@ def mask_changes(
 
     Raises `InputError` for mask sets of different models or an unknown concept.
 
-    >>> after = done.corrected.masks  # doctest: +SKIP
-    >>> changes = mask_changes(model.masks, after, model.cbm.matrices, "food")  # doctest: +SKIP
-    >>> changes.dropped, changes.grown, changes.kept_before == changes.kept_after  # doctest: +SKIP
-    (96, 96, True)
+    >>> changes = mask_changes(model.masks, done.corrected.masks, model.cbm.matrices, "food")
+    >>> (changes.dropped, changes.grown) == (done.dropped, done.grown)
+    True
     """
     ordered, k = ordered_matrices(before, matrices), comparable(before, after, concept)
     items = []

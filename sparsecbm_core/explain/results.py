@@ -88,6 +88,9 @@ class Explanation:
         """Why ``label`` and not ``other``: per concept, and "base", the difference of contributions.
 
         The values add up to the difference of the two labels' logits.
+
+        >>> sorted(why.contrast("1", "2"))
+        ['base', 'food', 'noise', 'service']
         """
         parts = {
             name: item.relative_contributions[label] - item.relative_contributions[other]

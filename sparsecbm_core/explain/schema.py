@@ -102,13 +102,21 @@ class ExplanationModel(_Strict):
 
 
 def explanation_json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of `Explanation.to_dict()`."""
+    """JSON Schema (draft 2020-12) of `Explanation.to_dict()`.
+
+    >>> explanation_json_schema()["title"]
+    'SparseCBM explanation'
+    """
     schema = ExplanationModel.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def load_explanation(data: Mapping[str, Any]) -> Explanation:
-    """The explanation of an exported dictionary; `InputError` naming the first thing that is wrong."""
+    """The explanation of an exported dictionary; `InputError` naming the first thing that is wrong.
+
+    >>> load_explanation(why.to_dict()) == why
+    True
+    """
     if not isinstance(data, Mapping):
         raise InputError(f"an explanation is a JSON object, got {type(data).__name__}")
     version = data.get("schema_version")

@@ -23,7 +23,11 @@ def paired_bars(
     colors: tuple[str, str] = (FOR, NEUTRAL),
     decimals: bool = False,
 ) -> go.Figure:
-    """Two shares per title, one above the other, each with its number; series are (name, values)."""
+    """Two shares per title, one above the other, each with its number; series are (name, values).
+
+    >>> [bars.name for bars in paired_bars(["food"], ("before", [0.9]), ("after", [0.8])).data]
+    ['before', 'after']
+    """
     import plotly.graph_objects as go
 
     positions, write = np.arange(len(titles)), precise_percent if decimals else percent
@@ -43,6 +47,9 @@ def grouped_bars(
     """Up to four shares per title, each with its number, on a scale from 0 to 1; series are (name, values).
 
     Series differ in colour and hatching. ``level`` is drawn as a dotted line across all of them.
+
+    >>> [bars.name for bars in grouped_bars(["food", "noise"], [("dense", [0.9, 0.8])], level=0.5).data]
+    ['dense']
     """
     import plotly.graph_objects as go
 
@@ -87,7 +94,11 @@ def _add(
 def share_bars(
     titles: Sequence[str], shares: Sequence[float], colors: Sequence[str] | None = None
 ) -> go.Figure:
-    """One bar per title, its share written beside it."""
+    """One bar per title, its share written beside it.
+
+    >>> share_bars(["food", "noise"], [0.25, 0.5]).data[0].type
+    'bar'
+    """
     import plotly.graph_objects as go
 
     positions = list(range(len(titles)))

@@ -36,6 +36,9 @@ def case_study_html(
     Darker words matter more for the concept, by the size of its gradient. Labels that a reader would not
     give are hatched. ``titles`` are what a person reads in place of a name, ``label_titles`` in place of a
     label's that is called as a state is.
+
+    >>> case_study_html([], {}).startswith("<style>")
+    True
     """
 
     def title(name: str) -> str:

@@ -26,6 +26,11 @@ def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
     Lines for the label, for all concepts together, and for the concepts that the chain changed: `DRAWN` at
     most, those that moved most. Each line has a dash and a mark of its own, and its name says the accuracy at
     the beginning and at the end.
+
+    >>> from sparsecbm_core.evaluate.chain import ChainAccuracy, ChainPoint
+    >>> points = ChainPoint(0, (), {"food": 0.5}, 0.5, 0.25), ChainPoint(1, ("food",), {"food": 1}, 1, 0.25)
+    >>> [line.name for line in chain_figure(ChainAccuracy("guard", 4, points), model.space).data]
+    ['Label, 25.0 %', 'All concepts, 50.0 % → 100.0 %', 'food, 50.0 % → 100.0 %']
     """
     import plotly.graph_objects as go
 

@@ -67,6 +67,9 @@ def breakdown(
     ``relative`` measures each concept against the average text; otherwise activations count from
     zero. With ``against`` the sum is the difference of the two labels' logits: why one and not
     the other.
+
+    >>> [part.name for part in breakdown(why, model.space).parts]
+    ['food', 'service', 'noise']
     """
     label = explanation.label if label is None else label
     for name in (label, *([] if against is None else [against])):
@@ -103,7 +106,11 @@ def breakdown(
 
 
 def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Figure:
-    """A waterfall from the base, one step a concept, to the score; ``selected`` stands out."""
+    """A waterfall from the base, one step a concept, to the score; ``selected`` stands out.
+
+    >>> len(contribution_figure(breakdown(why, model.space)).data[0].x)
+    5
+    """
     import plotly.graph_objects as go
 
     starts, value = [0.0], parts.base
@@ -162,7 +169,13 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
 
 
 def before_after_figure(result: OracleResult, space: ConceptSpace) -> go.Figure:
-    """Label probabilities of the model, and with the concepts set by hand."""
+    """Label probabilities of the model, and with the concepts set by hand.
+
+    >>> from sparsecbm_core.intervene import oracle
+    >>> said = oracle(model, why, {"food": "Positive"})
+    >>> [bars.name for bars in before_after_figure(said, model.space).data]
+    ['Model', 'With your change']
+    """
     return paired_bars(
         [space.label_title(label) for label in space.labels],
         ("Model", [result.probabilities[label] for label in space.labels]),

@@ -52,6 +52,10 @@ def curves_figure(panels: Sequence[Panel], x_title: str, y_title: str, log_x: bo
 
     Lines differ in colour, dash and mark, levels in their dash. Raises `InputError` without a point to draw,
     and for a dose that has no logarithm.
+
+    >>> curves = [Curve("label", [0.5, 0.9], [0.8, 0.6])]
+    >>> [curve.name for curve in curves_figure([Panel("restaurants", curves)], "sparsity", "accuracy").data]
+    ['label']
     """
     names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
     doses = sorted({x for panel in panels for curve in panel.curves for x in curve.x})

@@ -24,6 +24,11 @@ def dose_figure(result: DoseResponse, space: ConceptSpace) -> go.Figure:
 
     The share of weights flipped runs on a log scale; 0, at the left, is the model as it is. The
     smallest dose that works is marked. A line is told from the others by its dashes and marks as well.
+
+    >>> from sparsecbm_core.intervene.dose import dose_response
+    >>> doses = dose_response(model, "The soup was cold.", "food", "Positive", rule="signed")
+    >>> len(dose_figure(doses, model.space).data[0].x) == len(doses.points)
+    True
     """
     import plotly.graph_objects as go
 

@@ -39,6 +39,10 @@ def intervals_figure(
 
     ``write`` says how numbers are written, beside the marks and on the axis. ``zero`` draws a line at 0.
     `InputError` if nothing is known.
+
+    >>> series = [Ranged("dense", [0.9, 0.8], [0.85, 0.7], [0.95, 0.9])]
+    >>> intervals_figure(["food", "noise"], series, "accuracy").data[0].name
+    'dense'
     """
     import plotly.graph_objects as go
 

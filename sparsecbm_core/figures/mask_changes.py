@@ -39,6 +39,11 @@ def changes_figure(changes: MaskChanges) -> go.Figure:
     """The overview: per layer and matrix how many weights were dropped (−) and grown (+).
 
     "pick" has customdata (row, column, matrix). A matrix that a layer does not have bears a dash.
+
+    >>> from sparsecbm_core.explain.mask_changes import mask_changes
+    >>> changes = mask_changes(model.masks, done.corrected.masks, model.cbm.matrices, "food")
+    >>> changes_figure(changes).data[0].z.shape
+    (2, 6)
     """
     import plotly.graph_objects as go
 
@@ -80,6 +85,11 @@ def blocks_figure(blocks: BlockDensity, top: float | None = None) -> go.Figure:
     """How dense each block of a matrix is; ``top`` is the density of the full colour, for comparing.
 
     "pick" has customdata (row, column, first row, first column, kept, weights).
+
+    >>> from sparsecbm_core.explain.mask_changes import block_density
+    >>> blocks = block_density(model.masks, "food", model.cbm.matrices[0].name, rows=4, columns=4)
+    >>> blocks_figure(blocks).data[0].z.shape
+    (4, 4)
     """
     import plotly.graph_objects as go
 
@@ -111,6 +121,12 @@ def block_changes_figure(blocks: BlockChanges) -> go.Figure:
     """Where in a matrix weights were dropped (crosses) and grown (squares), larger where more were.
 
     "pick" has customdata (row, column, first row, first column, dropped, grown).
+
+    >>> from sparsecbm_core.explain.mask_changes import block_changes
+    >>> matrix = model.cbm.matrices[0].name
+    >>> blocks = block_changes(model.masks, done.corrected.masks, "food", matrix, rows=4, columns=4)
+    >>> block_changes_figure(blocks).data[0].z.shape
+    (4, 4)
     """
     import plotly.graph_objects as go
 

@@ -34,7 +34,14 @@ DEEP = "#7E57C2"  # between the two colours of a pair: what both have
 
 
 def window_figure(window: MaskWindow) -> go.Figure:
-    """Single weights: pruned, kept, dropped (cross) and grown (square)."""
+    """Single weights: pruned, kept, dropped (cross) and grown (square).
+
+    >>> from sparsecbm_core.explain.mask_windows import window
+    >>> matrix = model.cbm.matrices[0].name
+    >>> part = window(model.masks, done.corrected.masks, "food", matrix, top=0, left=0, size=8)
+    >>> window_figure(part).data[0].z.shape
+    (8, 8)
+    """
     # Few changes among many cells are drawn larger than their cell, so that they are found.
     changed = window.counts["dropped"] + window.counts["grown"]
     return _cells(
@@ -50,7 +57,13 @@ def window_figure(window: MaskWindow) -> go.Figure:
 
 
 def pair_window_figure(window: PairWindow, space: ConceptSpace) -> go.Figure:
-    """Single weights of two concepts: kept by neither, one alone (the second: cross), both (dot)."""
+    """Single weights of two concepts: kept by neither, one alone (the second: cross), both (dot).
+
+    >>> from sparsecbm_core.explain.mask_windows import pair_window
+    >>> part = pair_window(model.masks, "food", "noise", model.cbm.matrices[0].name, top=0, left=0, size=8)
+    >>> pair_window_figure(part, model.space).data[0].z.shape
+    (8, 8)
+    """
     first, second = space.title(window.first), space.title(window.second)
     return _cells(
         window,

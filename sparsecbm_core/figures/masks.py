@@ -25,6 +25,10 @@ def density_top(images: Iterable[DensityImage]) -> float:
     """The density that gets the full colour in all of ``images``, so that their shades compare.
 
     All but the densest 0.5 % of the cells lie below it: a single dense patch must not pale the rest.
+
+    >>> from sparsecbm_core.explain import density_image
+    >>> 0.25 < density_top([density_image(model.masks, model.cbm.matrices, "food", cells=(4, 4))]) <= 1
+    True
     """
     known = [image.values[~np.isnan(image.values)] for image in images]
     values = np.concatenate(known) if known else np.empty(0)
@@ -36,6 +40,10 @@ def density_figure(image: DensityImage, top: float | None = None) -> go.Figure:
 
     ``top`` is the density of the full colour: give the same one (`density_top`) to pictures that are
     compared. A matrix that a layer does not have stays empty and bears a dash.
+
+    >>> from sparsecbm_core.explain import density_image
+    >>> density_figure(density_image(model.masks, model.cbm.matrices, "food", cells=(4, 4))).data[0].z.shape
+    (8, 24)
     """
     import plotly.graph_objects as go
 
@@ -80,6 +88,11 @@ def overlap_figure(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure | N
     full shade is what chance gives, or the most there is where that is more.
 
     None where no two of them share a weight: there is nothing to draw.
+
+    >>> from sparsecbm_core.explain import subnetwork_stats
+    >>> stats = subnetwork_stats(model.masks, model.cbm.matrices)
+    >>> [bars.name for bars in overlap_figure(stats, model.space).data]
+    ['This pair', 'By chance']
     """
     if stats.disjoint:
         return None
@@ -106,7 +119,12 @@ def _overlap_matrix(stats: SubnetworkStats, space: ConceptSpace) -> go.Figure:
 
 def shared_by_figure(stats: SubnetworkStats) -> go.Figure:
     """How many weights are kept by none, one, two … of the concepts, up to the first number that none is
-    kept by."""
+    kept by.
+
+    >>> from sparsecbm_core.explain import subnetwork_stats
+    >>> shared_by_figure(subnetwork_stats(model.masks, model.cbm.matrices)).data[0].type
+    'bar'
+    """
     last = max(n for n, count in enumerate(stats.shared_by) if count)
     counts = stats.shared_by[: last + 2]
     titles = [shared_title(n, len(stats.concepts)) for n in range(len(counts))]

@@ -29,6 +29,11 @@ def matrix_figure(
 
     ``ends`` are the values of the palest and the fullest shade; default: the least and the most there is.
     Cells of the diagonal are framed. `InputError` where the table is not square or empty.
+
+    >>> table = [[0.9, 0.4], [0.3, 0.8]]
+    >>> texts = [["90 %", "40 %"], ["30 %", "80 %"]]
+    >>> matrix_figure(table, texts, ["food", "noise"], "read through").data[0].z.shape
+    (2, 2)
     """
     import plotly.graph_objects as go
 

@@ -54,9 +54,9 @@ def intervene(
     Raises `InputError` for an unknown concept, state or rule, an r outside (0, min(s, 1 − s)], an
     empty text, a model without masks, and "guarded" without a profile.
 
-    >>> done = intervene(model, "The waiter was slow.", "service", "Negative", profile=p)  # doctest: +SKIP
-    >>> done.outcome, done.dropped, done.grown  # doctest: +SKIP
-    ('reached', 96, 96)
+    >>> done = intervene(model, "The soup was cold.", "food", "Positive", rule="signed")
+    >>> done.outcome, done.dropped == done.grown
+    ('reached', True)
     """
     chosen = rule_named(rule)
     # Neither waits for the other; what is wrong with the input, the first one says.

@@ -60,7 +60,11 @@ class MaskEdit:
 
     @classmethod
     def between(cls, before: MaskSet, after: MaskSet) -> MaskEdit:
-        """The edit that turns one mask set into another of the same model."""
+        """The edit that turns one mask set into another of the same model.
+
+        >>> MaskEdit.between(model.masks, done.corrected.masks) == done.edit
+        True
+        """
         if before.concepts != after.concepts or dict(before.shapes) != dict(after.shapes):
             raise InputError("two mask sets of different models have no difference")
         flips: dict[str, dict[str, np.ndarray]] = {}
@@ -94,7 +98,11 @@ class MaskEdit:
 
     def shared(self, other: MaskEdit) -> int:
         """Bits that both edits flip. Undoing the earlier one flips these against its purpose, so it moves
-        the number of kept weights by at most twice as many."""
+        the number of kept weights by at most twice as many.
+
+        >>> done.edit.shared(done.edit) == done.edit.size
+        True
+        """
         return sum(
             np.intersect1d(indices, other.flips[concept][matrix], True).size
             for concept, matrix, indices in self
@@ -105,6 +113,9 @@ class MaskEdit:
         """``masks`` with the bits flipped; a matrix that no flip touches is shared with the old set.
 
         Raises `InputError` for a concept, matrix or index that the mask set does not have.
+
+        >>> done.edit.apply(done.corrected.masks) == model.masks
+        True
         """
         packed = dict(masks.packed)
         for concept, matrix, indices in self:
@@ -116,7 +127,11 @@ class MaskEdit:
         return MaskSet(masks.concepts, masks.shapes, packed)
 
     def counts(self, masks: MaskSet) -> list[FlipCount]:
-        """Weights dropped and grown when ``masks`` are what the edit is applied to."""
+        """Weights dropped and grown when ``masks`` are what the edit is applied to.
+
+        >>> sum(count.grown - count.dropped for count in done.edit.counts(model.masks))
+        0
+        """
         counts = []
         for concept, matrix, indices in self:
             row = _row(masks, concept, matrix, indices)
@@ -126,7 +141,11 @@ class MaskEdit:
         return counts
 
     def fingerprint(self) -> str:
-        """Hash of all flips (16 hex digits)."""
+        """Hash of all flips (16 hex digits).
+
+        >>> len(done.edit.fingerprint())
+        16
+        """
         digest = hashlib.sha256()
         for concept, matrix, indices in sorted(self, key=lambda item: item[:2]):
             digest.update(f"{concept}\0{matrix}\0{indices.size}\0".encode())
@@ -143,7 +162,11 @@ class MaskEdit:
 
 
 def net_edit(edits: Iterable[MaskEdit]) -> MaskEdit:
-    """The net effect of a chain of edits; bits flipped an even number of times are as they were."""
+    """The net effect of a chain of edits; bits flipped an even number of times are as they were.
+
+    >>> net_edit([done.edit, done.edit]).size
+    0
+    """
     parts: dict[tuple[str, str], list[np.ndarray]] = {}
     for edit in edits:
         for concept, matrix, indices in edit:

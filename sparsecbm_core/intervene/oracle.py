@@ -50,8 +50,8 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
 
     Raises `InputError` for an unknown concept or state, and for an explanation that another model gave.
 
-    >>> oracle(model, explanation, {"food": "Negative"}).label_after  # doctest: +SKIP
-    '2'
+    >>> oracle(model, why, {"food": "Positive"}).states
+    {'food': 'Positive'}
     """
     import torch
 

@@ -42,6 +42,11 @@ class Patch:
     are close to it, and limits the correction to them; without one it holds everywhere.
 
     Raises `PatchError` for a value that no patch can have.
+
+    >>> patch = Patch.of(done, model, "2026-03-01T12:00:00+00:00", note="cold soup is bad food")
+    >>> patch.save("soup.safetensors")
+    >>> Patch.load("soup.safetensors") == patch
+    True
     """
 
     edit: MaskEdit
@@ -214,7 +219,10 @@ class Patch:
             raise PatchError(f"{name} is damaged: {error}") from error
 
     def check(self, model: ConceptModel) -> None:
-        """Raise `PatchError` unless this is a patch of ``model``."""
+        """Raise `PatchError` unless this is a patch of ``model``.
+
+        >>> Patch.of(done, model, "2026-03-01").check(model)
+        """
         if self.model != model.fingerprint:
             raise PatchError(
                 f"the patch was made for model {self.model}, this is {model.fingerprint} ({model.name}); "

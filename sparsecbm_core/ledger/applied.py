@@ -22,6 +22,10 @@ def apply_patch(model: ConceptModel, patch: Patch, everywhere: bool = False) -> 
     Raises `PatchError` for a patch of another model, for one that the model has already (a second
     time would undo it), and for one that is for similar reviews alone, unless ``everywhere`` says
     that it shall hold for all: masks in a checkpoint know no scope.
+
+    >>> from sparsecbm_core.intervene import Patch
+    >>> apply_patch(model, Patch.of(done, model, "2026-03-01")).masks == done.corrected.masks
+    True
     """
     if patch.scope != EVERYWHERE and not everywhere:
         raise PatchError(
@@ -41,6 +45,11 @@ def revert_patch(model: ConceptModel, patch: Patch) -> ConceptModel:
     """``model`` without the patch, whatever was applied after it; bit for bit as if it had never been.
 
     Raises `PatchError` where the model does not carry the patch.
+
+    >>> from sparsecbm_core.intervene import Patch
+    >>> patch = Patch.of(done, model, "2026-03-01")
+    >>> revert_patch(apply_patch(model, patch), patch).masks == model.masks
+    True
     """
     pristine, edits = applied(model)
     own = patch.edit.fingerprint()

@@ -38,9 +38,15 @@ class Ledger:
     and any number of threads and processes may use the same ledger. All raise `LedgerError`, in one
     line, where the database fails, and for a number that no correction has.
 
-    >>> with Ledger.open("corrections.sqlite3") as ledger:  # doctest: +SKIP
-    ...     kept = ledger.add(Patch.of(done, model, created), note="cold soup is bad food")
+    >>> from sparsecbm_core.intervene import Patch
+    >>> with Ledger.open("corrections.sqlite3") as ledger:
+    ...     kept = ledger.add(Patch.of(done, model, "2026-03-01"), note="cold soup is bad food")
     ...     corrected = ledger.replay(model)
+    ...     _ = ledger.revert(kept.id)
+    ...     ledger.replay(model) is model, [item.note for item in ledger.list(active=False)]
+    (True, ['cold soup is bad food'])
+    >>> corrected.fingerprint == done.corrected.fingerprint
+    True
     """
 
     def __init__(self, database: Database) -> None:

@@ -26,6 +26,9 @@ def default_place() -> str:
     """What the environment variable SPARSECBM_LEDGER says, else a file in the user's data folder.
 
     Raises `LedgerError` where there is neither.
+
+    >>> default_place()  # where SPARSECBM_LEDGER says so
+    'corrections.sqlite3'
     """
     if named := os.environ.get(VARIABLE, "").strip():
         return named

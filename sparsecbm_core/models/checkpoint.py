@@ -93,6 +93,10 @@ class Checkpoint:
 
         Raises `CheckpointError` in one line: missing or damaged files, a newer schema, tensors or
         masks that do not fit the configuration.
+
+        >>> model.save_pretrained("tiny")
+        >>> type(model).from_pretrained("tiny", device="cpu").space.concepts
+        ('food', 'service', 'noise')
         """
         folder = _resolve(name_or_folder)
         record = read_record(folder)
@@ -123,6 +127,8 @@ class Checkpoint:
         its two renames, a replacement leaves the former checkpoint under another name: it is loaded
         from there until the next save. A link stays, and the folder it leads to is replaced. The current
         folder is refused: it would be renamed under whoever works in it.
+
+        >>> model.save_pretrained("tiny")
         """
         target = real_path(folder)
         if target.exists() and not target.is_dir():

@@ -47,8 +47,11 @@ class Predictions:
 class ConceptModel(Checkpoint):
     """The model of one checkpoint with all that is read off it; read-only and thread-safe.
 
-    >>> model = ConceptModel.from_pretrained("assets/models/cebab-minilm")  # doctest: +SKIP
-    >>> model.predict(["The soup was cold."]).labels  # doctest: +SKIP
+    >>> from sparsecbm_core import ConceptModel
+    >>> model.save_pretrained("tiny")
+    >>> loaded = ConceptModel.from_pretrained("tiny", device="cpu")
+    >>> loaded.fingerprint == model.fingerprint
+    True
     """
 
     @property
@@ -68,14 +71,22 @@ class ConceptModel(Checkpoint):
         return None if self.masks is None else self.cbm.weights_for(self.masks)
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Tokens with character offsets, cut at ``max_length``."""
+        """Tokens with character offsets, cut at ``max_length``.
+
+        >>> model.encode(["Cold soup."])[0].offsets
+        ((0, 0), (0, 4), (5, 9), (9, 10), (0, 0))
+        """
         return tokenize(self.tokenizer, texts, self.max_length)
 
     def batches(
         self, encoded: Sequence[Encoded], batch_size: int
     ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Indices with padded ids and mask, batches of similar length; fewer texts where these are long, so
-        that no more than `READ_AT_ONCE` tokens are read."""
+        that no more than `READ_AT_ONCE` tokens are read.
+
+        >>> [len(indices) for indices, ids, mask in model.batches(model.encode(reviews.texts), 5)]
+        [5, 3]
+        """
         lengths = [len(item.ids) for item in encoded]
         for bucket in length_buckets(lengths, batch_size, None):
             longest = max(lengths[i] for i in bucket)
@@ -91,7 +102,12 @@ class ConceptModel(Checkpoint):
         weights: EffectiveWeights | None = None,
         on_progress: OnCount = unheard,
     ) -> Predictions:
-        """Concepts and labels of any number of texts; ``weights`` replaces the model's own masks."""
+        """Concepts and labels of any number of texts; ``weights`` replaces the model's own masks.
+
+        >>> read = model.predict(["The soup was cold.", "A great cook."])
+        >>> read.labels.shape, read.states.shape
+        (torch.Size([2]), torch.Size([2, 3]))
+        """
         if not texts:
             raise InputError("no text given; predict needs at least one")
         encoded, done = self.encode(texts), 0

@@ -24,6 +24,10 @@ class TokenMethod:
     ``only_reads`` passes of their own. ``passes`` says how often the text is read anew for each concept, of
     the steps and of the number of words. ``cost`` is what scoring the words of a review takes, about, in
     reads of it by all subnetworks.
+
+    >>> from sparsecbm_core.explain import METHODS
+    >>> METHODS["gradient"].signed, METHODS["occlusion"].signed
+    (False, True)
     """
 
     name: str

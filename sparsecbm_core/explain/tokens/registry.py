@@ -22,8 +22,8 @@ METHODS: Mapping[str, TokenMethod] = MappingProxyType(_METHODS)
 def token_method(name: str) -> TokenMethod:
     """The method of that name; `InputError` listing all names otherwise.
 
-    >>> token_method("gradient").signed
-    False
+    >>> token_method("occlusion").title
+    'Leave one out'
     """
     if name not in METHODS:
         raise InputError(one_of(name, METHODS, "token method"))
