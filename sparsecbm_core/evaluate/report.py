@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.evaluate.calibration import reliability
-from sparsecbm_core.evaluate.classification import gold_labels, gold_states, macro_f1, paper_f1
+from sparsecbm_core.evaluate.classification import gold_labels, gold_states, measures
 from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -70,21 +69,12 @@ def evaluate_model(
     predictions = model.predict(data.texts, batch_size, on_progress=on_progress)
     gold, labels, predicted = gold_states(data), gold_labels(data), predictions.labels.numpy()
     states = None if predictions.concept_logits is None else predictions.states.numpy()
-    accuracy = float((predicted == labels).mean())
-    concepts = {} if states is None else _concepts(space, gold, states)
+    found = measures(space, data, states, predicted)
     return Evaluation(
         data=data_name(data),
         model=model.fingerprint,
-        concept_accuracy=_mean(concepts, "accuracy"),
-        concept_macro_f1=_mean(concepts, "macro_f1"),
-        per_concept=concepts or None,
-        task_accuracy=accuracy,
-        task_macro_f1=macro_f1(labels, predicted),
-        paper_f1={
-            "concept": None if states is None else _concept_paper_f1(space, gold, states),
-            "task": paper_f1(labels, predicted, space.num_labels),
-        },
-        leakage=None if states is None else _leakage(model, gold, states, labels, accuracy),
+        **found,
+        leakage=None if states is None else _leakage(model, gold, states, labels, found["task_accuracy"]),
         ece=reliability(predictions.label_logits, labels).ece,
         sparsity=None if model.masks is None else model.masks.sparsity(),
         prunable_weights=None if states is None else model.cbm.prunable_weights,
@@ -92,25 +82,6 @@ def evaluate_model(
         examples=len(data),
         seconds=round(time.perf_counter() - started, 3),
     )
-
-
-def _concepts(space: ConceptSpace, gold: np.ndarray, states: np.ndarray) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "accuracy": float((gold[:, k] == states[:, k]).mean()),
-            "macro_f1": macro_f1(gold[:, k], states[:, k]),
-        }
-        for k, name in enumerate(space.concepts)
-    }
-
-
-def _mean(concepts: Mapping[str, Mapping[str, float]], measure: str) -> float | None:
-    return float(np.mean([values[measure] for values in concepts.values()])) if concepts else None
-
-
-def _concept_paper_f1(space: ConceptSpace, gold: np.ndarray, states: np.ndarray) -> float:
-    scores = [paper_f1(gold[:, k], states[:, k], space.num_states) for k in range(space.num_concepts)]
-    return float(np.mean(scores))
 
 
 def _leakage(

@@ -32,7 +32,7 @@ class PromptedEvaluation:
 
     ``data`` names what was measured, of ``available`` reviews in the split; ``host`` is where the model is
     served (None: here), ``settings`` how it was asked; ``prompt`` is the hash of the question, ``shots`` the
-    ids of the examples in it. The scores are those of `sparsecbm_core.prompted.score.Scores`.
+    ids of the examples in it. The measures are those of `sparsecbm_core.prompted.score.score`.
     ``unparseable`` counts the answers that could not be read, by reason. ``usage`` sums the tokens of the
     ``answers`` for which the server counted them; None if it never did. ``asked`` answers were asked for in
     this call, which took ``seconds``, the others were there from earlier ones; ``answer_seconds`` is the
@@ -189,7 +189,7 @@ def _evaluation(
         settings=dict(client.settings),
         prompt=prompt.fingerprint,
         shots=tuple(shot.id for shot in prompt.shots),
-        **vars(score(parsed, data)),
+        **score(parsed, data),
         unparseable={reason: reasons[reason] for reason in REASONS if reasons[reason]},
         examples=len(data),
         usage=_usage([answer.reply for answer in answers]),

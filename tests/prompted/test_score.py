@@ -33,16 +33,16 @@ def test_four_reviews():
     """
     answers = [Parsed((0,), 0), Parsed((1,), 0), Parsed((1,), 1), UNREAD]
     scores = score(answers, reviews(0, 0, 1, 1))
-    assert scores.concept_accuracy == 2 / 4
-    assert scores.task_accuracy == 3 / 4
-    assert scores.concept_macro_f1 == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert scores.task_macro_f1 == pytest.approx((1 + 2 / 3 + 0) / 3)
-    assert scores.gold_class_f1 == pytest.approx({"concept": (2 / 3 + 1 / 2) / 2, "task": (1 + 2 / 3) / 2})
-    assert scores.paper_f1["concept"] == pytest.approx(((2 / 3 + 4 / 5) / 2 + (1 / 2 + 1 / 2) / 2) / 2)
-    assert scores.paper_f1["task"] == pytest.approx(((1 + 1) / 2 + (2 / 3 + 4 / 5) / 2) / 2)
-    assert scores.per_concept["food"] == {
-        "accuracy": scores.concept_accuracy,
-        "macro_f1": scores.concept_macro_f1,
+    assert scores["concept_accuracy"] == 2 / 4
+    assert scores["task_accuracy"] == 3 / 4
+    assert scores["concept_macro_f1"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert scores["task_macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert scores["gold_class_f1"] == pytest.approx({"concept": (2 / 3 + 1 / 2) / 2, "task": (1 + 2 / 3) / 2})
+    assert scores["paper_f1"]["concept"] == pytest.approx(((2 / 3 + 4 / 5) / 2 + (1 / 2 + 1 / 2) / 2) / 2)
+    assert scores["paper_f1"]["task"] == pytest.approx(((1 + 1) / 2 + (2 / 3 + 4 / 5) / 2) / 2)
+    assert scores["per_concept"]["food"] == {
+        "accuracy": scores["concept_accuracy"],
+        "macro_f1": scores["concept_macro_f1"],
     }
 
 
@@ -50,16 +50,16 @@ def test_without_unparseable_answers_the_measures_are_those_of_every_row():
     rng = np.random.default_rng(0)
     gold, states, labels = rng.integers(0, 2, (3, 40))
     scores = score([Parsed((int(s),), int(y)) for s, y in zip(states, labels, strict=True)], reviews(*gold))
-    assert scores.concept_macro_f1 == scores.gold_class_f1["concept"] == macro_f1(gold, states)
-    assert scores.task_macro_f1 == scores.gold_class_f1["task"] == macro_f1(gold, labels)
-    assert scores.paper_f1 == {"concept": paper_f1(gold, states, 2), "task": paper_f1(gold, labels, 2)}
-    assert scores.task_accuracy == (gold == labels).mean()
+    assert scores["concept_macro_f1"] == scores["gold_class_f1"]["concept"] == macro_f1(gold, states)
+    assert scores["task_macro_f1"] == scores["gold_class_f1"]["task"] == macro_f1(gold, labels)
+    assert scores["paper_f1"] == {"concept": paper_f1(gold, states, 2), "task": paper_f1(gold, labels, 2)}
+    assert scores["task_accuracy"] == (gold == labels).mean()
 
 
 def test_answers_that_are_all_right_or_all_unparseable():
     gold = (0, 1, 1)
     right = score([Parsed((g,), g) for g in gold], reviews(*gold))
-    assert (right.concept_accuracy, right.task_macro_f1, right.paper_f1["task"]) == (1, 1, 1)
+    assert (right["concept_accuracy"], right["task_macro_f1"], right["paper_f1"]["task"]) == (1, 1, 1)
     wrong = score([UNREAD] * 3, reviews(*gold))
-    assert (wrong.concept_accuracy, wrong.task_accuracy, wrong.task_macro_f1) == (0, 0, 0)
-    assert wrong.gold_class_f1 == {"concept": 0, "task": 0}
+    assert (wrong["concept_accuracy"], wrong["task_accuracy"], wrong["task_macro_f1"]) == (0, 0, 0)
+    assert wrong["gold_class_f1"] == {"concept": 0, "task": 0}
