@@ -32,7 +32,7 @@ def accuracies(predictions: Predictions, data: ReviewDataset) -> dict[str, float
     return {"concept_accuracy": concept, "task_accuracy": task, "score": (concept + task) / 2}
 
 
-def measures(
+def accuracy_and_f1(
     space: ConceptSpace, data: ReviewDataset, states: np.ndarray | None, labels: np.ndarray
 ) -> dict[str, Any]:
     """How right states (N, K), None without concepts, and labels (N,) are, as fields of an evaluation."""

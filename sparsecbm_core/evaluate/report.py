@@ -11,7 +11,7 @@ import numpy as np
 
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.evaluate.calibration import reliability
-from sparsecbm_core.evaluate.classification import gold_labels, gold_states, measures
+from sparsecbm_core.evaluate.classification import accuracy_and_f1, gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -69,7 +69,7 @@ def evaluate_model(
     predictions = model.predict(data.texts, batch_size, on_progress=on_progress)
     gold, labels, predicted = gold_states(data), gold_labels(data), predictions.labels.numpy()
     states = None if predictions.concept_logits is None else predictions.states.numpy()
-    found = measures(space, data, states, predicted)
+    found = accuracy_and_f1(space, data, states, predicted)
     return Evaluation(
         data=data_name(data),
         model=model.fingerprint,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.evaluate.classification import gold_labels, gold_states, measures
+from sparsecbm_core.evaluate.classification import accuracy_and_f1, gold_labels, gold_states
 from sparsecbm_core.prompted.parse import Parsed
 
 
@@ -30,7 +30,7 @@ def score(answers: Sequence[Parsed], data: ReviewDataset) -> dict[str, Any]:
         "concept": float(np.mean([_real_f1(gold, given, space.num_states) for gold, given in columns])),
         "task": _real_f1(gold_labels(data), labels, space.num_labels),
     }
-    return {**measures(space, data, states, labels), "gold_class_f1": real}
+    return {**accuracy_and_f1(space, data, states, labels), "gold_class_f1": real}
 
 
 def _real_f1(gold: np.ndarray, predicted: np.ndarray, classes: int) -> float:
