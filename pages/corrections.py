@@ -1,10 +1,8 @@
-"""Not the page itself, which is pages/views/corrections.py: this hands over to app.py.
+"""Corrections: those of this session, those that were kept, and what they do to other reviews."""
 
-Streamlit runs what lies in "pages" in place of app.py when the first visit to a new server is a link to a
-page, and says "Page not found" where nothing lies here. Every page but the first needs such a file.
-"""
+from ui.corrections import page
+from ui.frame import app, pages
 
-import runpy
-from pathlib import Path
-
-runpy.run_path(str(Path(__file__).resolve().parents[1] / "app.py"))
+page.leave_to_redo()
+state, card, offer = app.begin(pages.CORRECTIONS, "Corrections", of_review=False)
+page.show(state, card, offer)

@@ -1,10 +1,7 @@
-"""Not the page itself, which is pages/views/masks.py: this hands over to app.py.
+"""Masks: which weights each concept uses, before and after corrections."""
 
-Streamlit runs what lies in "pages" in place of app.py when the first visit to a new server is a link to a
-page, and says "Page not found" where nothing lies here. Every page but the first needs such a file.
-"""
+from ui.frame import app, pages
+from ui.masks import page
 
-import runpy
-from pathlib import Path
-
-runpy.run_path(str(Path(__file__).resolve().parents[1] / "app.py"))
+state, card, _ = app.begin(pages.MASKS, "Masks")
+page.show(state, card)

@@ -1,10 +1,7 @@
-"""Not the page itself, which is pages/views/three_views.py: this hands over to app.py.
+"""Three views: attention, plain concept bottleneck and sparse pathway of one review, side by side."""
 
-Streamlit runs what lies in "pages" in place of app.py when the first visit to a new server is a link to a
-page, and says "Page not found" where nothing lies here. Every page but the first needs such a file.
-"""
+from ui.frame import app, pages
+from ui.three_views import page
 
-import runpy
-from pathlib import Path
-
-runpy.run_path(str(Path(__file__).resolve().parents[1] / "app.py"))
+state, card, _ = app.begin(pages.THREE_VIEWS, "Three views")
+page.show(state, card)

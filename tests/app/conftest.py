@@ -18,12 +18,12 @@ from streamlit.testing.v1 import AppTest
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import make_tiny
+from ui.frame import pages
 from ui.resources import loader
 
 ROOT = Path(__file__).resolve().parents[2]
-EXPLAIN, MASKS = "pages/views/explain.py", "pages/views/masks.py"
-CORRECTIONS, CARD = "pages/views/corrections.py", "pages/views/model_card.py"
-THREE_VIEWS = "pages/views/three_views.py"
+EXPLAIN, MASKS, CORRECTIONS = pages.EXPLAIN, pages.MASKS, pages.CORRECTIONS
+THREE_VIEWS, CARD = pages.THREE_VIEWS, pages.MODEL_CARD
 FIRST, SECOND = json.loads((ROOT / "assets/reviews/examples.json").read_text(encoding="utf-8"))["examples"][
     :2
 ]

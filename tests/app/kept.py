@@ -12,9 +12,10 @@ from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.ledger.made import patch_of, random_edit
+from ui.frame import pages
 from ui.state import AppState
 
-PAGE = "pages/views/corrections.py"
+PAGE = pages.CORRECTIONS
 
 
 def a_patch(model: ConceptModel, seed: int, edit: MaskEdit | None = None, **values: Any) -> Patch:

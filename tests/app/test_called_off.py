@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +17,9 @@ from sparsecbm_core.session.guard import Guard
 from tests.app.conftest import Start, html, said
 from tests.app.test_correct import correct, other, state_of
 from tests.tiny import SPACE, make_tiny
-from ui.correct import side_effects
+from ui.correct import corrected, correcting, side_effects
 from ui.correct import states as correct_section
 from ui.corrections import chain
-from ui.explain import downloads
 from ui.frame import address
 from ui.resources import guard_reviews
 from ui.state import AppState
@@ -80,18 +79,23 @@ def test_other_guard_reviews_are_drawn_at_once() -> None:
 
 
 def test_what_is_asked_first_is_no_part_of_the_report(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    corrections, show = [], downloads.show
-    monkeypatch.setattr(
-        downloads, "show", lambda *given, **named: (corrections.append(given[-1]), show(*given, **named))[1]
-    )
+    made, reported = [], correcting.reported
+
+    def listening(*given: Any) -> Callable[[], list[str]]:
+        made.append(reported(*given))
+        return made[-1]
+
+    monkeypatch.setattr(correcting, "reported", listening)
     app = start()
     state_of(app).settings = type(state_of(app).settings)(rule="signed", most_broken=-1)
     app.run()
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "This would break")
-    assert corrections[-1] is None
+    assert made[-1]() == []
     app.button(key="take_over").click().run()
-    assert corrections[-1] is state_of(app).history.corrections[0]
+    done = state_of(app).history.corrections[0].intervention
+    assert done is not None
+    assert corrected.result_html(done, SPACE) in made[-1]()
 
 
 def test_a_correction_says_how_it_was_once_the_chain_is_another(start: Start) -> None:

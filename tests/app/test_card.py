@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.conftest import CARD, METRICS, TRAINING, Start, chart, html
+from tests.app.conftest import CARD, EXPLAIN, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
 from ui.model_card.facts import setting_rows, weak_results
 from ui.model_card.metrics import leakage_sentence, measured_on
@@ -77,7 +77,7 @@ def test_the_card_names_encoder_data_licences_and_fingerprint(start: Start) -> N
 def test_the_card_and_the_explain_page_give_one_figure_for_chance(start: Start) -> None:
     app = start(page=CARD)
     on_card, caption = chart(app, "overlap"), html(app, "on average. Random subnetworks")
-    app.switch_page("pages/views/explain.py").run()
+    app.switch_page(EXPLAIN).run()
     assert chart(app, "overlap")["data"] == on_card["data"]
     assert html(app, "on average. Random subnetworks") == caption
 

@@ -28,6 +28,7 @@ from tests.reports import near, score
 from tests.tiny import REVIEW, make_tiny
 from ui.correct import corrected, side_effects
 from ui.correct.override import result_html, verdict
+from ui.correct.report import by_hand_html
 from ui.explain.report import report_html
 from ui.explain.saved import space_of
 from ui.model_card import accuracy
@@ -106,7 +107,7 @@ def test_the_report_and_what_is_set_by_hand_name_the_label(model: ConceptModel, 
     table = result_html(result, why, SPACE)
     assert f"{title}, <span" in table
     assert '<td class="sc-after">Negative, ' in table
-    page = report_html(why, SPACE, "films", None, None, result)
+    page = report_html(why, SPACE, "films", corrections=by_hand_html(result, why, SPACE))
     assert f"<h2>Why {title}</h2>" in page
     assert f'<span class="sc-label">{title}</span>' in page
     assert "review" in str(before_after_figure(result, SPACE).to_json())

@@ -19,12 +19,11 @@ from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.scope import Signature
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.session.correction import Correction
-from tests.app.conftest import METRICS, TRAINING, Start, chart, html
+from tests.app.conftest import MASKS, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
 from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS
 from ui.state import KEY, AppState
 
-MASKS = "pages/views/masks.py"
 MATRIX = "encoder.layer.1.attention.self.key"
 OTHER = "encoder.layer.0.intermediate.dense"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +32,7 @@ from tests.app.conftest import (
     shown_review,
 )
 from tests.tiny import make_tiny
+from ui.frame import pages
 
 TITLES = {
     EXPLAIN: "Why this label?",
@@ -252,9 +252,9 @@ def test_a_dense_model_and_other_names_work_too(start: Start, tmp_path: Path) ->
 
 
 def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
-    modules = "answer, card, correct, downloads, how, loader, masks, parts, pathway, review_form, state"
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "ui").rglob("*.py")]
     code = (
-        f"import sys; from ui import {modules}; from sparsecbm_core.explain.tokens.registry import METHODS; "
+        f"import sys; from importlib import import_module; [import_module(name) for name in {modules}]; "
         "heavy = {'torch', 'transformers', 'pandas', 'captum', 'sklearn', 'pydantic'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -262,13 +262,9 @@ def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_every_page_but_the_first_can_be_the_first_one_visited(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Streamlit looks for it in "pages" before app.py has run; see tests/browser for what a visitor sees.
-    handed_to: list[str] = []
-    run_path = runpy.run_path
-    monkeypatch.setattr(runpy, "run_path", handed_to.append)
-    pages = {path.stem for path in (ROOT / "pages" / "views").glob("*.py")} - {"explain"}
-    assert {path.stem for path in (ROOT / "pages").glob("*.py")} == pages
-    for name in pages:
-        run_path(str(ROOT / "pages" / f"{name}.py"))
-    assert handed_to == [str(ROOT / "app.py")] * len(pages)
+def test_every_page_is_in_the_navigation_and_begins_by_its_own_name() -> None:
+    # A new server runs what lies in "pages" in place of app.py; see tests/browser for what a visitor sees.
+    assert {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")} == set(pages.TITLES)
+    for page in pages.TITLES:
+        own = f"pages.{Path(page).stem.upper()}"
+        assert f"= app.begin({own}, " in (ROOT / page).read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from sparsecbm_core.intervene.oracle import oracle
 from tests.app.conftest import Start, html, pathway, said, sentence, shown_review
 from tests.app.made import SPACE, made
 from tests.tiny import REVIEW, make_tiny
+from ui.correct.report import by_hand_html
 from ui.explain.report import report_html
 from ui.explain.saved import read_saved, space_of
 from ui.widgets.exports import json_text
@@ -52,7 +53,8 @@ def test_the_report_holds_the_change_and_the_subnetworks() -> None:
     stats = subnetwork_stats(model.masks, model.cbm.matrices)
     images = {name: density_image(model.masks, model.cbm.matrices, name) for name in model.space.concepts}
     result = oracle(model, explanation, {"food": "Positive"})
-    page = report_html(explanation, model.space, "tiny", stats, images, result)
+    by_hand = by_hand_html(result, explanation, model.space)
+    page = report_html(explanation, model.space, "tiny", stats, images, by_hand)
     assert "Positive, " in page
     assert "by hand" in page
     assert page.count("plotly-graph-div") == 2 + 1 + 3 + 1

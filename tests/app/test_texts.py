@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.app.conftest import Start, around_words, explain, html, sentence, shown_review
+from tests.app.conftest import CARD, EXPLAIN, Start, around_words, explain, html, sentence, shown_review
 from ui.explain.review_form import LONGEST
 
 
@@ -92,7 +92,7 @@ def test_what_is_known_is_shown_at_once(start: Start, shares: list[tuple[str | N
     shares.clear()
     second = explain(start(), "A text that nobody has asked for yet.")
     assert shown_review(first) == shown_review(second)
-    first.switch_page("pages/views/model_card.py").run()
-    first.switch_page("pages/views/explain.py").run()
+    first.switch_page(CARD).run()
+    first.switch_page(EXPLAIN).run()
     assert shares == []
     assert "sc-word" in html(first, 'class="review"')

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import millions, percent
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
-from ui.correct import override
 from ui.state import AppState
-from ui.widgets import keep, parts, sentence
+from ui.widgets import keep, parts
 from ui.widgets.exports import json_text
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.edits import MaskEdit
-    from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.intervene.results import Intervention
 
 EMPTY = (
@@ -72,21 +69,6 @@ def shown(state: AppState) -> Correction | None:
     """The correction whose side effects are on the page: one that waits for a yes, else the newest."""
     waiting = state.attempt.correction if isinstance(state.attempt, Attempt) else None
     return waiting or last(state)
-
-
-def spoken(
-    state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None
-) -> str:
-    """What a screen reader says: the answer, and what was just done to it."""
-    said = sentence.plain(sentence.answer(explanation, space))
-    correction = in_force(state)
-    if result is not None:
-        return f"{said} With your change: {override.verdict(result, space)}"
-    if state.attempt is not None:
-        return f"{said} {attempt_verdict(state.attempt, space)}"
-    if correction is not None and correction.intervention is not None and correction.text == explanation.text:
-        return f"{said} {verdict(correction.intervention, space)}"
-    return said
 
 
 def _kept_only(state: AppState) -> str:

@@ -14,6 +14,7 @@ from ui.corrections import actions, item
 from ui.corrections.files import archive
 from ui.corrections.pager import one_page, row, turner
 from ui.corrections.words import counted, row_label, short, title, when
+from ui.frame import pages
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.table import table_html
@@ -34,7 +35,6 @@ ELSEWHERE = (
     "A correction can be used only with its own model. One that has a name here can be chosen beside the "
     "title; the others are told by their fingerprints."
 )
-EXPLAIN_PAGE = "pages/views/explain.py"
 ANY_CONCEPT, ANY_STATE = "any concept", "any state"
 ZIP = "application/zip"
 
@@ -54,7 +54,7 @@ def show(
         _filter(state.corrections, base.space)
         _found(state, base, ledger, own, chosen(own, state.corrections))
     else:
-        st.page_link(EXPLAIN_PAGE, label="Make the first correction", icon=":material/arrow_forward:")
+        st.page_link(pages.EXPLAIN, label="Make the first correction", icon=":material/arrow_forward:")
     _import(state, base)
     if others:
         _others(others, base.space, titles)

@@ -8,11 +8,12 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from ui.corrections import chain, in_session, kept_list
-from ui.frame import announce
-from ui.resources import kept, loader
+from ui.frame import announce, pages
+from ui.resources import kept
+from ui.resources.loader import ModelCard
 from ui.resources.models import Offer
 from ui.resources.session import guard_of
-from ui.state import AppState
+from ui.state import AppState, current
 from ui.widgets import parts
 from ui.widgets.text import plain
 
@@ -26,14 +27,18 @@ ABOUT = (
 DENSE = "This model is dense: it has no masks, so there is nothing in it to correct."
 
 
-def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
+def leave_to_redo() -> None:
+    """A correction is to be made anew where its review is shown."""
+    choice = current().corrections
+    if choice.leave:
+        choice.leave = False
+        st.switch_page(pages.EXPLAIN)
+
+
+def show(state: AppState, card: ModelCard, offer: Offer) -> None:
     parts.lead(ABOUT)
     _tell(state)
-    with st.spinner("Loading the model…"):
-        try:
-            base = loader.model(info)
-        except SparseCBMError as error:
-            parts.model_problem(error)
+    base = parts.load(card)
     if base.masks is None:
         parts.caption(DENSE)
         return
@@ -45,9 +50,9 @@ def show(state: AppState, info: loader.ModelCard, offer: Offer) -> None:
         parts.section("Kept")
         st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")
     else:
-        titles = {card.fingerprint: card.title for card in offer.cards.values() if card.fingerprint}
+        titles = {other.fingerprint: other.title for other in offer.cards.values() if other.fingerprint}
         kept_list.show(state, base, ledger, own, others, titles)
-    guard = guard_of(info, state.guard_reviews)
+    guard = guard_of(card, state.guard_reviews)
     active = [correction for correction in own if correction.active]
     chain.show(state, base, guard, [kept.as_correction(correction) for correction in active])
 

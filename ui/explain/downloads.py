@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.explain import saved
-from ui.resources import loader
+from ui.explain import how, saved
+from ui.explain.reading import Reading
+from ui.resources import loader, memory
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.exports import contribution_rows, csv_bytes, json_text, word_rows
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
-    from sparsecbm_core.intervene.oracle import OracleResult
-    from sparsecbm_core.models.concept_model import ConceptModel
-    from sparsecbm_core.session.correction import Correction
 
 
 OTHERS = "Finding the words that matter for the other concepts, which belong into these files…"
@@ -32,7 +30,7 @@ class Files:
     """The buttons that save an explanation; those of files with words may be there to be filled in later.
 
     ``images`` and ``stats`` are made at once and not when a file is asked for: a session would keep its
-    corrected model in memory until then.
+    corrected model in memory until then. ``corrections`` makes what the report says of these.
     """
 
     places: Mapping[str, DeltaGenerator]
@@ -41,8 +39,7 @@ class Files:
     space: ConceptSpace
     stats: SubnetworkStats | None
     images: Mapping[str, DensityImage]
-    result: OracleResult | None
-    correction: Correction | None
+    corrections: Callable[[], Sequence[str]]
 
     def show_progress(self, share: float) -> None:
         self.progress.progress(share, OTHERS)
@@ -54,9 +51,8 @@ class Files:
         def report() -> str:
             from ui.explain.report import report_html
 
-            return report_html(
-                explanation, self.space, self.title, self.stats, self.images, self.result, self.correction
-            )
+            corrections = self.corrections()
+            return report_html(explanation, self.space, self.title, self.stats, self.images, corrections)
 
         def button(label: str, data: Callable[[], str | bytes], name: str, **options: Any) -> None:
             with self.places[name]:
@@ -73,25 +69,13 @@ class Files:
         self.progress.empty()
 
 
-def show(
-    state: AppState,
-    title: str,
-    model: ConceptModel | None,
-    explanation: Explanation,
-    space: ConceptSpace,
-    result: OracleResult | None,
-    correction: Correction | None = None,
-    waiting: bool = False,
-) -> Files:
-    """``model`` is the one that made the explanation, None if it is not here; ``title`` names it.
-
-    ``correction`` is that of this review, where there is one. ``waiting`` for words that are still to be
-    scored, the files that hold words cannot be saved before they are filled.
-    """
+def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]]) -> Files:
+    """While words are still to be scored, the files that hold words cannot be saved."""
     parts.section(
         "Take it with you",
         "The report is one page that opens anywhere, offline. The other files hold exact numbers.",
     )
+    explanation, space, model = read.explanation, read.space, read.model
     stats = None if model is None else loader.stats(model)
     places = {}
     with st.container(horizontal=True):
@@ -111,7 +95,17 @@ def show(
                 parts.JSON,
             )
     images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
-    files = Files(places, st.empty(), title, space, stats, images, result, correction)
-    files.fill(explanation, waiting)
+    files = Files(places, st.empty(), read.title, space, stats, images, corrections)
+    files.fill(explanation, waiting=bool(read.missing))
     saved.show_upload(state)
     return files
+
+
+def find_missing(state: AppState, read: Reading, place: DeltaGenerator, files: Files) -> None:
+    """The words of the concept that is looked at first, with progress in ``place``; those of the others while
+    a person reads."""
+    if read.concept in read.missing:
+        how.find_words(place, read.loaded, state, read.concept)
+    if read.missing:
+        files.fill(loader.read_words(read.loaded, state.text, state.method, files.show_progress))
+        memory.give_back()

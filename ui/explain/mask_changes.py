@@ -9,6 +9,7 @@ import streamlit as st
 from sparsecbm_core.figures import density_figure, density_top
 from sparsecbm_core.figures.mask_map import flip_map_figure
 from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED
+from ui.frame import pages
 from ui.masks.overview import HELP, matrix_rows, sparsity, total_row
 from ui.resources import loader
 from ui.widgets import parts
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from sparsecbm_core.models.concept_model import ConceptModel
 
-MASKS_PAGE = "pages/views/masks.py"
 HEIGHT = 340
 # Blocks along a side of a matrix that a mark stands for; fewer where there are many marks to draw.
 FINE, COARSE, MANY = 12, 6, 1500
@@ -56,7 +56,7 @@ def show(base: ConceptModel, now: ConceptModel, concept: str) -> None:
                 percents=["share"],
                 total=total_row(view),
             )
-    st.page_link(MASKS_PAGE, label="Down to the single weight", icon=":material/grid_on:")
+    st.page_link(pages.MASKS, label="Down to the single weight", icon=":material/grid_on:")
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

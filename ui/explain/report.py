@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import (
     FOR,
     NEUTRAL,
-    before_after_figure,
     breakdown,
     contribution_figure,
     density_figure,
@@ -23,8 +22,6 @@ from sparsecbm_core.figures import (
     score_text,
     share_bars,
 )
-from ui.correct import corrected, side_effects
-from ui.correct.override import result_html
 from ui.explain.answer import answer_html
 from ui.widgets.glossary import terms_html
 from ui.widgets.offline import chart, details, page
@@ -34,8 +31,6 @@ from ui.widgets.table import table_html
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
-    from sparsecbm_core.intervene.oracle import OracleResult
-    from sparsecbm_core.session.correction import Correction
 
 
 def report_html(
@@ -44,12 +39,11 @@ def report_html(
     title: str,
     stats: SubnetworkStats | None = None,
     images: Mapping[str, DensityImage] | None = None,
-    result: OracleResult | None = None,
-    correction: Correction | None = None,
+    corrections: Sequence[str] = (),
 ) -> str:
     """The whole page; ``title`` names the model. Charts bring their library with them, once.
 
-    ``correction`` is what made the model read this review as it does.
+    ``corrections`` are the parts of the page that say what was corrected.
     """
     made_by = f"{title}, fingerprint {explanation.fingerprint}"
     if explanation.method is not None and explanation.method in METHODS:
@@ -64,21 +58,8 @@ def report_html(
         _labels(explanation, space),
         f"<h2>Why {escape(space.label_title(explanation.label))}</h2>",
         _sum(explanation, space),
+        *corrections,
     ]
-    if result is not None:
-        parts += [
-            "<h2>With a concept set by hand</h2>",
-            result_html(result, explanation, space),
-            chart(before_after_figure(result, space)),
-        ]
-    if correction is not None and correction.intervention is not None:
-        parts += ["<h2>The correction</h2>", corrected.result_html(correction.intervention, space)]
-        if correction.report is not None:
-            parts += [
-                "<h2>What else changed</h2>",
-                side_effects.summary_html(correction.report, correction.patch.concept, space),
-                table_html(side_effects.change_rows(correction.report, {}, space), "Read differently now"),
-            ]
     if stats is not None and images:
         parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
     parts += ["<h2>In plain words</h2>", terms_html(space)]

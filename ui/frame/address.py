@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
+from sparsecbm_core.explain.tokens.registry import METHODS
 from ui.resources.guard_reviews import known_texts
 from ui.resources.loader import ModelCard
 from ui.resources.models import Offer
@@ -17,24 +18,17 @@ MODEL = ("model",)  # all that the address of a page without a review shows
 PARAMETERS = (*MODEL, "example", "concept", "method")
 
 
-def read_address(state: AppState, page: str, offer: Offer, methods: Mapping[str, object]) -> ModelCard:
+def read_address(state: AppState, page: str, offer: Offer, names: Sequence[str] = PARAMETERS) -> ModelCard:
     """Follow the address where it was opened, or changed by going back; returns the model to show.
 
     Coming from another page the address is empty and the state stays as it was. A run that answers
-    a widget may still bring the address from before the last change: it is not followed then.
+    a widget may still bring the address from before the last change: it is not followed then. For a page
+    that shows no review, only the model of the address counts: ``names`` is `MODEL`.
     """
-    visit = _visit(state, page, PARAMETERS)
+    visit = _visit(state, page, names)
     card = _choose(state, offer, visit)
-    if visit.follow or not state.started:
-        state.apply(visit.given, known_texts(card.space), card.space.concepts, methods)
-    _arrive(state, visit)
-    return card
-
-
-def read_model(state: AppState, page: str, offer: Offer) -> ModelCard:
-    """The same for a page that shows no review: of the address only the model counts."""
-    visit = _visit(state, page, MODEL)
-    card = _choose(state, offer, visit)
+    if names != MODEL and (visit.follow or not state.started):
+        state.apply(visit.given, known_texts(card.space), card.space.concepts, METHODS)
     _arrive(state, visit)
     return card
 

@@ -7,10 +7,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Corrections
+from ui.frame import pages
 from ui.resources import kept
 from ui.state import AppState
-
-PAGE = "pages/views/corrections.py"
 
 
 def show(place: DeltaGenerator, corrections: Corrections, held: Corrections) -> None:
@@ -24,7 +23,7 @@ def show(place: DeltaGenerator, corrections: Corrections, held: Corrections) -> 
         said += f"; {count - len(held)} not meant for this review"
     with place.container(horizontal=True, vertical_alignment="center", key="chain"):
         st.html(f'<span class="sc-pill">{said}</span>', width="content")
-        st.page_link(PAGE, label="See them")
+        st.page_link(pages.CORRECTIONS, label="See them")
 
 
 def offer(state: AppState, place: DeltaGenerator, fingerprint: str) -> None:

@@ -6,13 +6,13 @@ from html import escape
 
 import streamlit as st
 
+from ui.frame import pages
 from ui.resources.loader import ModelCard
 from ui.resources.models import Offer
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.text import plain
 
-CARD_PAGE = "pages/views/model_card.py"
 MODEL = "model_choice"
 LONGEST_NAME = 60
 
@@ -47,7 +47,7 @@ def _choice(state: AppState, offer: Offer) -> None:
 def _name(model: ModelCard, link: bool) -> None:
     with st.container(width="content", key="model_pill"):
         if link:
-            st.page_link(CARD_PAGE, label=plain(model.title))
+            st.page_link(pages.MODEL_CARD, label=plain(model.title))
         else:
             st.html(f'<span class="sc-pill">{escape(model.title)}</span>', width="content")
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.corrected import holding
 from ui.choices.masks import PAIR, VIEWS, views
 from ui.masks import matrix, overlap, overview
 from ui.state import AppState
 from ui.widgets import parts
 from ui.widgets.mask_view import chosen_concept, corrected_now, differs, view_now
+from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
+    from ui.resources.loader import ModelCard
 
 CONCEPT, VIEW, SECOND = "mask_concept", "mask_view", "mask_second"
 LEAD = (
@@ -28,7 +31,15 @@ NOTHING_YET = (
 )
 
 
-def show(state: AppState, base: ConceptModel) -> None:
+def show(state: AppState, card: ModelCard) -> None:
+    base = parts.load(card)
+    try:
+        _masks(state, base)
+    except SparseCBMError as error:
+        st.error(plain(f"The masks cannot be shown: {error}"))
+
+
+def _masks(state: AppState, base: ConceptModel) -> None:
     """``base`` is the model as it was loaded."""
     if base.masks is None:
         parts.lead(DENSE)

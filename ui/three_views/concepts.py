@@ -13,6 +13,7 @@ from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import breakdown, contribution_figure, percent
 from ui.explain import how
+from ui.frame import pages
 from ui.resources import loader
 from ui.state import AppState
 from ui.three_views import frame
@@ -25,7 +26,6 @@ from ui.widgets.sentence import state_title
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
-MASKS_PAGE = "pages/views/masks.py"
 NO_PATHWAY = (
     "This is a dense model: every concept is read with the whole encoder. There is no subnetwork to follow, "
     "so this view stays empty."
@@ -66,7 +66,7 @@ def pathway(
         f"Read with {used_caption(concept, loader.stats(model), '')} of the encoder, the subnetwork of "
         f"{space.title(concept)}. Words found by: {METHODS[state.method].title}."
     )
-    st.page_link(MASKS_PAGE, label="See which weights", icon=":material/grid_on:")
+    st.page_link(pages.MASKS, label="See which weights", icon=":material/grid_on:")
     with st.container():  # there even while no words are scored, so that what follows keeps its place
         how.word_table(explanation, concept, space)
     _sum(state, explanation, space, concept, "sparse")

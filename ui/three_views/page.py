@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sparsecbm_core.errors import InputError
+from sparsecbm_core.errors import InputError, SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
 from sparsecbm_core.session.corrected import holding
 from ui.explain import answer, how
-from ui.frame import announce, model_in_use
+from ui.frame import announce, model_in_use, pages
 from ui.resources import loader
 from ui.resources.loader import ModelCard
 from ui.resources.session import model_now
@@ -21,6 +21,7 @@ from ui.three_views import attention, companion, concepts, data, frame, removal
 from ui.widgets import parts
 from ui.widgets.exports import json_text
 from ui.widgets.glossary import terms_html
+from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.attention import Attention
     from sparsecbm_core.models.concept_model import ConceptModel
 
-EXPLAIN_PAGE = "pages/views/explain.py"
 CONCEPT = "view_concept"
 SCHEMA_VERSION = 1
 LEAD = (
@@ -41,7 +41,21 @@ FROM_FILE = (
 )
 
 
-def show(
+def show(state: AppState, card: ModelCard) -> None:
+    parts.lead(LEAD)
+    in_use = st.empty()
+    said = st.container(key="said")
+    if not state.text.strip():
+        hint(EMPTY, said)
+        return
+    base = parts.load(card)
+    try:
+        _views(state, card, base, in_use, said)
+    except SparseCBMError as error:
+        st.error(plain(f"The three views cannot be shown: {error}"))
+
+
+def _views(
     state: AppState, card: ModelCard, base: ConceptModel, in_use: DeltaGenerator, said: DeltaGenerator
 ) -> None:
     """``base`` is the model as loaded; ``in_use`` says what it is corrected by, ``said`` is read out."""
@@ -93,7 +107,7 @@ def show(
 def hint(text: str, said: DeltaGenerator) -> None:
     """Nothing to look at: say why, and where a review comes from."""
     answer.hint(text)
-    st.page_link(EXPLAIN_PAGE, label="To the Explain page", icon=":material/arrow_forward:")
+    st.page_link(pages.EXPLAIN, label="To the Explain page", icon=":material/arrow_forward:")
     with said:
         announce.say(text)
 
@@ -108,7 +122,7 @@ def _card(view: frame.View) -> DeltaGenerator:
 def _choices(state: AppState, space: ConceptSpace, concept: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
-        st.page_link(EXPLAIN_PAGE, label="Choose another review", icon=":material/edit:")
+        st.page_link(pages.EXPLAIN, label="Choose another review", icon=":material/edit:")
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space, frame.TERMS))
 

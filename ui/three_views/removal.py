@@ -13,7 +13,7 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import grouped_bars, percent
-from ui.frame.picker import CARD_PAGE
+from ui.frame import pages
 from ui.three_views import data
 from ui.three_views.data import PATHWAY, layer_key
 from ui.three_views.verdict import counted, verdict
@@ -80,7 +80,7 @@ def show(
                 draws=found.draws,
             )
         )
-        st.page_link(CARD_PAGE, label="To the model card")
+        st.page_link(pages.MODEL_CARD, label="To the model card")
     return found
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
+from ui.frame import pages
 from ui.resources import kept
 from ui.state import AppState
 from ui.widgets import parts
@@ -13,13 +14,14 @@ from ui.widgets.text import plain
 
 NOTE, WITH_TEXT = "keep_note", "keep_text"
 LONGEST_NOTE = 2_000
-PAGE = "pages/views/corrections.py"
 
 
 def show(state: AppState, correction: Correction) -> None:
     """A button that opens a small form; what is kept says so."""
     if correction.kept is not None:
-        st.page_link(PAGE, label=f"Kept as correction {correction.kept}", icon=":material/check:")
+        st.page_link(
+            pages.CORRECTIONS, label=f"Kept as correction {correction.kept}", icon=":material/check:"
+        )
         return
     waiting = unkept(state)
     with (

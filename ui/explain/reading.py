@@ -1,0 +1,114 @@
+"""What the Explain page is about: a review, the model that reads it, and what it makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.errors import SparseCBMError
+from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.session.corrected import holding
+from ui.explain import answer, review_form, saved
+from ui.frame import announce, model_in_use
+from ui.resources import guard_reviews, loader
+from ui.resources.examples import examples_for
+from ui.resources.loader import ModelCard
+from ui.resources.session import model_now
+from ui.state import AppState
+from ui.widgets import parts
+
+if TYPE_CHECKING:
+    from sparsecbm_core.models.concept_model import ConceptModel
+
+
+@dataclass(frozen=True)
+class Top:
+    """The places above the sections: for the model that is ``in_use``, an ``offer`` of kept corrections, what
+    is ``said`` to a screen reader, the answer's ``box`` and the ``count`` of words."""
+
+    in_use: DeltaGenerator
+    offer: DeltaGenerator
+    said: DeltaGenerator
+    box: DeltaGenerator
+    count: DeltaGenerator
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model ``loaded``, ``base`` under the corrections that hold for the text, makes of the text.
+
+    ``explanation`` may be another model's, where it comes from a file: there is nothing to correct then and
+    no subnetwork, and ``model`` is None. ``title`` names the model that made it, ``origin`` says where an
+    explanation from a file is from, and ``missing`` are concepts whose words are still to be scored.
+    """
+
+    base: ConceptModel
+    loaded: ConceptModel
+    model: ConceptModel | None
+    explanation: Explanation
+    space: ConceptSpace
+    concept: str
+    title: str
+    origin: str | None
+    missing: tuple[str, ...]
+
+
+def top(state: AppState, card: ModelCard) -> Top:
+    """The review's form and the places around it."""
+    in_use = st.empty()
+    offer = st.empty()
+    said = st.container(key="said")
+    left, right = st.columns([1.05, 1], gap="medium")
+    with left:
+        count = review_form.show(
+            state, examples_for(card.space.concepts), guard_reviews.known_texts(card.space)
+        )
+    with right:
+        box = st.container(border=True, height="stretch", key="answer")
+    return Top(in_use, offer, said, box, count)
+
+
+def read(state: AppState, card: ModelCard, places: Top) -> Reading:
+    """Ends the run where there is nothing to explain."""
+    if not state.text.strip():
+        _stop(state, places, "Write or paste a review, or choose an example, and press Explain.")
+    with places.box, st.spinner("Loading the model…"):
+        try:
+            base = loader.model(card)
+            held = holding(state.history.corrections, state.text)
+            loaded = model_now(base, held)
+        except SparseCBMError as error:
+            parts.model_problem(error)
+        known = state.saved or loader.known_words(loaded, state.text, state.method, whole=False)
+        try:
+            explanation = known or loader.read(loaded, state.text)
+        except SparseCBMError as error:
+            _stop(state, places, f"This text cannot be explained: {error}.")
+    model_in_use.show(places.in_use, state.history.corrections, held)
+    space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
+    own = space is loaded.space and explanation.fingerprint == loaded.fingerprint
+    return Reading(
+        base,
+        loaded,
+        loaded if own else None,
+        explanation,
+        space,
+        state.selected(explanation, space),
+        card.title if own else explanation.model,
+        None if state.saved is None else saved.origin(explanation, loaded.fingerprint),
+        () if state.saved else explanation.unscored,
+    )
+
+
+def _stop(state: AppState, places: Top, text: str) -> NoReturn:
+    """Nothing to explain: say why, and leave the rest of the page away."""
+    with places.box:
+        answer.hint(text)
+    with places.said:
+        announce.say(text)
+    saved.show_upload(state)
+    st.stop()

@@ -1,0 +1,67 @@
+"""The app around its pages: settings and navigation, and what every page begins with.
+
+When the first visit to a new server is a link to a page, Streamlit runs the page's file instead of app.py.
+So a page sets the app up itself where nothing has done so before it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.frame import pages, picker
+from ui.frame.address import MODEL, PARAMETERS, read_address, write_address
+from ui.state import AppState, current
+from ui.widgets import parts
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+    from ui.resources.loader import ModelCard
+    from ui.resources.models import Offer
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_set_up = ContextVar("_set_up", default=False)
+
+
+def run() -> None:
+    """Set the app up and run the page that was asked for."""
+    page = set_up()
+    before = _set_up.set(True)
+    try:
+        page.run()
+    finally:
+        _set_up.reset(before)
+
+
+def set_up() -> StreamlitPage:
+    """Page settings, navigation and style; returns the page that was asked for."""
+    st.set_page_config(page_title="SparseCBM Explorer", page_icon=ASSETS / "icon.svg", layout="wide")
+    page = st.navigation(
+        [st.Page(path, title=title, default=path == pages.EXPLAIN) for path, title in pages.TITLES.items()],
+        position="top",
+    )
+    for sheet in ("app.css", "parts.css"):
+        st.html(ASSETS / sheet)
+    return page
+
+
+def begin(
+    page: str, title: str, of_review: bool = True, link: bool = True
+) -> tuple[AppState, ModelCard, Offer]:
+    """The session, the model that it looks at and those it can choose from, with the page's ``title`` shown.
+
+    ``of_review`` for a page that shows the review, which the address then names; ``link`` for one that leads
+    to the model's card.
+    """
+    if not _set_up.get():
+        set_up()
+    names = PARAMETERS if of_review else MODEL
+    state, offer = current(), parts.models()
+    card = read_address(state, page, offer, names)
+    write_address(state, names)
+    picker.title(title, state, offer, card, link)
+    return state, card, offer
