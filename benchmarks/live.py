@@ -47,7 +47,7 @@ def errors(count: int) -> list[tuple[str, str, str]]:
     ``count`` of (text, concept, right state)."""
     from sparsecbm_core.models.concept_model import ConceptModel
     from ui.resources.guard_reviews import bundled
-    from ui.resources.loader import BUNDLED
+    from ui.resources.models import BUNDLED
 
     model = ConceptModel.from_pretrained(BUNDLED, "cpu")
     space, reviews = model.space, bundled(model.space)

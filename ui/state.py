@@ -18,7 +18,7 @@ from ui.of_model import OfModel
 from ui.resources.examples import Example
 
 if TYPE_CHECKING:
-    from ui.resources.loader import ModelCard
+    from ui.resources.models import ModelCard
 
 KEY = "app_state"
 

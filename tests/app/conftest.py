@@ -19,7 +19,7 @@ from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import make_tiny
 from ui.frame import pages
-from ui.resources import loader
+from ui.resources import explanations
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAIN, MASKS, CORRECTIONS = pages.EXPLAIN, pages.MASKS, pages.CORRECTIONS
@@ -150,15 +150,15 @@ def around_words(
 ) -> Callable[[], None]:
     """Listen where the app has words scored: ``heard`` gets what is told of the progress, and the concept
     (None for all that are left), and returns what is told instead. Call what comes back to stop listening."""
-    read_words = loader.read_words
+    read_words = explanations.read_words
 
     def listening(
         model: Any, text: str, method: str, on_progress: Callable[[float], None], concept: str | None = None
     ) -> Any:
         return read_words(model, text, method, heard(on_progress, concept), concept)
 
-    monkeypatch.setattr(loader, "read_words", listening)
-    return lambda: monkeypatch.setattr(loader, "read_words", read_words)
+    monkeypatch.setattr(explanations, "read_words", listening)
+    return lambda: monkeypatch.setattr(explanations, "read_words", read_words)
 
 
 def html(app: AppTest, mark: str) -> str:

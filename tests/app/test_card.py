@@ -16,7 +16,7 @@ from tests.tiny import make_tiny
 from ui.model_card.facts import setting_rows, weak_results
 from ui.model_card.metrics import leakage_sentence, measured_on
 from ui.resources.known import model_title
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 
 
 def with_metrics(model_folder: Path, folder: Path, metrics: dict[str, Any], **training: Any) -> Path:

@@ -23,7 +23,7 @@ from tests.tiny import SPACE, make_tiny
 from ui.model_card import accuracy, changes, hand, swaps, words
 from ui.model_card.offline_page import card_html
 from ui.model_card.sections import sections
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 
 CHARTS = (
     "intervals",

@@ -24,7 +24,7 @@ from tests.app.kept import (
     upload,
     zipped,
 )
-from ui.widgets.text import plain
+from ui.text import plain
 
 REVIEW = "The soup was cold <b>and</b> we loved it."
 

@@ -10,7 +10,7 @@ from tests.app.test_masks_page import MATRIX, OTHER, corrected, flips, model
 from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS, MaskChoice, views
 from ui.masks.matrix import window_corner
 from ui.masks.overview import chosen_matrix, flip_rows, summary
-from ui.widgets import parts
+from ui.widgets import charts
 from ui.widgets.exports import csv_text
 from ui.widgets.mask_view import differs, view_of
 
@@ -58,5 +58,5 @@ def test_the_window_begins_where_most_changed_and_stays_inside() -> None:
 def test_only_a_click_on_a_point_chooses() -> None:
     chosen: list[object] = []
     for points in ([], [{"x": 1}], [{"customdata": [0, 2, "name"]}]):
-        parts._picked(chosen.append, {"selection": {"points": points}})
+        charts._picked(chosen.append, {"selection": {"points": points}})
     assert chosen == [[0, 2, "name"]]

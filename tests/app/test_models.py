@@ -13,10 +13,10 @@ from sparsecbm_core.concepts import CEBAB, IMDB_ALL_CONCEPTS, imdb_space
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models.record import FILES, MASKS
 from tests.app.films import TITLE, both, save_films
-from ui.resources import guard_reviews, loader
+from ui.resources import guard_reviews
 from ui.resources.examples import examples_for
 from ui.resources.known import model_title
-from ui.resources.models import Offer, offered
+from ui.resources.models import Offer, card, offered
 
 Offered = Callable[..., Offer]
 
@@ -130,13 +130,13 @@ def test_without_any_model_the_line_says_where_one_is_looked_for(found: Offered,
 
 
 def test_a_model_is_known_by_its_fingerprint_wherever_it_lies(models: Path) -> None:
-    one, other = loader.card(models / "a"), loader.card(models / "cebab-minilm")
+    one, other = card(models / "a"), card(models / "cebab-minilm")
     assert one.identity == other.identity == one.fingerprint
     config = json.loads((models / "a" / "config.json").read_text())
     del config["fingerprint"]
     for name in ("a", "cebab-minilm"):
         (models / name / "config.json").write_text(json.dumps(config))
-    one, other = loader.card(models / "a"), loader.card(models / "cebab-minilm")
+    one, other = card(models / "a"), card(models / "cebab-minilm")
     assert one.fingerprint is None
     assert one.identity != other.identity
 
@@ -145,7 +145,7 @@ def test_a_standard_classifier_is_refused(models: Path) -> None:
     config = json.loads((models / "a" / "config.json").read_text())
     (models / "a" / "config.json").write_text(json.dumps({**config, "kind": "standard"}))
     with pytest.raises(CheckpointError, match="no concepts to explain"):
-        loader.card(models / "a")
+        card(models / "a")
 
 
 @pytest.mark.parametrize("data", ["IMDB-C", "IMDB-C manual", "IMDB-C generated"])

@@ -15,7 +15,7 @@ from tests.app.kept import a_patch
 from tests.app.made import made
 from tests.tiny import SPACE, make_tiny
 from ui.resources.examples import Example
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 from ui.resources.session import model_now
 from ui.state import AppState
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.app.conftest import Start
 from tests.tiny import make_tiny
-from ui.resources.loader import threads
+from ui.resources.models import threads
+from ui.text import plain
 from ui.widgets.table import table_html
-from ui.widgets.text import plain
 
 ODD = {"food": "1.", "service": "$5 $6", "noise": ":x:", "Negative": "# bad", "1": "*one*"}
 

@@ -155,7 +155,7 @@ def test_a_text_of_signs_is_shown_as_text(start: Start, pair: Path) -> None:
 
 def test_everything_is_in_the_file(start: Start, pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: dict[str, Any] = {}
-    download = page.parts.download
+    download = page.download
 
     def keep(label: str, data: Any, name: str, *args: Any, **options: Any) -> None:
         saved[name] = data

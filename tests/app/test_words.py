@@ -14,7 +14,7 @@ from sparsecbm_core.explain import with_tokens
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.conftest import Start, around_words, explain, html, pathway
-from ui.resources import loader
+from ui.resources import explanations, models
 from ui.widgets.pathway import WAITING
 
 METHOD = "integrated_gradients"
@@ -24,7 +24,7 @@ Asked = list[tuple[str, tuple[str, ...]]]
 
 @pytest.fixture
 def model(model_folder: Path) -> ConceptModel:
-    return loader.model(loader.card(model_folder))
+    return models.model(models.card(model_folder))
 
 
 @pytest.fixture
@@ -117,17 +117,17 @@ def test_files_with_words_wait_until_every_concept_has_them(
 def test_words_of_single_concepts_come_together(model: ConceptModel) -> None:
     text = "Loud music, good food; the service was what it was."
     shares: list[float] = []
-    first = loader.read_words(model, text, METHOD, shares.append, "service")
+    first = explanations.read_words(model, text, METHOD, shares.append, "service")
     assert first.unscored == ("food", "noise")
     assert shares[-1] == 1.0
-    assert loader.known_words(model, text, METHOD) is None
-    assert loader.known_words(model, text, METHOD, whole=False) == first
-    assert loader.read_words(model, text, METHOD, shares.append, "service") is first
-    whole = loader.read_words(model, text, METHOD)
+    assert explanations.known_words(model, text, METHOD) is None
+    assert explanations.known_words(model, text, METHOD, whole=False) == first
+    assert explanations.read_words(model, text, METHOD, shares.append, "service") is first
+    whole = explanations.read_words(model, text, METHOD)
     assert whole.unscored == ()
     assert whole.concepts["service"] == first.concepts["service"]
-    assert loader.known_words(model, text, METHOD) == whole
-    fresh = with_tokens(model, loader.read(model, text), METHOD, steps=loader.STEPS)
+    assert explanations.known_words(model, text, METHOD) == whole
+    fresh = with_tokens(model, explanations.read(model, text), METHOD, steps=explanations.STEPS)
     for name, item in whole.concepts.items():
         assert [token.score for token in item.tokens] == pytest.approx(
             [token.score for token in fresh.concepts[name].tokens], abs=1e-5
@@ -139,9 +139,9 @@ def test_what_another_visitor_had_scored_meanwhile_is_kept(model: ConceptModel) 
 
     def meanwhile(share: float) -> None:
         if share == 1.0:
-            loader.read_words(model, text, METHOD, concept="noise")
+            explanations.read_words(model, text, METHOD, concept="noise")
 
-    found = loader.read_words(model, text, METHOD, meanwhile, "food")
+    found = explanations.read_words(model, text, METHOD, meanwhile, "food")
     assert found.unscored == ("service",)
 
 
@@ -153,7 +153,7 @@ def test_what_is_broken_off_keeps_what_was_scored(model: ConceptModel) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        loader.read_words(model, text, METHOD, stop)
-    known = loader.known_words(model, text, METHOD, whole=False)
+        explanations.read_words(model, text, METHOD, stop)
+    known = explanations.known_words(model, text, METHOD, whole=False)
     assert known is not None
     assert known.unscored == ("service", "noise")

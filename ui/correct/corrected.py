@@ -11,9 +11,10 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import millions, percent
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
 from ui.state import AppState
-from ui.widgets import keep, parts
+from ui.text import plain
+from ui.widgets import keep, layout
+from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.edits import MaskEdit
@@ -34,16 +35,16 @@ def show(state: AppState, space: ConceptSpace) -> None:
         return
     correction = last(state)
     if correction is None or correction.intervention is None:
-        parts.lead(EMPTY)
+        layout.lead(EMPTY)
         if state.history.corrections:
-            parts.caption(_kept_only(state))
+            layout.caption(_kept_only(state))
         return
     if correction.text != state.text:
         _elsewhere(state, correction, space)
     if correction.ends(state.history.corrections):
         st.html(result_html(correction.intervention, space))
     else:
-        parts.caption(SINCE)
+        layout.caption(SINCE)
         st.html(
             _headline(verdict(correction.intervention, space, then=True))
             + table_html(correction.intervention, space)
@@ -108,7 +109,7 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
             return
         wanted = attempt.request.state
         closest = f"{space.title(wanted)} {percent(attempt.intervention.after.states[wanted])}"
-        parts.caption(
+        layout.caption(
             f"Nothing was changed. The closest that was found gives {closest}. Another rule or a larger "
             "share, under “How to correct”, may do it."
         )
@@ -132,7 +133,7 @@ def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> 
     """The correction was made on another review than the one on the page."""
     text = correction.text or ""
     excerpt = text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
-    parts.caption(f"Your last correction, made on another review: “{excerpt}”")
+    layout.caption(f"Your last correction, made on another review: “{excerpt}”")
     st.button("Back to that review", on_click=state.show_text, args=(text,), key="back_to_review")
 
 
@@ -216,10 +217,10 @@ def _downloads(correction: Correction) -> None:
     if done is None:
         return
     name = f"{done.concept}-{done.state}-{correction.fingerprint}".replace("/", "_")
-    parts.download("Patch", correction.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
-    parts.download(
+    download("Patch", correction.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
+    download(
         "JSON",
         lambda: json_text({**done.to_dict(), "guard": None if report is None else report.to_dict()}),
         "correction.json",
-        parts.JSON,
+        JSON,
     )

@@ -9,8 +9,8 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from ui.choices.rule import OVERRIDE
 from ui.correct import corrected, override, states
-from ui.resources import loader
-from ui.resources.loader import ModelCard
+from ui.resources import explanations
+from ui.resources.models import ModelCard
 from ui.resources.session import guard_of
 from ui.state import AppState
 from ui.widgets import sentence
@@ -48,7 +48,7 @@ def by_hand(state: AppState, model: ConceptModel | None, explanation: Explanatio
     """The label with the concepts that were set by hand, where that is how things are corrected."""
     if model is None or not state.overrides or not _only_by_hand(state, model):
         return None
-    return loader.override(model, explanation, state.overrides)
+    return explanations.override(model, explanation, state.overrides)
 
 
 def reported(

@@ -14,8 +14,9 @@ from sparsecbm_core.session.correction import Corrections, Request
 from ui.choices.rule import OVERRIDE
 from ui.resources.session import model_now
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import plain
+from ui.widgets import layout
+from ui.widgets.charts import chart
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.dose import DoseResponse
@@ -35,7 +36,7 @@ def show(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpace)
     if state.settings.rule == OVERRIDE:
         return
     if chosen is None:
-        parts.caption("After a correction you can see here how many mask bits it takes.")
+        layout.caption("After a correction you can see here how many mask bits it takes.")
         return
     request, corrections = chosen
     key = (request, state.settings.rule, tuple(correction.fingerprint for correction in corrections))
@@ -91,7 +92,7 @@ def _measure(
 
 
 def _chart(result: DoseResponse, space: ConceptSpace, title: str) -> None:
-    parts.chart(
+    chart(
         dose_figure(result, space),
         result.rows(),
         "dose",

@@ -13,9 +13,12 @@ from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import before_after_figure, percent
 from ui.choices.rule import OVERRIDE
 from ui.state import AppState
-from ui.widgets import parts
+from ui.text import plain
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.choice import take_over
+from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
@@ -33,12 +36,12 @@ MARKS = (
 
 
 def show(state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None) -> None:
-    parts.section("Is a concept wrong? Say what it should be.", help=HELP)
+    layout.section("Is a concept wrong? Say what it should be.", help=HELP)
     left, right = st.columns([1.1, 1], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_card"):
         for concept in space.concepts:
             _row(state, explanation, concept, space)
-        parts.caption(MARKS)
+        layout.caption(MARKS)
         with st.container(horizontal=True):
             st.button(
                 "Undo", on_click=state.undo, disabled=not state.past, key="undo", icon=":material/undo:"
@@ -46,14 +49,12 @@ def show(state: AppState, explanation: Explanation, space: ConceptSpace, result:
             st.button("Let the model decide", on_click=state.reset, disabled=not state.overrides, key="reset")
     with right, st.container(border=True, height="stretch", key="override_card"):
         if result is None:
-            parts.lead("Choose another state for a concept, and the label it would lead to appears here.")
+            layout.lead("Choose another state for a concept, and the label it would lead to appears here.")
         else:
             st.html(result_html(result, explanation, space))
-            parts.download(
-                "Save as JSON", lambda: json_text(result.to_dict()), "override.json", kind=parts.JSON
-            )
+            download("Save as JSON", lambda: json_text(result.to_dict()), "override.json", kind=JSON)
     if result is not None:
-        parts.chart(
+        chart(
             before_after_figure(result, space),
             [
                 {
@@ -89,7 +90,7 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             key=key,
             label_visibility="collapsed",
             wrap=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(key, partial(state.override, concept)),
         )
 

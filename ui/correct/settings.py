@@ -9,11 +9,11 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from ui.choices.rule import OVERRIDE
-from ui.corrections.words import counted
 from ui.resources.guard_reviews import own
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import counted, plain
+from ui.widgets import layout
+from ui.widgets.choice import take_over
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
@@ -43,7 +43,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
         list(RULES),
         format_func=RULES.__getitem__,
         key=RULE,
-        on_change=parts.take_over,
+        on_change=take_over,
         args=(RULE, lambda name: state.set(rule=name)),
         filter_mode=None,
     )
@@ -57,7 +57,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
         key=SCOPE,
         required=True,
         wrap=True,
-        on_change=parts.take_over,
+        on_change=take_over,
         args=(SCOPE, lambda scope: state.set(scope=scope)),
         help="Every review: the model has learnt something new. Reviews like this one: edits of the same "
         "text, told by their wording; all others are read as before, so nothing else can break.",
@@ -71,7 +71,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             key=AUTO,
             required=True,
             wrap=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(AUTO, partial(_automatic, state, most)),
             help="r is the share of the encoder's weights that are dropped; as many are grown.",
         )
@@ -84,7 +84,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
                 step=STEP,
                 format="%.4f",
                 key=SHARE,
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(SHARE, lambda share: state.set(r=share / 100)),
                 width=180,
             )
@@ -97,7 +97,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             required=True,
             wrap=True,
             disabled=settings.rule != "guarded" or settings.r is not None or settings.scope != "everywhere",
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(CARE, lambda care: state.set(care=care)),
             help="Whether your earlier corrections, and guard reviews that are read with little certainty, "
             "have a say in which bits are flipped. It takes some seconds more. When needed: where more than "
@@ -110,7 +110,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             max_value=10_000,
             step=1,
             key=BUDGET,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(BUDGET, lambda count: state.set(most_broken=int(count))),
             help="Readings of guard reviews, concepts and labels together, that were right and would no "
             "longer be.",
@@ -140,7 +140,7 @@ def _own_reviews(state: AppState, space: ConceptSpace) -> None:
         reviews = state.guard_reviews
         with st.container(horizontal=True, vertical_alignment="center"):
             verb = "is" if len(reviews) == 1 else "are"
-            parts.caption(f"{counted(len(reviews), 'review')} of {reviews.name} {verb} on guard.")
+            layout.caption(f"{counted(len(reviews), 'review')} of {reviews.name} {verb} on guard.")
             st.button("Use the bundled ones", on_click=_close, args=(state,), key="guard_bundled")
 
 

@@ -14,7 +14,8 @@ from sparsecbm_core.session.correction import Correction
 from ui.correct.corrected import mark
 from ui.resources.guard_reviews import known_texts
 from ui.state import AppState
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.table import table
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -41,7 +42,7 @@ def show(state: AppState, correction: Correction, reviews: ReviewDataset | None,
     held, hold = correction.earlier
     if held:
         title = space.title(correction.patch.concept)
-        parts.caption(
+        layout.caption(
             f"Of your {held} earlier correction{'s' if held > 1 else ''} of {title}, "
             + (
                 "all still hold."
@@ -57,8 +58,8 @@ def show(state: AppState, correction: Correction, reviews: ReviewDataset | None,
     for number, change in enumerate(ordered[:LISTED]):
         _change(state, change, texts.get(change.review), space, number)
     if len(ordered) > LISTED:
-        parts.caption(f"{len(ordered) - LISTED} more are in the table.")
-    parts.table(
+        layout.caption(f"{len(ordered) - LISTED} more are in the table.")
+    table(
         change_rows(report, texts, space),
         "guard-changes",
         "Guard reviews that are read differently",
@@ -68,9 +69,9 @@ def show(state: AppState, correction: Correction, reviews: ReviewDataset | None,
 
 def show_summary(correction: Correction, space: ConceptSpace) -> None:
     """The verdict and how many readings changed, without the reviews."""
-    parts.section("What else changed", help=HELP)
+    layout.section("What else changed", help=HELP)
     if correction.report is None:
-        parts.lead(
+        layout.lead(
             "There are no guard reviews for this model, so nothing is known of it. Open labelled reviews "
             "under “How to correct”."
         )

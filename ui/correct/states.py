@@ -18,11 +18,13 @@ from sparsecbm_core.session.corrected import holding
 from sparsecbm_core.session.correction import Attempt, Failure, Request
 from ui.correct import corrected, dose, settings, side_effects
 from ui.frame import address, rerun
-from ui.resources import loader, memory
+from ui.resources import explanations, memory
 from ui.resources.session import model_now
+from ui.resources.subnetworks import stats_of
 from ui.state import AppState
-from ui.widgets import parts, undo
-from ui.widgets.text import plain
+from ui.text import plain
+from ui.widgets import layout, undo
+from ui.widgets.choice import take_over
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -43,7 +45,7 @@ def show(
 ) -> None:
     """States to choose from, beside them what the last correction did, and below what else it changed."""
     with st.container(key="correcting"):
-        parts.section("Is a concept wrong? Say what it should be.", help=HELP)
+        layout.section("Is a concept wrong? Say what it should be.", help=HELP)
         # Shown while a bar shows progress (app.css). Outside of the part that corrects: a click in there
         # would wait until it is done.
         st.button("Stop", on_click=state.leave, key="stop_correction", icon=":material/stop_circle:")
@@ -74,7 +76,7 @@ def _section(
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
             _row(state, explanation, concept, space)
-        parts.caption(MARKS)
+        layout.caption(MARKS)
         with st.container(horizontal=True):
             undo.buttons(state)
     with right, st.container(border=True, height="stretch", key="correction_card"):
@@ -93,7 +95,7 @@ def _section(
     if request is not None:
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.
-        loader.read(model_now(base, holding(state.history.corrections, state.text)), state.text)
+        explanations.read(model_now(base, holding(state.history.corrections, state.text)), state.text)
         memory.collect()
         memory.give_back()
         rerun.page()
@@ -108,7 +110,7 @@ def how_to(state: AppState, base: ConceptModel, guard: Guard, space: ConceptSpac
 
 def most_share(base: ConceptModel) -> float:
     """The largest share of the weights, in per cent, that every subnetwork can drop and grow."""
-    stats = loader.stats(base)
+    stats = stats_of(base)
     shares = [] if stats is None else [own.density for own in stats.concepts.values()]
     return 100 * min((min(share, 1 - share) for share in shares), default=0.0)
 
@@ -140,7 +142,7 @@ def _carry_out(
             return
         with place.container():
             st.html(corrected.result_html(attempt.intervention, space))
-            parts.caption(
+            layout.caption(
                 f"This way breaks {attempt.harm} other readings. A gentler one is looked for, and replaces "
                 "it if it breaks fewer."
             )
@@ -200,6 +202,6 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             label_visibility="collapsed",
             required=True,
             wrap=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(key, partial(_choose, state, concept, item.state)),
         )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
 from ui.choices.corrections import Told
-from ui.corrections.words import capital, counted, numbers
+from ui.corrections.words import capital, numbers
 from ui.resources import kept
 from ui.state import AppState
+from ui.text import counted
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection, Ledger

@@ -15,11 +15,11 @@ from sparsecbm_core.figures import chain_figure, precise_percent
 from sparsecbm_core.figures.chain import DRAWN
 from sparsecbm_core.session.correction import Correction
 from sparsecbm_core.session.recent import Recent
-from ui.corrections.words import counted
 from ui.frame import rerun
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import counted, plain
+from ui.widgets import layout
+from ui.widgets.charts import chart
 
 if TYPE_CHECKING:
     import torch
@@ -45,14 +45,14 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Corre
     corrections = own or tuple(kept)
     if not corrections:
         return
-    parts.section("Accuracy along the chain", ABOUT, help=HELP)
+    layout.section("Accuracy along the chain", ABOUT, help=HELP)
     if guard.reviews is None:
-        parts.caption(
+        layout.caption(
             "There are no guard reviews for this model. Open labelled reviews on Explain: “How to correct”."
         )
         return
     count = counted(len(corrections), "correction")
-    parts.caption(
+    layout.caption(
         f"{count} of this session." if own else f"{count}, kept and active, in the order of keeping."
     )
     key = (
@@ -170,8 +170,8 @@ def _result(found: ChainAccuracy, space: ConceptSpace) -> None:
         for row, point in zip(found.rows(), found.points, strict=True)
     ]
     shares = [name for name in rows[0] if name not in ("corrections", "changed")]
-    parts.lead(verdict(found))
-    parts.chart(
+    layout.lead(verdict(found))
+    chart(
         chain_figure(found, space),
         rows,
         "chain",
@@ -180,7 +180,7 @@ def _result(found: ChainAccuracy, space: ConceptSpace) -> None:
         percents=shares,
     )
     if len(found.changed) > DRAWN:
-        parts.caption(f"Drawn are the {DRAWN} concepts that moved most; all are in the table.")
+        layout.caption(f"Drawn are the {DRAWN} concepts that moved most; all are in the table.")
 
 
 def verdict(found: ChainAccuracy) -> str:

@@ -13,9 +13,10 @@ from sparsecbm_core.session.corrected import net
 from sparsecbm_core.session.correction import Correction, Corrections
 from ui.corrections import actions
 from ui.corrections.pager import one_page, row, turner
-from ui.corrections.words import counted, facts, facts_html, overlap_words, row_label
+from ui.corrections.words import facts, facts_html, overlap_words, row_label
 from ui.state import AppState
-from ui.widgets import keep, parts, undo
+from ui.text import counted
+from ui.widgets import keep, layout, undo
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection
@@ -31,9 +32,9 @@ def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Kep
     """``kept`` are the ledger's corrections of this model."""
     corrections, choice = state.history.corrections, state.corrections
     known = _by_edit(corrections, kept)
-    parts.section("In this session", ABOUT if corrections else NONE)
+    layout.section("In this session", ABOUT if corrections else NONE)
     if corrections:
-        parts.caption(summary(corrections, masks))
+        layout.caption(summary(corrections, masks))
         number, shown = one_page(list(enumerate(corrections)), choice.session_page)
         with st.container(key="session_chain", gap="xsmall"):
             for position, correction in shown:
@@ -101,7 +102,7 @@ def _row(
         st.html(facts_html(rows))
         words = _overlap(corrections, position, masks)
         if words:
-            parts.caption(words)
+            layout.caption(words)
         st.button(
             "Drop from this session",
             key=f"drop-step-{correction.fingerprint}",

@@ -13,9 +13,10 @@ from ui.corrections import actions
 from ui.corrections.files import patch_name
 from ui.corrections.words import facts, facts_html, overlap_words, when
 from ui.state import AppState
-from ui.widgets import parts
+from ui.text import plain
+from ui.widgets import layout
+from ui.widgets.download import download
 from ui.widgets.keep import LONGEST_NOTE
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection, Ledger, Overlaps
@@ -42,7 +43,7 @@ def show(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCo
             _button(state, correction, "Revert", "revert", actions.revert)
         else:
             _button(state, correction, "Restore", "restore", actions.restore)
-        parts.download("Save as a patch file", correction.patch.to_bytes, patch_name(correction), PATCH)
+        download("Save as a patch file", correction.patch.to_bytes, patch_name(correction), PATCH)
     try:
         _overlaps(state, base, ledger, correction)
     except SparseCBMError as error:
@@ -101,9 +102,9 @@ def _overlaps(state: AppState, base: ConceptModel, ledger: Ledger, correction: K
         only = (
             "" if correction.patch.signature is None else " That is for a review that all of them hold for."
         )
-        parts.caption(words + only)
+        layout.caption(words + only)
     if later and not correction.active:
-        parts.caption(REDO)
+        layout.caption(REDO)
         with st.container(horizontal=True):
             for number in list(later)[:MOST_REDONE]:
                 _redo(state, correction, ledger.get(number))

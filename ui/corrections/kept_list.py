@@ -13,10 +13,13 @@ from ui.choices.corrections import ACTIVE, REVERTED, STATUSES, LedgerChoice
 from ui.corrections import actions, item
 from ui.corrections.files import archive
 from ui.corrections.pager import one_page, row, turner
-from ui.corrections.words import counted, row_label, short, title, when
+from ui.corrections.words import row_label, short, title, when
 from ui.frame import pages
 from ui.state import AppState
-from ui.widgets import parts
+from ui.text import counted
+from ui.widgets import layout
+from ui.widgets.choice import take_over
+from ui.widgets.download import download
 from ui.widgets.table import table_html
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def show(
 ) -> None:
     """``own`` are the corrections of this model, ``others`` those of other models, as they were kept;
     ``titles`` are those of the models that can be chosen, by their fingerprints."""
-    parts.section("Kept", ABOUT if own else EMPTY)
+    layout.section("Kept", ABOUT if own else EMPTY)
     if own:
         _filter(state.corrections, base.space)
         _found(state, base, ledger, own, chosen(own, state.corrections))
@@ -82,7 +85,7 @@ def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
         st.text_input(
             "Search in notes",
             key="filter_note",
-            on_change=parts.take_over,
+            on_change=take_over,
             args=("filter_note", change["search"]),
             width=220,
         )
@@ -97,7 +100,7 @@ def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
                 format_func=space.title,
                 placeholder=text,
                 key=names[name],
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(names[name], change[name]),
                 width=200,
                 filter_mode=None,
@@ -108,7 +111,7 @@ def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
             format_func=STATUSES.__getitem__,
             key="filter_status",
             required=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=("filter_status", change["status"]),
         )
 
@@ -132,7 +135,7 @@ def _found(
             args=(state, active),
             disabled=all(correction.id in numbers for correction in active),
         )
-        parts.download(
+        download(
             f"Save these {len(found):,} as a zip" if choice.filtered else "Save all as a zip",
             lambda: archive(ledger, list(reversed(found))),
             "corrections.zip",
@@ -177,7 +180,9 @@ def _import(state: AppState, base: ConceptModel) -> None:
             on_change=_take_in,
             args=(state, base, key),
         )
-        parts.caption("Patches of another model are refused: mask bits of one model mean nothing in another.")
+        layout.caption(
+            "Patches of another model are refused: mask bits of one model mean nothing in another."
+        )
 
 
 def _take_in(state: AppState, base: ConceptModel, key: str) -> None:
@@ -210,5 +215,5 @@ def _others(others: Sequence[KeptCorrection], space: ConceptSpace, titles: Mappi
     ]
     with box:
         here = any(correction.model in titles for correction in others)
-        parts.caption(ELSEWHERE if here else ABSENT)
+        layout.caption(ELSEWHERE if here else ABSENT)
         st.html(table_html(rows, "Corrections of other models"))

@@ -8,14 +8,13 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from ui.corrections import chain, in_session, kept_list
-from ui.frame import announce, pages
+from ui.frame import announce, loading, pages
 from ui.resources import kept
-from ui.resources.loader import ModelCard
-from ui.resources.models import Offer
+from ui.resources.models import ModelCard, Offer
 from ui.resources.session import guard_of
 from ui.state import AppState, current
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import plain
+from ui.widgets import layout
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection, Ledger
@@ -36,18 +35,18 @@ def leave_to_redo() -> None:
 
 
 def show(state: AppState, card: ModelCard, offer: Offer) -> None:
-    parts.lead(ABOUT)
+    layout.lead(ABOUT)
     _tell(state)
-    base = parts.load(card)
+    base = loading.load(card)
     if base.masks is None:
-        parts.caption(DENSE)
+        layout.caption(DENSE)
         return
     ledger, corrections, problem = _kept()
     own = [correction for correction in corrections if correction.model == base.fingerprint]
     others = [correction for correction in corrections if correction.model != base.fingerprint]
     in_session.show(state, base, base.masks, own)
     if ledger is None:
-        parts.section("Kept")
+        layout.section("Kept")
         st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")
     else:
         titles = {other.fingerprint: other.title for other in offer.cards.values() if other.fingerprint}

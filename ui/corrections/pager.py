@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import streamlit as st
 
 from ui.choices.corrections import LedgerChoice
-from ui.widgets import parts
+from ui.widgets.choice import take_over
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
@@ -22,7 +22,7 @@ def row(choice: LedgerChoice, key: str, label: str) -> ExpanderContainer:
     """A row that opens, and stays open while its label changes: for Streamlit it is another one then."""
     st.session_state[key] = key in choice.opened
     setter = partial(choice.open, key)
-    return st.expander(label, key=key, on_change=parts.take_over, args=(key, setter))
+    return st.expander(label, key=key, on_change=take_over, args=(key, setter))
 
 
 def one_page(items: Sequence[Item], page: int) -> tuple[int, Sequence[Item]]:
@@ -48,7 +48,7 @@ def turner(items: Sequence[object], page: int, key: str, turn: Callable[[int], N
         return
     first = (page - 1) * PAGE
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.pagination(pages(items), default=page, key=key, on_change=parts.take_over, args=(key, turn))
+        st.pagination(pages(items), default=page, key=key, on_change=take_over, args=(key, turn))
         st.html(
             f'<p class="sc-note">{first + 1:,}–{min(first + PAGE, len(items)):,} of {len(items):,}</p>',
             width="content",

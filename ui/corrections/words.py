@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
-from ui.widgets.text import plain
+from ui.text import counted, plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.patch import Patch
@@ -43,14 +43,6 @@ def when(moment: datetime, now: datetime | None = None) -> str:
     days = {today: "today", today - timedelta(days=1): "yesterday"}
     day = days.get(moment.date(), f"{moment.day} {moment:%b %Y}")
     return f"{day}, {moment:%H:%M} UTC"
-
-
-def counted(count: int, what: str) -> str:
-    """
-    >>> counted(1, "correction"), counted(1200, "mask bit")
-    ('1 correction', '1,200 mask bits')
-    """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def numbers(ids: Sequence[int]) -> str:

@@ -31,10 +31,6 @@ def answer_html(explanation: Explanation, space: ConceptSpace, origin: str | Non
     )
 
 
-def hint(text: str) -> None:
-    st.html(f'<div class="answer"><p class="sc-hint">{escape(text)}</p></div>')
-
-
 def _span(piece: Piece) -> str:
     text = escape(piece.text)
     return text if piece.kind == "text" else f'<span class="sc-{piece.kind}">{text}</span>'

@@ -11,12 +11,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.explain import how, saved
+from ui.explain import saved
 from ui.explain.reading import Reading
-from ui.resources import loader, memory
+from ui.resources import explanations, memory
+from ui.resources.subnetworks import IMAGE_CELLS, images_of, stats_of
 from ui.state import AppState
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.download import HTML, JSON, download
 from ui.widgets.exports import contribution_rows, csv_bytes, json_text, word_rows
+from ui.widgets.words import find_words
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
@@ -56,14 +59,14 @@ class Files:
 
         def button(label: str, data: Callable[[], str | bytes], name: str, **options: Any) -> None:
             with self.places[name]:
-                parts.download(label, data, name, waiting=waiting, **options)
+                download(label, data, name, waiting=waiting, **options)
 
-        button("Report (HTML)", report, "report.html", kind=parts.HTML, disabled=not words)
+        button("Report (HTML)", report, "report.html", kind=HTML, disabled=not words)
         button(
             "Explanation (JSON)",
             lambda: json_text(explanation.to_dict()),
             "explanation.json",
-            kind=parts.JSON,
+            kind=JSON,
         )
         button("Words (CSV)", lambda: csv_bytes(word_rows(explanation)), "words.csv", disabled=not words)
         self.progress.empty()
@@ -71,30 +74,30 @@ class Files:
 
 def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]]) -> Files:
     """While words are still to be scored, the files that hold words cannot be saved."""
-    parts.section(
+    layout.section(
         "Take it with you",
         "The report is one page that opens anywhere, offline. The other files hold exact numbers.",
     )
     explanation, space, model = read.explanation, read.space, read.model
-    stats = None if model is None else loader.stats(model)
+    stats = None if model is None else stats_of(model)
     places = {}
     with st.container(horizontal=True):
         for name in ("report.html", "explanation.json"):
             places[name] = st.empty()
-        parts.download(
+        download(
             "Contributions (CSV)",
             lambda: csv_bytes(contribution_rows(explanation, space)),
             "contributions-all-labels.csv",
         )
         places["words.csv"] = st.empty()
         if stats is not None:
-            parts.download(
+            download(
                 "Subnetworks (JSON)",
                 lambda: json_text({"fingerprint": explanation.fingerprint, **stats.to_dict()}),
                 "subnetworks.json",
-                parts.JSON,
+                JSON,
             )
-    images = {} if model is None else loader.images(model, loader.IMAGE_CELLS)
+    images = {} if model is None else images_of(model, IMAGE_CELLS)
     files = Files(places, st.empty(), read.title, space, stats, images, corrections)
     files.fill(explanation, waiting=bool(read.missing))
     saved.show_upload(state)
@@ -105,7 +108,7 @@ def find_missing(state: AppState, read: Reading, place: DeltaGenerator, files: F
     """The words of the concept that is looked at first, with progress in ``place``; those of the others while
     a person reads."""
     if read.concept in read.missing:
-        how.find_words(place, read.loaded, state, read.concept)
+        find_words(place, read.loaded, state, read.concept)
     if read.missing:
-        files.fill(loader.read_words(read.loaded, state.text, state.method, files.show_progress))
+        files.fill(explanations.read_words(read.loaded, state.text, state.method, files.show_progress))
         memory.give_back()

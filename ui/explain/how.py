@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,14 +11,15 @@ from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import breakdown, contribution_figure
-from ui.frame import rerun
-from ui.resources import loader, memory
+from ui.resources.subnetworks import TILE_CELLS, images_of, stats_of
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.exports import pathway_rows
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.choice import concept_choice, take_over
 from ui.widgets.glossary import method_help, terms_html
 from ui.widgets.pathway import UNSCORED, WAITING, pathway, pathway_data
-from ui.widgets.review_text import has_sign, legend_html, review_html, unread
+from ui.widgets.review_text import has_sign
+from ui.widgets.words import coloured_review, probabilities, word_table
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -38,18 +38,18 @@ def show(
 
     Returns the place where the progress of what is missing can be shown.
     """
-    parts.section("How it got there", LEAD)
+    layout.section("How it got there", LEAD)
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(CONCEPT, space, concept, state.choose_concept)
         st.session_state[METHOD] = state.method
         st.selectbox(
             "Find the words by",
             list(METHODS),
             format_func=lambda name: METHODS[name].title,
             key=METHOD,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(METHOD, state.choose_method),
             help=method_help(),
             width=240,
@@ -57,56 +57,23 @@ def show(
         )
     signed = has_sign(explanation.method)
     unscored = WAITING if state.saved is None else UNSCORED
-    place = words(explanation, concept, space, signed, unscored)
+    place = coloured_review(explanation, concept, space, signed, unscored)
     data = pathway_data(
         explanation,
         space,
         concept,
         signed,
-        None if model is None else loader.stats(model),
-        {} if model is None else loader.images(model, loader.TILE_CELLS),
+        None if model is None else stats_of(model),
+        {} if model is None else images_of(model, TILE_CELLS),
         without="" if model is None else "the whole encoder",
         unscored=unscored,
     )
     pathway(data, state.choose_concept)
-    parts.caption(_signs(explanation, concept, space, signed))
+    layout.caption(_signs(explanation, concept, space, signed))
     with st.container():  # there even while no words are scored, so that what follows keeps its place
         word_table(explanation, concept, space)
     probabilities(explanation, space)
     _sum(state, explanation, concept, space)
-    return place
-
-
-def find_words(place: DeltaGenerator, model: ConceptModel, state: AppState, concept: str) -> None:
-    """Score the words of a concept, with the progress in ``place``; then draw the page with them."""
-    bar = place.progress(0.0, WAITING)
-
-    def show_progress(share: float) -> None:
-        bar.progress(share, WAITING)
-
-    loader.read_words(model, state.text, state.method, show_progress, concept)
-    memory.give_back()
-    rerun.page()
-
-
-def words(
-    explanation: Explanation, concept: str, space: ConceptSpace, signed: bool, unscored: str
-) -> DeltaGenerator:
-    """The review with the words that matter for a concept; returns the place of its legend."""
-    item = explanation.concepts[concept]
-    place, grey = st.empty(), unread(explanation.text, explanation.truncated)
-    st.html(review_html(explanation, concept, signed))
-    rest = f'<p class="sc-legend"><span>{grey}</span></p>' if grey else ""
-    if not item.tokens:
-        place.html(f'<p class="sc-legend">{unscored}</p>{rest}')
-    elif item.state == UNKNOWN:
-        note = (
-            f"{space.title(concept)} is not mentioned. Scores of single words say little then, so none is "
-            "coloured; they are in the table."
-        )
-        place.html(f'<p class="sc-note">{escape(note)}</p>{rest}')
-    else:
-        place.html(legend_html(space.title(item.state), signed, grey))
     return place
 
 
@@ -128,55 +95,11 @@ def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: 
     )
 
 
-def word_table(explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    """The score of every word for a concept; nothing where none is scored."""
-    tokens = explanation.concepts[concept].tokens
-    rows = [
-        {"word": token.text, "score": token.score, "from": token.start, "to": token.end} for token in tokens
-    ]
-    if rows:
-        origin = {
-            "concept": concept,
-            "state": explanation.concepts[concept].state,
-            "method": explanation.method,
-            "model": explanation.model,
-            "fingerprint": explanation.fingerprint,
-        }
-        parts.table(
-            rows,
-            f"words-{concept}",
-            f"The score of every word for {space.title(concept)}",
-            "The score of every word",
-            file_rows=[{**row, **origin} for row in rows],
-        )
-
-
-def probabilities(explanation: Explanation, space: ConceptSpace, name: str = "pathway") -> None:
-    """A table of how likely every state of every concept and every label is."""
-    rows = pathway_rows(explanation, space)
-    shown = [
-        {
-            "of": "Label" if row["part"] == "label" else space.title(row["name"]),
-            "state": (space.label_title if row["part"] == "label" else space.title)(row["value"]),
-            "probability": row["probability"],
-        }
-        for row in rows
-    ]
-    parts.table(
-        shown,
-        name,
-        "Probabilities of all states and labels",
-        "The probabilities of all states and labels",
-        percents=["probability"],
-        file_rows=rows,
-    )
-
-
 def _sum(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
     label = space.label_title(explanation.label)
     others = [name for name in space.labels if name != explanation.label]
     against = state.against if state.against in others else None
-    parts.section(f"Why {label}" + ("" if against is None else f" and not {space.label_title(against)}"))
+    layout.section(f"Why {label}" + ("" if against is None else f" and not {space.label_title(against)}"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.session_state[AGAINST] = against
         st.selectbox(
@@ -186,7 +109,7 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             format_func=space.label_title,
             placeholder="another label",
             key=AGAINST,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(AGAINST, state.compare_with),
             width=260,
             filter_mode=None,
@@ -199,7 +122,7 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             key=RELATIVE,
             required=True,
             wrap=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(RELATIVE, state.choose_view),
             help="An average review: what this review's concepts change compared with the average of "
             "the training data. Zero: the raw terms of the sum, where even a concept that is not "
@@ -207,11 +130,11 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
         )
     view = breakdown(explanation, space, against=against, relative=state.relative)
     target = label if against is None else f"{label} rather than {space.label_title(against)}"
-    parts.caption(
+    layout.caption(
         f"{view.base_title} {view.base_text}, then one step for each concept, up to {view.total_text}. "
         f"A step to the right speaks for {target}, a hatched step to the left against it."
     )
-    parts.chart(
+    chart(
         contribution_figure(view, concept),
         view.rows(),
         "contributions",

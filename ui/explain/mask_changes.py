@@ -10,9 +10,10 @@ from sparsecbm_core.figures import density_figure, density_top
 from sparsecbm_core.figures.mask_map import flip_map_figure
 from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED
 from ui.frame import pages
-from ui.masks.overview import HELP, matrix_rows, sparsity, total_row
-from ui.resources import loader
-from ui.widgets import parts
+from ui.resources.subnetworks import IMAGE_CELLS, images_of
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.mask_counts import HELP, matrix_rows, sparsity, total_row
 from ui.widgets.mask_view import View, density, differs, view_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show(base: ConceptModel, now: ConceptModel, concept: str) -> None:
         view_of(kind, base, now, concept, None) for kind in (LOADED, CORRECTED, DIFFERENCE)
     )
     total = both.changes
-    parts.section(
+    layout.section(
         f"Subnetwork of {both.title}, before and after",
         f"{total.dropped:,} weights dropped, {total.grown:,} grown, of {total.size:,}: {sparsity(total)}.",
         help=HELP,
@@ -44,11 +45,11 @@ def show(base: ConceptModel, now: ConceptModel, concept: str) -> None:
         (both, f"Difference: ■ {total.grown:,} grown, × {total.dropped:,} dropped"),
     )
     # One scale for all concepts, as in the larger picture of a subnetwork.
-    top = density_top(loader.images(base, loader.IMAGE_CELLS).values())
+    top = density_top(images_of(base, IMAGE_CELLS).values())
     for column, (view, text) in zip(st.columns(3, gap="medium"), pictures, strict=True):
         with column:
-            parts.caption(text)
-            parts.chart(
+            layout.caption(text)
+            chart(
                 _picture(view, top, f"{view.key}-{view.kind}-{top}"),
                 matrix_rows(view),
                 f"before-after-{view.kind}",

@@ -12,14 +12,14 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.session.corrected import holding
-from ui.explain import answer, review_form, saved
-from ui.frame import announce, model_in_use
-from ui.resources import guard_reviews, loader
+from ui.explain import review_form, saved
+from ui.frame import announce, loading, model_in_use
+from ui.resources import explanations, guard_reviews, models
 from ui.resources.examples import examples_for
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 from ui.resources.session import model_now
 from ui.state import AppState
-from ui.widgets import parts
+from ui.widgets import layout
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -78,14 +78,14 @@ def read(state: AppState, card: ModelCard, places: Top) -> Reading:
         _stop(state, places, "Write or paste a review, or choose an example, and press Explain.")
     with places.box, st.spinner("Loading the model…"):
         try:
-            base = loader.model(card)
+            base = models.model(card)
             held = holding(state.history.corrections, state.text)
             loaded = model_now(base, held)
         except SparseCBMError as error:
-            parts.model_problem(error)
-        known = state.saved or loader.known_words(loaded, state.text, state.method, whole=False)
+            loading.cannot_load(error)
+        known = state.saved or explanations.known_words(loaded, state.text, state.method, whole=False)
         try:
-            explanation = known or loader.read(loaded, state.text)
+            explanation = known or explanations.read(loaded, state.text)
         except SparseCBMError as error:
             _stop(state, places, f"This text cannot be explained: {error}.")
     model_in_use.show(places.in_use, state.history.corrections, held)
@@ -107,7 +107,7 @@ def read(state: AppState, card: ModelCard, places: Top) -> Reading:
 def _stop(state: AppState, places: Top, text: str) -> NoReturn:
     """Nothing to explain: say why, and leave the rest of the page away."""
     with places.box:
-        answer.hint(text)
+        layout.hint(text)
     with places.said:
         announce.say(text)
     saved.show_upload(state)

@@ -11,7 +11,7 @@ from sparsecbm_core.errors import InputError, SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from ui.explain.review_form import LONGEST
 from ui.state import AppState
-from ui.widgets.text import plain
+from ui.text import plain
 
 UPLOAD = "open_saved"
 

@@ -10,8 +10,7 @@ import streamlit as st
 
 from sparsecbm_core.explain.tokens.registry import METHODS
 from ui.resources.guard_reviews import known_texts
-from ui.resources.loader import ModelCard
-from ui.resources.models import Offer
+from ui.resources.models import ModelCard, Offer
 from ui.state import AppState
 
 MODEL = ("model",)  # all that the address of a page without a review shows

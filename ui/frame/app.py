@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.frame import pages, picker
+from ui.frame import loading, pages, picker
 from ui.frame.address import MODEL, PARAMETERS, read_address, write_address
 from ui.state import AppState, current
-from ui.widgets import parts
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
-    from ui.resources.loader import ModelCard
-    from ui.resources.models import Offer
+    from ui.resources.models import ModelCard, Offer
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _set_up = ContextVar("_set_up", default=False)
@@ -60,7 +58,7 @@ def begin(
     if not _set_up.get():
         set_up()
     names = PARAMETERS if of_review else MODEL
-    state, offer = current(), parts.models()
+    state, offer = current(), loading.offer()
     card = read_address(state, page, offer, names)
     write_address(state, names)
     picker.title(title, state, offer, card, link)

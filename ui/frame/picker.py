@@ -7,11 +7,10 @@ from html import escape
 import streamlit as st
 
 from ui.frame import pages
-from ui.resources.loader import ModelCard
-from ui.resources.models import Offer
+from ui.resources.models import ModelCard, Offer
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import plain
+from ui.widgets.choice import take_over
 
 MODEL = "model_choice"
 LONGEST_NAME = 60
@@ -36,7 +35,7 @@ def _choice(state: AppState, offer: Offer) -> None:
         list(offer.cards),
         format_func=lambda name: offer.cards[name].title,
         key=MODEL,
-        on_change=parts.take_over,
+        on_change=take_over,
         args=(MODEL, state.pick),
         label_visibility="collapsed",
         width=260,

@@ -16,9 +16,11 @@ from sparsecbm_core.figures import (
 from ui.choices.masks import DIFFERENCE, PAIR, SIZES, MaskChoice
 from ui.masks.overview import chosen_matrix, frame, note
 from ui.state import AppState
-from ui.widgets import parts
+from ui.text import plain
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.choice import take_over
 from ui.widgets.mask_view import View, common, view_now
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -39,7 +41,7 @@ def show(state: AppState, base: ConceptModel) -> None:
     matrix = chosen_matrix(choice, view)
     item = next(item for item in view.changes.matrices if item.matrix == matrix)
     height, width = item.shape
-    parts.section(
+    layout.section(
         view.titles()[matrix],
         f"{height:,} × {width:,} weights, {note(view, item)}. Rows are what the layer gives, columns what it "
         "takes.",
@@ -48,10 +50,10 @@ def show(state: AppState, base: ConceptModel) -> None:
     corner = window_corner(choice, view, matrix, size)
     left, right = st.columns([1, 1], gap="large")
     with left:
-        parts.subsection("Where in the matrix")
+        layout.subsection("Where in the matrix")
         _blocks(choice, view, matrix, corner, size)
     with right:
-        parts.subsection("Weight by weight")
+        layout.subsection("Weight by weight")
         _weights(view, matrix, corner, size)
     _controls(choice, item.shape, corner, size)
 
@@ -87,7 +89,7 @@ def _blocks(choice: MaskChoice, view: View, matrix: str, corner: tuple[int, int]
         """The window around the middle of a block."""
         choice.go_to(int(data[2]) + (high - size) // 2, int(data[3]) + (wide - size) // 2)
 
-    parts.chart(
+    chart(
         figure,
         blocks.rows(),
         "mask-blocks",
@@ -97,7 +99,7 @@ def _blocks(choice: MaskChoice, view: View, matrix: str, corner: tuple[int, int]
         on_pick=go_to,
     )
     what = "× dropped, ■ grown, larger where more. " if view.kind == DIFFERENCE else ""
-    parts.caption(
+    layout.caption(
         f"{what}A block is {high} × {wide} weights. Click one to see its weights; the frame is where you are."
     )
 
@@ -113,7 +115,7 @@ def _weights(view: View, matrix: str, corner: tuple[int, int], size: int) -> Non
     if view.single:
         # Nothing can have been dropped or grown.
         rows, figure.data = rows[:2], figure.data[:3]
-    parts.chart(
+    chart(
         figure,
         worded(rows),
         "mask-weights",
@@ -121,7 +123,7 @@ def _weights(view: View, matrix: str, corner: tuple[int, int], size: int) -> Non
         "The numbers, and every weight as a file",
         file_rows=lambda: worded(found.cells()),
     )
-    parts.caption(_legend(view))
+    layout.caption(_legend(view))
 
 
 def _window(
@@ -165,7 +167,7 @@ def _controls(choice: MaskChoice, shape: tuple[int, int], corner: tuple[int, int
                 max_value=max(0, length - size),
                 step=size,
                 key=key,
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(key, go_to),
                 help="Counted from 0, as in the weight matrix itself.",
                 width=170,
@@ -179,6 +181,6 @@ def _controls(choice: MaskChoice, shape: tuple[int, int], corner: tuple[int, int
                 format_func=lambda option: plain(f"{option} × {option}"),
                 key=SIZE,
                 required=True,
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(SIZE, choice.choose_size),
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import ConceptSpace
-from ui.resources import loader
-from ui.widgets import parts, subnetworks
+from ui.resources.subnetworks import stats_of
+from ui.widgets import layout, subnetworks
 from ui.widgets.exhibits import show_exhibit
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def show(base: ConceptModel, now: ConceptModel) -> None:
-    before, after = loader.stats(base), loader.stats(now)
+    before, after = stats_of(base), stats_of(now)
     if before is None or after is None or not after.overlaps:
         return
-    parts.section("Overlap between concepts", _summary(before, after), help=subnetworks.CHANCE)
+    layout.section("Overlap between concepts", _summary(before, after), help=subnetworks.CHANCE)
     changed = None if now is base else rows(before, after, base.space)
     show_exhibit(subnetworks.overlap_exhibit(after, base.space, changed))
 

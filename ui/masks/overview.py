@@ -9,24 +9,23 @@ import streamlit as st
 from sparsecbm_core.figures import changes_figure, density_figure, density_top, precise_percent
 from sparsecbm_core.figures.look import INK
 from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED, PAIR, MaskChoice
-from ui.resources import loader
+from ui.resources.subnetworks import IMAGE_CELLS, images_of
 from ui.state import AppState
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.choice import take_over
+from ui.widgets.download import download
 from ui.widgets.exports import csv_bytes
+from ui.widgets.mask_counts import HELP, matrix_rows, shared, sparsity, total_row
 from ui.widgets.mask_view import View, density, view_now
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from sparsecbm_core.explain.mask_changes import MaskChanges, MatrixChange
+    from sparsecbm_core.explain.mask_changes import MatrixChange
     from sparsecbm_core.models.concept_model import ConceptModel
 
 MATRIX = "mask_matrix"
-HELP = (
-    "Kept: the concept reads with this weight. Pruned: it does without it. A correction drops some kept "
-    "weights and grows as many pruned ones; no weight's value changes. Only the weight matrices of the "
-    "encoder's layers are divided up; embeddings, LayerNorms and biases belong to all concepts."
-)
 PHRASES = {LOADED: "as loaded", CORRECTED: "as corrected", DIFFERENCE: "before and after"}
 LAYERS = (
     "A review passes the layers from top to bottom. In each, query, key and value decide which words look at "
@@ -35,14 +34,14 @@ LAYERS = (
 
 
 def show(state: AppState, base: ConceptModel, view: View) -> None:
-    parts.section(_heading(view), summary(view), help=HELP)
+    layout.section(_heading(view), summary(view), help=HELP)
     titles, chosen = view.titles(), chosen_matrix(state.masks, view)
 
     def choose(matrix: str) -> None:
         state.touched = True
         state.masks.choose_matrix(matrix)
 
-    parts.chart(
+    chart(
         _figure(base, view, chosen),
         matrix_rows(view),
         f"masks-{view.kind}",
@@ -53,10 +52,10 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
         on_pick=lambda data: choose(str(data[2])),
     )
     if view.kind == DIFFERENCE:
-        parts.caption(f"− dropped, + grown: stronger in colour where more changed. {LAYERS}")
+        layout.caption(f"− dropped, + grown: stronger in colour where more changed. {LAYERS}")
     else:
         used = "both keep" if view.kind == PAIR else "is kept"
-        parts.caption(f"A block is one weight matrix: stronger in colour where more {used}. {LAYERS}")
+        layout.caption(f"A block is one weight matrix: stronger in colour where more {used}. {LAYERS}")
     notes = {item.matrix: note(view, item) for item in view.changes.matrices}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state[MATRIX] = chosen
@@ -65,7 +64,7 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
             list(titles),
             format_func=lambda name: f"{titles[name]}: {notes[name]}",
             key=MATRIX,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(MATRIX, choose),
             width=460,
             help="A block of the picture can be clicked as well.",
@@ -73,7 +72,7 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
         )
         if view.kind == DIFFERENCE:
             # Made from the session when it is asked for: a button must not keep masks in memory.
-            parts.download(
+            download(
                 "Flips (CSV)",
                 lambda: csv_bytes(flip_rows(view_now(state, base))),
                 f"flips-{view.concept}.csv",
@@ -96,7 +95,7 @@ def summary(view: View) -> str:
         return (
             f"{total.kept:,} weights kept by both, {total.dropped:,} only for {title}, {total.grown:,} only "
             f"for {view.second_title}, {total.size - either:,} by neither: "
-            f"{precise_percent(_share(total.kept, either))} of what either keeps is shared."
+            f"{precise_percent(shared(total.kept, either))} of what either keeps is shared."
         )
     if view.single:
         return (
@@ -107,48 +106,6 @@ def summary(view: View) -> str:
         f"{total.kept_before:,} kept before, {total.dropped:,} dropped, {total.grown:,} grown, "
         f"{total.kept_after:,} kept now: {sparsity(total)}."
     )
-
-
-def sparsity(total: MaskChanges) -> str:
-    """Whether the sparsity is exactly what it was."""
-    more, now = total.kept_after - total.kept_before, 1 - total.kept_after / total.size
-    if not more:
-        return f"sparsity unchanged at {precise_percent(now)}"
-    return f"{abs(more):,} {'more' if more > 0 else 'fewer'} than before, sparsity {precise_percent(now)}"
-
-
-def matrix_rows(view: View) -> list[dict[str, Any]]:
-    """The numbers of the view, one row per matrix."""
-    return [
-        {"layer": str(item.layer + 1), "matrix": item.role, **_counts(item, view)}
-        for item in view.changes.matrices
-    ]
-
-
-def total_row(view: View) -> dict[str, Any]:
-    """The last row of that table."""
-    return {"layer": "all", "matrix": "", **_counts(view.changes, view)}
-
-
-def _counts(item: MatrixChange | MaskChanges, view: View) -> dict[str, Any]:
-    if view.single:
-        return {"kept": item.kept, "of": item.size, "share": item.kept / item.size}
-    if view.kind == DIFFERENCE:
-        return {
-            "kept_before": item.kept_before,
-            "dropped": item.dropped,
-            "grown": item.grown,
-            "kept_now": item.kept_after,
-            "of": item.size,
-        }
-    either = item.kept + item.dropped + item.grown
-    return {
-        "both": item.kept,
-        f"only {view.title}": item.dropped,
-        f"only {view.second_title}": item.grown,
-        "neither": item.size - either,
-        "overlap": _share(item.kept, either),
-    }
 
 
 def flip_rows(view: View) -> list[dict[str, Any]]:
@@ -189,7 +146,7 @@ def _figure(base: ConceptModel, view: View, chosen: str) -> go.Figure:
     else:
         image = density(view)
         # One scale for all concepts, so that their shades compare.
-        top = density_top(loader.images(base, loader.IMAGE_CELLS).values())
+        top = density_top(images_of(base, IMAGE_CELLS).values())
         figure, (down, across) = density_figure(image, top), image.cells
         figure.update_traces(hoverinfo="skip", hovertemplate=None, selector={"type": "heatmap"})
         _add_pick(figure, view, down, across)
@@ -237,13 +194,9 @@ def note(view: View, item: MatrixChange) -> str:
     if view.kind == DIFFERENCE:
         return f"{item.dropped:,} dropped, {item.grown:,} grown" if _flips(item) else "unchanged"
     if view.kind == PAIR:
-        return f"{precise_percent(_share(item.kept, item.kept + _flips(item)))} shared"
+        return f"{precise_percent(shared(item.kept, item.kept + _flips(item)))} shared"
     return f"{precise_percent(item.kept / item.size)} kept"
 
 
 def _flips(item: MatrixChange) -> int:
     return item.dropped + item.grown
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0

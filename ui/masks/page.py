@@ -10,15 +10,17 @@ import streamlit as st
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.corrected import holding
 from ui.choices.masks import PAIR, VIEWS, views
+from ui.frame import loading
 from ui.masks import matrix, overlap, overview
 from ui.state import AppState
-from ui.widgets import parts
+from ui.text import plain
+from ui.widgets import layout
+from ui.widgets.choice import concept_choice, take_over
 from ui.widgets.mask_view import chosen_concept, corrected_now, differs, view_now
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.resources.loader import ModelCard
+    from ui.resources.models import ModelCard
 
 CONCEPT, VIEW, SECOND = "mask_concept", "mask_view", "mask_second"
 LEAD = (
@@ -32,7 +34,7 @@ NOTHING_YET = (
 
 
 def show(state: AppState, card: ModelCard) -> None:
-    base = parts.load(card)
+    base = loading.load(card)
     try:
         _masks(state, base)
     except SparseCBMError as error:
@@ -42,9 +44,9 @@ def show(state: AppState, card: ModelCard) -> None:
 def _masks(state: AppState, base: ConceptModel) -> None:
     """``base`` is the model as it was loaded."""
     if base.masks is None:
-        parts.lead(DENSE)
+        layout.lead(DENSE)
         return
-    parts.lead(LEAD)
+    layout.lead(LEAD)
     now = corrected_now(state, base)
     _choices(state, base, now)
     view = view_now(state, base)
@@ -59,7 +61,7 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
     there = views(corrected, len(space.concepts) > 1)
     shown = state.masks.shown(there)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(CONCEPT, space, concept, state.choose_concept)
         if len(there) > 1:
             st.session_state[VIEW] = shown
             st.segmented_control(
@@ -69,7 +71,7 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
                 key=VIEW,
                 required=True,
                 wrap=True,
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(VIEW, _touching(state, state.masks.choose_view)),
             )
         if shown == PAIR:
@@ -79,7 +81,7 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
                 [name for name in space.concepts if name != concept],
                 format_func=space.title,
                 key=SECOND,
-                on_change=parts.take_over,
+                on_change=take_over,
                 args=(SECOND, _touching(state, state.masks.choose_second)),
                 width=220,
                 filter_mode=None,
@@ -87,11 +89,11 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
     corrections = state.history.corrections
     held = holding(corrections, state.text)
     if not corrections:
-        parts.caption(NOTHING_YET)
+        layout.caption(NOTHING_YET)
     elif held and not corrected:
-        parts.caption(f"The corrections of this session leave {space.title(concept)} as it was loaded.")
+        layout.caption(f"The corrections of this session leave {space.title(concept)} as it was loaded.")
     if len(held) < len(corrections):
-        parts.caption(
+        layout.caption(
             f"Left out: {len(corrections) - len(held)} of {len(corrections)} corrections, which hold for "
             "similar reviews only and not for the one on the Explain page."
         )

@@ -11,8 +11,8 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.evaluate.trust.options import FILE_NAME
-from ui.resources import loader
-from ui.resources.loader import ModelCard
+from ui.resources import models
+from ui.resources.models import ModelCard
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.trust.results import Measured, ModelReport
@@ -35,7 +35,7 @@ def of(info: ModelCard) -> Evaluation:
         stamp = path.stat()
         found = _read(str(path), (stamp.st_mtime_ns, stamp.st_size))
         # The folder's word is checked when the model is loaded; older ones say nothing.
-        fingerprint = info.fingerprint or loader.model(info).fingerprint
+        fingerprint = info.fingerprint or models.model(info).fingerprint
     except (SparseCBMError, OSError) as error:
         return Evaluation(refused=f"{FILE_NAME} beside this model is not used: {error}")
     if found.model != fingerprint:

@@ -13,11 +13,13 @@ from sparsecbm_core.figures import precise_percent
 from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
 from ui.model_card.metrics import GUARD, Report, number, of_another_model, reports, split_title
-from ui.resources import loader
+from ui.resources import models
 from ui.resources.known import DATA, ENCODERS, Source, encoder_name
-from ui.resources.loader import ModelCard
-from ui.widgets import parts, subnetworks
-from ui.widgets.text import plain
+from ui.resources.models import ModelCard
+from ui.resources.subnetworks import stats_of
+from ui.text import plain
+from ui.widgets import layout, subnetworks
+from ui.widgets.table import table
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.trust.results import ModelReport
@@ -42,13 +44,13 @@ def from_model(
     """Fill in what the model itself must be loaded for: its fingerprint, and how its subnetworks overlap."""
     made_of(info, facts, "…")
     try:
-        model = loader.model(info)
+        model = models.model(info)
     except SparseCBMError as error:
         made_of(info, facts, "unknown, the model cannot be loaded")
         st.error(plain(str(error)), icon=":material/error:")
         return
     made_of(info, facts, model.fingerprint, of_another_model(found, model.fingerprint))
-    stats = loader.stats(model)
+    stats = stats_of(model)
     if overlap is not None and stats is not None:
         with overlap.container():
             subnetworks.overlap(stats, model.space)
@@ -57,10 +59,10 @@ def from_model(
 def known(info: ModelCard) -> tuple[str, SubnetworkStats | None]:
     """What only the model itself knows, in words and numbers: its fingerprint, and its subnetworks."""
     try:
-        model = loader.model(info)
+        model = models.model(info)
     except SparseCBMError:
         return "unknown, the model cannot be loaded", None
-    return model.fingerprint, loader.stats(model)
+    return model.fingerprint, stats_of(model)
 
 
 def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
@@ -101,8 +103,8 @@ def training(info: ModelCard) -> None:
     count = info.training.get("train_examples")
     reviews = f"{count:,} reviews" if isinstance(count, int) else "an unknown number of reviews"
     source = " ".join(str(info.training[name]) for name in ("data", "train_split") if info.training.get(name))
-    parts.section("How it was trained", f"On {source or 'unnamed data'}, {reviews}.")
-    parts.table(setting_rows(info), "training", "All settings of the training run", "All settings")
+    layout.section("How it was trained", f"On {source or 'unnamed data'}, {reviews}.")
+    table(setting_rows(info), "training", "All settings of the training run", "All settings")
 
 
 def setting_rows(info: ModelCard) -> list[dict[str, str]]:
@@ -140,15 +142,15 @@ def limits(info: ModelCard, evaluation: ModelReport | None = None) -> None:
     With an ``evaluation`` what was measured comes in place of what is only expected.
     """
     weak = weak_results(reports(info.metrics))
-    parts.section("When not to trust it")
+    layout.section("When not to trust it")
     if evaluation is None:
         _list([*weak, *general(info), *EXPECTED, OVERRIDES])
         return
     measured = [*weak, *doubts(evaluation, info.space)]
     if not measured:
-        parts.lead(NO_DOUBT)
+        layout.lead(NO_DOUBT)
     _list(measured)
-    parts.subsection("True of every such model")
+    layout.subsection("True of every such model")
     _list([*general(info), OVERRIDES])
 
 

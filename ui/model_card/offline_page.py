@@ -12,7 +12,7 @@ from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
 from ui.model_card.metrics import Report, measured_on, reports, split_title
 from ui.resources.known import Source
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 from ui.widgets import subnetworks
 from ui.widgets.exhibits import Exhibit, Section
 from ui.widgets.offline import chart, details, page

@@ -11,11 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from ui.model_card import evaluation_file, facts, metrics, sections
 from ui.model_card.metrics import Report, measured_on, reports, split_title
-from ui.resources.loader import ModelCard
+from ui.resources.models import ModelCard
 from ui.state import AppState
-from ui.widgets import exhibits, parts
+from ui.text import plain
+from ui.widgets import exhibits, layout
+from ui.widgets.choice import take_over
+from ui.widgets.download import HTML, JSON, download
 from ui.widgets.exports import json_text
-from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.trust.results import ModelReport
@@ -25,7 +27,7 @@ SPLIT = "split_choice"
 
 def show(state: AppState, info: ModelCard) -> None:
     space, found = info.space, reports(info.metrics)
-    parts.lead(facts.about(info))
+    layout.lead(facts.about(info))
     place = st.empty()
     evaluation = evaluation_file.of(info)
     if evaluation.refused is not None:
@@ -38,13 +40,13 @@ def show(state: AppState, info: ModelCard) -> None:
         _results(measured[split], deep, split, space, where)
         overlap = _subnetworks(measured[split], space)
     else:
-        parts.section("How good it is", "This model comes without measurements.")
+        layout.section("How good it is", "This model comes without measurements.")
     if deep is not None:
         for section in sections.sections(deep, space):
             exhibits.show(section)
     facts.limits(info, deep)
     facts.training(info)
-    parts.section("Take it with you")
+    layout.section("Take it with you")
     _downloads(info, deep)
     # Only the model itself knows these: the page is there before it is.
     facts.from_model(info, found, place, overlap)
@@ -66,19 +68,15 @@ def _downloads(info: ModelCard, deep: ModelReport | None) -> None:
         return card_html(info, deep, *facts.known(info))
 
     with st.container(horizontal=True):
-        parts.download("Card (HTML)", page, "model-card.html", kind=parts.HTML)
-        parts.download(
-            "All measurements (JSON)", lambda: json_text(info.metrics), "metrics.json", kind=parts.JSON
-        )
+        download("Card (HTML)", page, "model-card.html", kind=HTML)
+        download("All measurements (JSON)", lambda: json_text(info.metrics), "metrics.json", kind=JSON)
         if deep is not None:
-            parts.download(
-                "Evaluation (JSON)", lambda: json_text(deep.to_dict()), "evaluation.json", kind=parts.JSON
-            )
+            download("Evaluation (JSON)", lambda: json_text(deep.to_dict()), "evaluation.json", kind=JSON)
 
 
 def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tuple[str, str]:
     split = state.split if state.split is not None and state.split in found else next(iter(found))
-    parts.section("How good it is")
+    layout.section("How good it is")
     if len(found) > 1:
         st.session_state[SPLIT] = split
         st.segmented_control(
@@ -88,11 +86,11 @@ def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tu
             key=SPLIT,
             required=True,
             wrap=True,
-            on_change=parts.take_over,
+            on_change=take_over,
             args=(SPLIT, state.choose_split),
         )
     where, note = measured_on(split, found[split], info.training)
-    parts.caption(f"All figures: {where}" + (f" ({note})." if note else "."))
+    layout.caption(f"All figures: {where}" + (f" ({note})." if note else "."))
     return split, where
 
 
@@ -101,7 +99,7 @@ def _subnetworks(report: Report, space: ConceptSpace) -> DeltaGenerator | None:
     used = metrics.used(report, space)
     if used is None:
         return None
-    parts.section("The subnetworks")
+    layout.section("The subnetworks")
     left, right = st.columns(2, gap="large")
     with left:
         exhibits.show_exhibit(used)

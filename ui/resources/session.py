@@ -15,7 +15,7 @@ from ui.resources import guard_reviews
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
     from sparsecbm_core.models.concept_model import ConceptModel
-    from ui.resources.loader import ModelCard
+    from ui.resources.models import ModelCard
 
 REMEDY = "open labelled reviews under “How to correct”, or choose another rule there"
 

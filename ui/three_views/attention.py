@@ -10,10 +10,12 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import precise_percent, share_bars
 from ui.state import AppState
-from ui.three_views import frame
+from ui.three_views import views
 from ui.three_views.companion import Companion
 from ui.three_views.data import ALL_LAYERS, layer_key, layer_of
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.choice import take_over
 from ui.widgets.review_text import unread, words_html
 
 if TYPE_CHECKING:
@@ -31,11 +33,11 @@ def show(
     looks: Attention | None,
 ) -> None:
     """``plain_view`` is what the dense model makes of the review, ``looks`` its attention."""
-    frame.head(frame.ATTENTION)
+    views.head(views.ATTENTION)
     if looks is None or plain_view is None:
-        frame.missing(companion)
+        views.missing(companion)
         return
-    frame.label(plain_view, space, "Label of the dense model")
+    views.label(plain_view, space, "Label of the dense model")
     layer = chosen_layer(state, looks)
     st.session_state[LAYER] = layer
     st.selectbox(
@@ -43,7 +45,7 @@ def show(
         range(ALL_LAYERS, len(looks.layers) + 1),
         format_func=lambda number: layer_title(number, len(looks.layers)),
         key=LAYER,
-        on_change=parts.take_over,
+        on_change=take_over,
         args=(LAYER, state.choose_layer),
         filter_mode=None,
         help="A layer is one step of the reading; every one has its own attention. “All layers” follows it "
@@ -63,7 +65,7 @@ def show(
             name="The review, shaded by attention",
         )
     )
-    parts.caption(sums(received))
+    layout.caption(sums(received))
     _most(looks, layer)
 
 
@@ -99,8 +101,8 @@ def _most(looks: Attention, layer: int) -> None:
         )
     ]
     top = sorted(received.tokens, key=lambda token: -token.score)[:TOP]
-    parts.caption("The words that are looked at most:")
-    parts.chart(
+    layout.caption("The words that are looked at most:")
+    chart(
         share_bars([token.text[:LONGEST] for token in top], [token.score for token in top]),
         rows,
         "attention",

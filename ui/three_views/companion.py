@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import SparseCBMError
-from ui.resources import loader
-from ui.resources.loader import ModelCard
+from ui.resources import models
+from ui.resources.models import ModelCard
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -34,11 +34,11 @@ def beside(card: ModelCard, base: ConceptModel) -> Companion:
     if base.masks is None:
         return Companion(base)
     try:
-        model = loader.dense(card)
+        model = models.dense(card)
     except (SparseCBMError, OSError) as error:  # OSError: the folder is just being replaced
         return Companion(None, f"The dense model beside this one cannot be used. {error}.")
     if model is None:
-        return Companion(None, MISSING, f"cp -r runs/dense/model {_short(card.folder / loader.DENSE)}")
+        return Companion(None, MISSING, f"cp -r runs/dense/model {_short(card.folder / models.DENSE)}")
     return Companion(model, note=note(base.training, model.fingerprint, model.training))
 
 

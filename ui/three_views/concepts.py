@@ -12,16 +12,17 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import breakdown, contribution_figure, percent
-from ui.explain import how
 from ui.frame import pages
-from ui.resources import loader
+from ui.resources.subnetworks import stats_of
 from ui.state import AppState
-from ui.three_views import frame
+from ui.three_views import views
 from ui.three_views.companion import Companion
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.charts import chart
 from ui.widgets.pathway import WAITING, used_caption
 from ui.widgets.review_text import has_sign
 from ui.widgets.sentence import state_title
+from ui.widgets.words import coloured_review, probabilities, word_table
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -36,14 +37,14 @@ def bottleneck(
     state: AppState, space: ConceptSpace, companion: Companion, explanation: Explanation | None, concept: str
 ) -> None:
     """``explanation`` is what the dense model makes of the review, without its words."""
-    frame.head(frame.BOTTLENECK)
+    views.head(views.BOTTLENECK)
     if explanation is None:
-        frame.missing(companion)
+        views.missing(companion)
         return
-    frame.label(explanation, space, "Label of the dense model")
+    views.label(explanation, space, "Label of the dense model")
     st.html(states_html(explanation, space, concept))
     _sum(state, explanation, space, concept, "dense")
-    how.probabilities(explanation, space, "probabilities-dense")
+    probabilities(explanation, space, "probabilities-dense")
 
 
 def pathway(
@@ -51,33 +52,33 @@ def pathway(
 ) -> DeltaGenerator | None:
     """Returns the place where the progress of missing words can be shown; None without a pathway."""
     space = model.space
-    frame.head(frame.PATHWAY)
+    views.head(views.PATHWAY)
     if model.masks is None:
         st.html(f'<p class="sc-lead">{escape(NO_PATHWAY)}</p>')
         return None
-    frame.label(explanation, space, "Label of the sparse model")
+    views.label(explanation, space, "Label of the sparse model")
     item = explanation.concepts[concept]
     st.html(
         f'<p class="sc-viewlabel"><span class="sc-note">{escape(space.title(concept))}</span><br>'
         f"<b>{escape(space.title(item.state))}</b> ({percent(item.probabilities[item.state])})</p>"
     )
-    place = how.words(explanation, concept, space, has_sign(state.method), WAITING)
-    parts.caption(
-        f"Read with {used_caption(concept, loader.stats(model), '')} of the encoder, the subnetwork of "
+    place = coloured_review(explanation, concept, space, has_sign(state.method), WAITING)
+    layout.caption(
+        f"Read with {used_caption(concept, stats_of(model), '')} of the encoder, the subnetwork of "
         f"{space.title(concept)}. Words found by: {METHODS[state.method].title}."
     )
     st.page_link(pages.MASKS, label="See which weights", icon=":material/grid_on:")
     with st.container():  # there even while no words are scored, so that what follows keeps its place
-        how.word_table(explanation, concept, space)
+        word_table(explanation, concept, space)
     _sum(state, explanation, space, concept, "sparse")
-    how.probabilities(explanation, space, "probabilities-sparse")
+    probabilities(explanation, space, "probabilities-sparse")
     return place
 
 
 def _sum(state: AppState, explanation: Explanation, space: ConceptSpace, concept: str, model: str) -> None:
     view = breakdown(explanation, space, relative=state.relative)
-    parts.caption(f"How the score of {space.label_title(explanation.label)} adds up:")
-    parts.chart(
+    layout.caption(f"How the score of {space.label_title(explanation.label)} adds up:")
+    chart(
         contribution_figure(view, concept),
         view.rows(),
         f"contributions-{model}",

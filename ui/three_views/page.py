@@ -11,17 +11,19 @@ from sparsecbm_core.errors import InputError, SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import percent
 from sparsecbm_core.session.corrected import holding
-from ui.explain import answer, how
-from ui.frame import announce, model_in_use, pages
-from ui.resources import loader
-from ui.resources.loader import ModelCard
+from ui.frame import announce, loading, model_in_use, pages
+from ui.resources import explanations
+from ui.resources.models import ModelCard
 from ui.resources.session import model_now
 from ui.state import AppState
-from ui.three_views import attention, companion, concepts, data, frame, removal
-from ui.widgets import parts
+from ui.text import plain
+from ui.three_views import attention, companion, concepts, data, removal, views
+from ui.widgets import layout
+from ui.widgets.choice import concept_choice
+from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
 from ui.widgets.glossary import terms_html
-from ui.widgets.text import plain
+from ui.widgets.words import find_words
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
@@ -42,13 +44,13 @@ FROM_FILE = (
 
 
 def show(state: AppState, card: ModelCard) -> None:
-    parts.lead(LEAD)
+    layout.lead(LEAD)
     in_use = st.empty()
     said = st.container(key="said")
     if not state.text.strip():
         hint(EMPTY, said)
         return
-    base = parts.load(card)
+    base = loading.load(card)
     try:
         _views(state, card, base, in_use, said)
     except SparseCBMError as error:
@@ -66,9 +68,9 @@ def _views(
         beside = companion.beside(card, base)
     space, dense = model.space, beside.model
     try:
-        known = loader.known_words(model, state.text, state.method, whole=False)
-        explanation = known or loader.read(model, state.text)
-        plain_view = None if dense is None else loader.read(dense, state.text)
+        known = explanations.known_words(model, state.text, state.method, whole=False)
+        explanation = known or explanations.read(model, state.text)
+        plain_view = None if dense is None else explanations.read(dense, state.text)
         looks = None if dense is None else data.attention(dense, state.text)
     except InputError as error:
         hint(f"This text cannot be explained: {error}.", said)
@@ -81,18 +83,18 @@ def _views(
 
     with st.container(key="three_views"):
         first, second, third = st.columns(3, gap="medium")
-        with first, _card(frame.ATTENTION):
+        with first, _card(views.ATTENTION):
             with st.container():
                 attention.show(state, space, beside, plain_view, looks)
-            frame.tells(frame.ATTENTION)
-        with second, _card(frame.BOTTLENECK):
+            views.tells(views.ATTENTION)
+        with second, _card(views.BOTTLENECK):
             with st.container():
                 concepts.bottleneck(state, space, beside, plain_view, concept)
-            frame.tells(frame.BOTTLENECK)
-        with third, _card(frame.PATHWAY):
+            views.tells(views.BOTTLENECK)
+        with third, _card(views.PATHWAY):
             with st.container():
                 place = concepts.pathway(state, model, explanation, concept)
-            frame.tells(frame.PATHWAY)
+            views.tells(views.PATHWAY)
 
     layer = data.ALL_LAYERS if looks is None else attention.chosen_layer(state, looks)
     test = st.container()
@@ -101,18 +103,18 @@ def _views(
         found = removal.show(model, explanation, looks, concept, layer, model is not base)
     _download(explanation, plain_view, looks, found, waits)
     if waits and place is not None:
-        how.find_words(place, model, state, concept)
+        find_words(place, model, state, concept)
 
 
 def hint(text: str, said: DeltaGenerator) -> None:
     """Nothing to look at: say why, and where a review comes from."""
-    answer.hint(text)
+    layout.hint(text)
     st.page_link(pages.EXPLAIN, label="To the Explain page", icon=":material/arrow_forward:")
     with said:
         announce.say(text)
 
 
-def _card(view: frame.View) -> DeltaGenerator:
+def _card(view: views.View) -> DeltaGenerator:
     """Equally high, with what a view can and cannot tell at the bottom."""
     return st.container(
         border=True, height="stretch", vertical_alignment="distribute", key=f"view_{view.name}"
@@ -121,10 +123,10 @@ def _card(view: frame.View) -> DeltaGenerator:
 
 def _choices(state: AppState, space: ConceptSpace, concept: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        parts.concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(CONCEPT, space, concept, state.choose_concept)
         st.page_link(pages.EXPLAIN, label="Choose another review", icon=":material/edit:")
     with st.expander("In plain words", type="compact"):
-        st.html(terms_html(space, frame.TERMS))
+        st.html(terms_html(space, views.TERMS))
 
 
 def _notes(
@@ -145,7 +147,7 @@ def _notes(
             lines.append("The corrections of this session are in the sparse model alone.")
     lines.append(beside.note)
     for line in filter(None, lines):
-        parts.caption(line)
+        layout.caption(line)
 
 
 def _spoken(explanation: Explanation, plain_view: Explanation | None, space: ConceptSpace) -> str:
@@ -174,6 +176,4 @@ def _download(
         }
 
     st.space("small")
-    parts.download(
-        "All of it (JSON)", lambda: json_text(data()), "three-views.json", parts.JSON, waiting=waits
-    )
+    download("All of it (JSON)", lambda: json_text(data()), "three-views.json", JSON, waiting=waits)

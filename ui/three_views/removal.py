@@ -14,10 +14,12 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import grouped_bars, percent
 from ui.frame import pages
+from ui.text import counted
 from ui.three_views import data
 from ui.three_views.data import PATHWAY, layer_key
-from ui.three_views.verdict import counted, verdict
-from ui.widgets import parts
+from ui.three_views.verdict import verdict
+from ui.widgets import layout
+from ui.widgets.charts import chart
 from ui.widgets.pathway import WAITING
 
 if TYPE_CHECKING:
@@ -51,10 +53,10 @@ def show(
 
     ``corrected`` says whether ``model`` is other than it was loaded.
     """
-    parts.section("Put to the test", LEAD)
+    layout.section("Put to the test", LEAD)
     problem = why_not(model, explanation, looks, concept)
     if problem is not None or looks is None:
-        parts.caption(problem or NO_ATTENTION)
+        layout.caption(problem or NO_ATTENTION)
         return None
     place = st.empty()
     try:
@@ -62,7 +64,7 @@ def show(
             model, explanation, looks, concept, lambda done, total: _progress(place, done / total)
         )
     except InputError as error:
-        parts.caption(f"There is no test: {error}.")
+        layout.caption(f"There is no test: {error}.")
         return None
     finally:
         place.empty()
@@ -74,7 +76,7 @@ def show(
     with right:
         said = verdict(found, key, PATHWAY, title, state).replace(" %", "\N{NO-BREAK SPACE}%")
         st.html(f'<p class="sc-found">{escape(said)}</p>{_taken_html(found, key)}')
-        parts.caption(
+        layout.caption(
             ABOUT.format(
                 corrected=", as corrected in this session" if corrected else "",
                 draws=found.draws,
@@ -112,7 +114,7 @@ def rows(found: WordRemoval, key: str) -> list[dict[str, Any]]:
     """What remains, a row for each number of words."""
     return [
         {
-            "taken_out": counted(count),
+            "taken_out": counted(count, "word"),
             "pathway": found.rankings[PATHWAY].remaining[place],
             "attention": found.rankings[key].remaining[place],
             "random_words": found.random[place],
@@ -152,13 +154,13 @@ def file_rows(found: WordRemoval) -> list[dict[str, Any]]:
 
 
 def _chart(found: WordRemoval, key: str, concept: str, state: str) -> None:
-    parts.caption(
+    layout.caption(
         f"What remains of “{concept} is {state}”; the dotted line is the whole review, "
         f"{percent(found.probability)}."
     )
-    parts.chart(
+    chart(
         grouped_bars(
-            [f"Without {counted(count)}" for count in found.counts],
+            [f"Without {counted(count, 'word')}" for count in found.counts],
             [
                 ("Pathway's words", found.rankings[PATHWAY].remaining),
                 ("Attention's words", found.rankings[key].remaining),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.figures import percent
+from ui.text import counted
 
 if TYPE_CHECKING:
     from sparsecbm_core.evaluate.word_removal import WordRemoval
@@ -19,17 +20,14 @@ def verdict(found: WordRemoval, attention: str, pathway: str, concept: str, stat
     looks, path = found.rankings[attention].remaining, found.rankings[pathway].remaining
     place = len(found.counts) // 2
     count = found.counts[place]
+    words = "word" if count == 1 else counted(count, "word")
     return (
         f"With the whole review, {concept} is {state} with {percent(found.probability)}. Without the "
-        f"{'word' if count == 1 else counted(count)} marked most, {percent(path[place])} remain by the "
+        f"{words} marked most, {percent(path[place])} remain by the "
         f"pathway, {percent(looks[place])} by attention, and {percent(found.random[place])} without "
         "as many random words. "
         f"{_compared(found, looks, path, concept)}{_against_chance(found, looks, path)}"
     )
-
-
-def counted(count: int) -> str:
-    return f"{count} word{'' if count == 1 else 's'}"
 
 
 def _compared(found: WordRemoval, looks: Sequence[float], path: Sequence[float], concept: str) -> str:

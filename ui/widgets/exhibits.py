@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.widgets import parts
+from ui.widgets import layout
+from ui.widgets.charts import chart
+from ui.widgets.table import table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,24 +49,24 @@ class Section:
 
 
 def show(section: Section) -> None:
-    parts.section(section.title, help=section.help)
+    layout.section(section.title, help=section.help)
     for sentence in section.sentences:
-        parts.lead(sentence)
+        layout.lead(sentence)
     if section.where:
-        parts.caption(section.where)
+        layout.caption(section.where)
     for exhibit in section.exhibits:
         show_exhibit(exhibit)
 
 
 def show_exhibit(exhibit: Exhibit) -> None:
     if exhibit.title:
-        parts.subsection(exhibit.title, exhibit.about, exhibit.help)
+        layout.subsection(exhibit.title, exhibit.about, exhibit.help)
     elif exhibit.about:
-        parts.caption(exhibit.about)
+        layout.caption(exhibit.about)
     if exhibit.figure is None:
-        parts.table(exhibit.rows, exhibit.name, exhibit.alt, exhibit.what, exhibit.percents)
+        table(exhibit.rows, exhibit.name, exhibit.alt, exhibit.what, exhibit.percents)
     else:
-        parts.chart(exhibit.figure, exhibit.rows, exhibit.name, exhibit.alt, exhibit.what, exhibit.percents)
+        chart(exhibit.figure, exhibit.rows, exhibit.name, exhibit.alt, exhibit.what, exhibit.percents)
 
 
 def where(measured: Measured[Any], unit: str = "review") -> str:

@@ -9,8 +9,8 @@ from sparsecbm_core.session.correction import Correction
 from ui.frame import pages
 from ui.resources import kept
 from ui.state import AppState
-from ui.widgets import parts
-from ui.widgets.text import plain
+from ui.text import plain
+from ui.widgets import layout
 
 NOTE, WITH_TEXT = "keep_note", "keep_text"
 LONGEST_NOTE = 2_000
@@ -35,7 +35,7 @@ def show(state: AppState, correction: Correction) -> None:
             placeholder="Why is it right?",
         )
         st.checkbox("Keep the review's text as well", key=WITH_TEXT)
-        parts.caption(
+        layout.caption(
             "A kept correction lasts: it is in the ledger, for everybody who uses it, until it is reverted."
             + (f" {len(waiting) - 1} earlier corrections of yours are kept with it." if waiting[1:] else "")
         )

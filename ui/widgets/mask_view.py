@@ -12,8 +12,8 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.session.corrected import holding
 from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED, PAIR, views
-from ui.resources import loader
 from ui.resources.session import model_now
+from ui.resources.subnetworks import IMAGE_CELLS
 from ui.state import AppState
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def density(view: View) -> DensityImage:
 def _density(_view: View, key: str) -> DensityImage:
     from sparsecbm_core.explain.subnetworks import density_image
 
-    return density_image(common(_view), _view.matrices, _view.concept, loader.IMAGE_CELLS)
+    return density_image(common(_view), _view.matrices, _view.concept, IMAGE_CELLS)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

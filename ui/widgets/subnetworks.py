@@ -18,8 +18,9 @@ from sparsecbm_core.figures import (
     shared_by_figure,
     shared_title,
 )
-from ui.resources import loader
-from ui.widgets import parts
+from ui.resources.subnetworks import IMAGE_CELLS, images_of, stats_of
+from ui.widgets import layout
+from ui.widgets.charts import chart
 from ui.widgets.exhibits import Exhibit, show_exhibit
 
 if TYPE_CHECKING:
@@ -42,20 +43,20 @@ BLOCKS = (
 
 
 def show(model: ConceptModel, concept: str) -> None:
-    space, stats = model.space, loader.stats(model)
-    parts.section("Which weights each concept uses", help=HELP)
+    space, stats = model.space, stats_of(model)
+    layout.section("Which weights each concept uses", help=HELP)
     if stats is None:
-        parts.lead("This is a dense model: every concept reads the review through the whole encoder.")
+        layout.lead("This is a dense model: every concept reads the review through the whole encoder.")
         return
     own, title = stats.concepts[concept], space.title(concept)
     left, right = st.columns([1.15, 1], gap="large")
     with left:
-        parts.subsection(
+        layout.subsection(
             f"Subnetwork of {title}",
             f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)}).",
         )
-        images = loader.images(model, loader.IMAGE_CELLS)
-        parts.chart(
+        images = images_of(model, IMAGE_CELLS)
+        chart(
             # One scale for all concepts, so that their shades compare.
             density_figure(images[concept], density_top(images.values())),
             matrix_rows(own),
@@ -70,11 +71,11 @@ def show(model: ConceptModel, concept: str) -> None:
                 "share": own.density,
             },
         )
-        parts.caption(BLOCKS)
+        layout.caption(BLOCKS)
     with right:
         overlap(stats, space)
-        parts.subsection("Weights that concepts share", f"Of {millions(stats.total)} weights, used by …")
-        parts.chart(
+        layout.subsection("Weights that concepts share", f"Of {millions(stats.total)} weights, used by …")
+        chart(
             shared_by_figure(stats),
             shared_rows(stats),
             "shared",
@@ -87,7 +88,7 @@ def show(model: ConceptModel, concept: str) -> None:
 def overlap(stats: SubnetworkStats, space: ConceptSpace) -> None:
     """How alike each pair of subnetworks is, against chance."""
     if stats.overlaps:
-        parts.subsection("Overlap between concepts", overlap_words(stats), help=CHANCE)
+        layout.subsection("Overlap between concepts", overlap_words(stats), help=CHANCE)
         show_exhibit(overlap_exhibit(stats, space))
 
 

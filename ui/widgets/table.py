@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import streamlit as st
+
 from sparsecbm_core.figures import precise_percent
+from ui.text import plain
+from ui.widgets.download import download
+from ui.widgets.exports import csv_bytes
 
 # More than these may have to be scrolled, and so must be in reach of the keyboard.
 FULL_ROWS, FULL_COLUMNS = 12, 4
 Row = Mapping[str, Any]
+FileRows = Sequence[Row] | Callable[[], Sequence[Row]] | None
+
+
+def table(
+    rows: Sequence[Row],
+    name: str,
+    caption: str,
+    what: str = "The numbers",
+    percents: Sequence[str] = (),
+    total: Row | None = None,
+    file_rows: FileRows = None,
+) -> None:
+    """Rows behind a click: as a table, and as a CSV file in full precision.
+
+    Columns in ``percents`` are shares. ``total`` is a last row that the file leaves out; ``file_rows``
+    replace the rows in the file where it says more: rows, or what makes them when the file is asked for.
+    """
+
+    def in_file() -> Sequence[Row]:
+        return rows if file_rows is None else file_rows() if callable(file_rows) else file_rows
+
+    with st.expander(plain(what), type="compact"):
+        st.html(table_html(rows, caption, percents, total))
+        download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
 
 
 def table_html(

@@ -1,4 +1,4 @@
-"""Names and messages from elsewhere, as text that Markdown leaves alone."""
+"""Texts put together: names and messages from elsewhere for places that read Markdown, and numbers."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ def plain(text: str) -> str:
     """
     escaped = "".join(f"\\{sign}" if sign in SIGNS else sign for sign in " ".join(text.split()))
     return escaped.replace("\\:material/", f"\\:{JOINER}material/")
+
+
+def counted(count: int, what: str) -> str:
+    """
+    >>> counted(1, "correction"), counted(1200, "mask bit")
+    ('1 correction', '1,200 mask bits')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
