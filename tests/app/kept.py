@@ -44,7 +44,7 @@ def rows(app: AppTest, kind: str = "kept") -> list[str]:
 
 def opened(app: AppTest, key: str) -> AppTest:
     """With a row open, as a click on it leaves it."""
-    state_of(app).corrections.open(key, True)
+    state_of(app).work.ledger.open(key, True)
     return app.run()
 
 
@@ -58,11 +58,11 @@ def press(app: AppTest, row: str, button: str) -> AppTest:
 
 
 def kept_numbers(app: AppTest) -> list[int]:
-    return [correction.kept for correction in state_of(app).history.corrections]
+    return [correction.kept for correction in state_of(app).work.corrections]
 
 
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
-    key = f"import_patches_{state_of(app).corrections.uploads}"
+    key = f"import_patches_{state_of(app).work.ledger.uploads}"
     app.file_uploader(key=key).set_value([(name, content, "") for name, content in files]).run()
     return app
 

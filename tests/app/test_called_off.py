@@ -23,6 +23,7 @@ from ui.corrections import chain
 from ui.frame import address
 from ui.resources import guard_reviews
 from ui.state import AppState
+from ui.work import Work
 
 ROWS = "text,label,food,service,noise\ngood soup,4,Positive,unknown,unknown\n"
 
@@ -33,18 +34,18 @@ def upload(app: Any, rows: str = ROWS) -> None:
 
 
 def asked() -> AppState:
-    state = AppState(text="Cold soup.")
-    state.correct("food", "Positive")
-    assert state.request == Request("Cold soup.", "food", "Positive")
+    state = AppState(work=Work(text="Cold soup."))
+    state.on(state.work.correct, "food", "Positive")()
+    assert state.work.request == Request("Cold soup.", "food", "Positive")
     return state
 
 
 def test_the_state_that_the_model_finds_already_calls_a_correction_off() -> None:
     state = asked()
     correct_section._choose(state, "food", "Negative", "Negative")
-    assert state.request is None
+    assert state.work.request is None
     correct_section._choose(state, "food", "Negative", "Positive")
-    assert state.request == Request("Cold soup.", "food", "Positive")
+    assert state.work.request == Request("Cold soup.", "food", "Positive")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_whoever_leaves_the_page_or_goes_back_has_called_it_off(
 ) -> None:
     state = asked()
     address._arrive(state, address._Visit("explain", {}, moved, went_back))
-    assert (state.request is not None) == bool(left)
+    assert (state.work.request is not None) == bool(left)
 
 
 def test_going_back_while_a_part_of_the_page_works_is_going_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +73,9 @@ def test_going_back_while_a_part_of_the_page_works_is_going_back(monkeypatch: py
 
 def test_other_guard_reviews_are_drawn_at_once() -> None:
     """They are opened in a part of the page that is drawn alone, with the reviews that it was given."""
-    state = AppState(text="Cold soup.")
+    state = AppState(work=Work(text="Cold soup."))
     before = correct_section._seen(state)
-    state.guard_reviews = guard_reviews.own(ROWS.encode(), "mine.csv", SPACE)
+    state.work.guard_reviews = guard_reviews.own(ROWS.encode(), "mine.csv", SPACE)
     assert correct_section._seen(state) != before
 
 
@@ -87,13 +88,13 @@ def test_what_is_asked_first_is_no_part_of_the_report(start: Start, monkeypatch:
 
     monkeypatch.setattr(correcting, "reported", listening)
     app = start()
-    state_of(app).settings = type(state_of(app).settings)(rule="signed", most_broken=-1)
+    state_of(app).work.settings = type(state_of(app).work.settings)(rule="signed", most_broken=-1)
     app.run()
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "This would break")
     assert made[-1]() == []
     app.button(key="take_over").click().run()
-    done = state_of(app).history.corrections[0].intervention
+    done = state_of(app).work.corrections[0].intervention
     assert done is not None
     assert corrected.result_html(done, SPACE) in made[-1]()
 
@@ -104,7 +105,7 @@ def test_a_correction_says_how_it_was_once_the_chain_is_another(start: Start) ->
     wanted = correct(app, "noise")
     assert "noise is now read as" in said(app)
     state = state_of(app)
-    state.history.drop(state.history.corrections[0].fingerprint)
+    state.work.history.drop(state.work.corrections[0].fingerprint)
     app.run()
     assert html(app, f"noise was then read as {wanted}")
     assert html(app, "added or dropped since")
@@ -131,10 +132,12 @@ def test_reviews_of_ones_own_are_listed_by_a_name_that_no_address_has(
 def test_a_report_names_no_text_of_reviews_that_it_is_not_of(start: Start) -> None:
     app = start()
     correct(app)
-    (correction,) = state_of(app).history.corrections
+    (correction,) = state_of(app).work.corrections
     assert correction.report is not None
     change = Change("guard-003", "food", "Negative", "Negative", "Positive", "broken")
-    state_of(app).history.change([replace(correction, report=replace(correction.report, changes=(change,)))])
+    state_of(app).work.history.change(
+        [replace(correction, report=replace(correction.report, changes=(change,)))]
+    )
     app.run()
 
     def opens() -> list[str]:
@@ -155,7 +158,7 @@ def test_nothing_of_ones_own_guard_reviews_is_stored(start: Start, model_folder:
     upload(app)
     before = stored()
     correct(app)
-    (correction,) = state_of(app).history.corrections
+    (correction,) = state_of(app).work.corrections
     assert correction.report is not None
     assert correction.report.reviews == 1
     assert stored() == before

@@ -64,7 +64,7 @@ def test_another_state_corrects_the_model_and_the_whole_page_follows(start: Star
     table = html(app, "Before and after the correction")
     assert "<strong>right</strong>" in table
     assert "wrong again" in table
-    (correction,) = state_of(app).history.corrections
+    (correction,) = state_of(app).work.corrections
     assert correction.intervention is not None
     assert correction.intervention.dropped == correction.intervention.grown > 0
     assert f"{correction.intervention.dropped:,} dropped, {correction.intervention.grown:,} grown" in table
@@ -76,7 +76,7 @@ def test_another_state_corrects_the_model_and_the_whole_page_follows(start: Star
 def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Start) -> None:
     app = start()
     correct(app)
-    (correction,) = state_of(app).history.corrections
+    (correction,) = state_of(app).work.corrections
     report = correction.report
     assert report is not None
     assert (report.reviews, report.concept.total, report.other_concepts.total) == (12, 12, 24)
@@ -86,7 +86,7 @@ def test_the_guard_report_counts_every_reading_and_lists_what_changed(start: Sta
     assert len(listed) == min(8, len(report.changes))
     if listed:
         listed[0].click().run()
-        assert state_of(app).example in {change.review for change in report.changes}
+        assert state_of(app).work.example in {change.review for change in report.changes}
         assert html(app, "made on another review")
 
 
@@ -102,7 +102,7 @@ def test_a_second_report_begins_where_the_first_correction_left_off(start: Start
     model = ConceptModel.from_pretrained(model_folder, "cpu")
     reviews = guard_reviews.bundled(model.space)
     assert reviews is not None
-    for correction in state_of(app).history.corrections:
+    for correction in state_of(app).work.corrections:
         after = corrected_model(model, correction.patch.edit)
         exact = GuardBaseline.read(model, reviews).compare(
             GuardBaseline.read(after, reviews), (correction.patch.concept,)
@@ -129,12 +129,12 @@ def test_undo_redo_and_the_model_as_loaded(start: Start) -> None:
 
 def test_a_correction_stays_when_the_text_changes_and_comes_back_with_it(start: Start) -> None:
     app = start()
-    text = state_of(app).text
+    text = state_of(app).work.text
     wanted = correct(app)
     explain(app, TEXT)
     assert html(app, "made on another review")
     app.button(key="back_to_review").click().run()
-    assert state_of(app).text == text
+    assert state_of(app).work.text == text
     assert found(app) == wanted
     assert "corrected" in " ".join(app.pills(key="state-food").options)
 
@@ -143,12 +143,12 @@ def test_a_correction_that_breaks_too_much_asks_first(start: Start) -> None:
     app = start()
     was = found(app)
     app.selectbox(key="rule_choice").set_value("signed").run()
-    state_of(app).settings = type(state_of(app).settings)(rule="signed", most_broken=-1)
+    state_of(app).work.settings = type(state_of(app).work.settings)(rule="signed", most_broken=-1)
     app.run()
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "This would break")
     assert found(app) == was
-    assert state_of(app).history.corrections == ()
+    assert state_of(app).work.corrections == ()
     app.button(key="leave").click().run()
     assert not html(app, "This would break")
     wanted = other(app)
@@ -182,7 +182,7 @@ def test_a_correction_for_similar_reviews_leaves_all_others_alone(start: Start) 
     assert pathway(explain(app, "Good meal, friendly cook."))["concepts"] == elsewhere["concepts"]
     assert html(app, "1 not meant for this review")
     explain(app, f"{text} Really.")
-    (correction,) = state_of(app).history.corrections
+    (correction,) = state_of(app).work.corrections
     assert correction.patch.scope == "similar"
     assert not html(app, "not meant for this review")
     explain(app, text)
@@ -197,7 +197,7 @@ def test_a_guard_review_corrected_for_similar_ones_is_counted_as_fixed_or_broken
     app.segmented_control(key="scope_choice").set_value("similar").run()
     explain(app, first)
     correct(app)
-    report = state_of(app).history.corrections[0].report
+    report = state_of(app).work.corrections[0].report
     assert report is not None
     assert report.concept.unchanged < 12
 
@@ -211,13 +211,13 @@ def test_what_cannot_be_reached_is_said_and_changes_nothing(start: Start) -> Non
     app.pills(key="state-food").set_value(other(app)).run()
     assert html(app, "Not reached: food is still read as")
     assert found(app) == was
-    assert state_of(app).history.corrections == ()
+    assert state_of(app).work.corrections == ()
 
 
 @pytest.mark.parametrize("with_text", [False, True])
 def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Path, with_text: bool) -> None:
     app = start()
-    text, wanted = state_of(app).text, correct(app)
+    text, wanted = state_of(app).work.text, correct(app)
     app.text_input(key="keep_note").set_value("cold soup is bad food")
     app.checkbox(key="keep_text").set_value(with_text)
     app.button(key="keep_submit").click().run()
@@ -226,7 +226,7 @@ def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Pat
     assert (correction.concept, correction.state) == ("food", wanted)
     assert correction.note == "cold soup is bad food"
     assert correction.text == (text if with_text else None)
-    assert state_of(app).history.corrections[0].kept == correction.id
+    assert state_of(app).work.corrections[0].kept == correction.id
     # A new visitor gets it only on demand.
     fresh = start()
     assert found(fresh) != wanted
@@ -255,7 +255,7 @@ def test_a_ledger_that_cannot_be_written_says_so_and_loses_nothing(
     app.button(key="keep_submit").click().run()
     assert any("was not kept" in error.value for error in app.error)
     assert found(app) == wanted
-    assert state_of(app).history.corrections[0].kept is None
+    assert state_of(app).work.corrections[0].kept is None
 
 
 def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Path) -> None:
@@ -264,7 +264,7 @@ def test_the_patch_to_save_is_of_the_loaded_model(start: Start, model_folder: Pa
     correct(app)
     correct(app, "noise")
     loaded = ConceptModel.from_pretrained(model_folder, "cpu")
-    for correction in state_of(app).history.corrections:
+    for correction in state_of(app).work.corrections:
         Patch.from_bytes(correction.patch.to_bytes()).check(loaded)
 
 
@@ -273,7 +273,7 @@ def test_guard_reviews_of_ones_own_replace_the_bundled_ones(start: Start) -> Non
     rows = "text,label,food,service,noise\ngood soup,4,Positive,unknown,unknown\n"
     app.file_uploader(key="guard_file").set_value(("mine.csv", rows.encode(), "text/csv")).run()
     correct(app)
-    report = state_of(app).history.corrections[0].report
+    report = state_of(app).work.corrections[0].report
     assert report is not None
     assert (report.reviews, report.data) == (1, "mine.csv guard")
 
@@ -297,6 +297,6 @@ def test_guard_reviews_that_cannot_be_used_are_refused_in_one_line(
     assert says in message.replace("\\", "")
     assert "\n" not in message
     correct(app)
-    report = state_of(app).history.corrections[0].report
+    report = state_of(app).work.corrections[0].report
     assert report is not None
     assert report.reviews == 12

@@ -79,7 +79,7 @@ def test_the_details_show_what_was_kept_and_the_review_only_where_it_was(
     assert "food 2 fixed, 1 broken (50.0 % → 75.0 %); label 2 fixed, 1 broken; of 4 reviews" in facts
     assert "guarded, r = 0.002 %" in facts
     assert "every review" in facts
-    state_of(app).corrections.open("kept-1", False)
+    state_of(app).work.ledger.open("kept-1", False)
     facts = html(opened(app, "kept-2"), "<dl")
     assert "Review</dt>" not in facts
     assert "not measured" in facts
@@ -154,7 +154,7 @@ def test_reverting_one_that_a_later_one_overlaps_says_so_and_offers_to_redo_it(
     assert [item.active for item in ledger.list()] == [False, False]
     assert app.title[0].value == "Why this label?"
     assert app.text_area(key="review").value == REVIEW
-    assert state_of(app).concept == "food"
+    assert state_of(app).work.concept == "food"
 
 
 def test_a_note_is_saved_and_the_other_visitor_sees_it(
@@ -194,7 +194,7 @@ def test_hundreds_come_twenty_at_a_time(start: Start, tiny_model: ConceptModel, 
     app.get("pagination")[0].set_value(3).run()
     assert [label[:5] for label in rows(app)] == [f"**{i}**" for i in range(5, 0, -1)]
     app.selectbox(key="filter_concept").set_value("food").run()
-    assert state_of(app).corrections.page == 1
+    assert state_of(app).work.ledger.page == 1
     assert len(rows(app)) == 15
 
 

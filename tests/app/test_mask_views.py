@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.in_force import corrected_model
 from tests.app.test_masks_page import MATRIX, OTHER, corrected, flips, model
-from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS, MaskChoice, views
 from ui.masks.matrix import window_corner
 from ui.masks.overview import chosen_matrix, flip_rows, summary
+from ui.masks.page import VIEWS
 from ui.widgets import charts
 from ui.widgets.exports import csv_text
-from ui.widgets.mask_view import differs, view_of
+from ui.widgets.mask_view import DIFFERENCE, LOADED, PAIR, differs, kinds, view_of
+from ui.work import MaskChoice
 
 
 def test_flips_as_a_file() -> None:
@@ -35,9 +37,9 @@ def test_a_changed_sparsity_is_said() -> None:
 
 
 def test_which_views_there_are() -> None:
-    assert views(corrected=False, several=False) == [LOADED]
-    assert views(corrected=True, several=False) == [DIFFERENCE, LOADED, "corrected"]
-    assert views(corrected=True, several=True) == list(VIEWS)
+    assert kinds(corrected=False, several=False) == [LOADED]
+    assert kinds(corrected=True, several=False) == [DIFFERENCE, LOADED, "corrected"]
+    assert kinds(corrected=True, several=True) == list(VIEWS)
     choice = MaskChoice(view=DIFFERENCE)
     assert choice.shown([LOADED, PAIR]) == LOADED
     assert choice.shown([DIFFERENCE, LOADED]) == DIFFERENCE
@@ -55,8 +57,9 @@ def test_the_window_begins_where_most_changed_and_stays_inside() -> None:
     assert not differs(model(), corrected_model(model(), change), "food")
 
 
-def test_only_a_click_on_a_point_chooses() -> None:
+def test_only_a_click_on_a_point_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[object] = []
     for points in ([], [{"x": 1}], [{"customdata": [0, 2, "name"]}]):
-        charts._picked(chosen.append, {"selection": {"points": points}})
+        monkeypatch.setattr("streamlit.session_state", {"key": {"selection": {"points": points}}})
+        charts._picked("key", chosen.append)
     assert chosen == [[0, 2, "name"]]

@@ -21,8 +21,9 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.session.correction import Correction
 from tests.app.conftest import MASKS, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
-from ui.choices.masks import DIFFERENCE, LOADED, PAIR, VIEWS
+from ui.masks.page import VIEWS
 from ui.state import KEY, AppState
+from ui.widgets.mask_view import DIFFERENCE, LOADED, PAIR
 
 MATRIX = "encoder.layer.1.attention.self.key"
 OTHER = "encoder.layer.0.intermediate.dense"
@@ -65,7 +66,7 @@ def correct(app: AppTest, change: MaskEdit | None = None, like: str | None = Non
         signature=None if like is None else Signature.of(like),
     )
     state: AppState = app.session_state[KEY]
-    state.history.add(Correction(patch))
+    state.work.history.add(Correction(patch))
 
 
 def corrected() -> ConceptModel:
@@ -198,7 +199,7 @@ def test_another_matrix_and_another_place_without_a_mouse(app: AppTest) -> None:
     app.selectbox(key="mask_matrix").set_value(OTHER).run()
     assert codes(app).shape == (32, 16)
     state: AppState = app.session_state[KEY]
-    state.masks.size = 8
+    state.work.masks.size = 8
     app.run()
     app.number_input(key="mask_row").set_value(20).run()
     app.number_input(key="mask_column").set_value(3).run()
@@ -208,8 +209,8 @@ def test_another_matrix_and_another_place_without_a_mouse(app: AppTest) -> None:
     assert ((codes(app) % 2 == 1) == cut).all()
     assert app.number_input(key="mask_row").max == 24
     # A matrix without that place shows what there is at its edge.
-    state.masks.choose_matrix(MATRIX)
-    state.masks.go_to(20, 3)
+    state.work.masks.choose_matrix(MATRIX)
+    state.work.masks.go_to(20, 3)
     app.run()
     assert app.number_input(key="mask_row").value == 8
     assert not app.exception
@@ -245,7 +246,7 @@ def test_a_correction_for_similar_reviews_is_shown_where_it_holds(start: Start) 
 
 def test_a_correction_undone_is_gone_here(app: AppTest) -> None:
     state: AppState = app.session_state[KEY]
-    state.history.undo()
+    state.work.history.undo()
     app.run()
     assert not app.exception
     assert app.segmented_control(key="mask_view").value == LOADED

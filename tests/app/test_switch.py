@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD
 from sparsecbm_core.session.correction import Correction, Request
 from tests.app.kept import a_patch
 from tests.app.made import made
@@ -43,7 +42,7 @@ def opened(card: ModelCard = FOOD, **address: str) -> AppState:
     """A session that has begun with a model."""
     state = AppState()
     go(state, card)
-    state.apply(address, TEXTS[str(card.fingerprint)], card.space.concepts, {DEFAULT_METHOD: 1})
+    state.apply(address, TEXTS[str(card.fingerprint)], card.space.concepts)
     return state
 
 
@@ -53,7 +52,7 @@ def go(state: AppState, card: ModelCard) -> AppState:
 
 
 def shown(state: AppState) -> tuple[str, str | None]:
-    return state.text, state.example
+    return state.work.text, state.work.example
 
 
 def correction(model: str, concept: str = "food") -> Correction:
@@ -87,7 +86,7 @@ def test_a_text_of_ones_own_stays_and_is_still_there_after_an_example() -> None:
 
 def test_an_example_that_fits_both_models_stays() -> None:
     state = opened()
-    assert state.example == "soup"
+    assert state.work.example == "soup"
     assert shown(go(state, replace(FOOD, folder=Path("other"), fingerprint="f2"))) == ("a meal: soup", "soup")
 
 
@@ -102,7 +101,7 @@ def test_without_examples_ones_own_text_comes_back_or_nothing() -> None:
 
 def test_a_model_chosen_before_a_review_was_shown_opens_with_its_own_example() -> None:
     state = go(go(AppState(), FOOD), FILMS)
-    state.apply({}, TEXTS["f1"], FILMS.space.concepts, {DEFAULT_METHOD: 1})
+    state.apply({}, TEXTS["f1"], FILMS.space.concepts)
     assert shown(state) == ("a film: plot", "plot")
     assert shown(go(state, FOOD)) == ("a meal: soup", "soup")
 
@@ -110,62 +109,77 @@ def test_a_model_chosen_before_a_review_was_shown_opens_with_its_own_example() -
 def test_each_model_has_its_own_corrections_choices_and_settings_and_comes_back_to_them() -> None:
     state = opened()
     own = correction("f0")
-    state.take_over(own)
-    state.override("food", "Negative")
-    state.set(r=0.4, most_broken=1)
-    state.masks.choose_matrix("m")
-    state.corrections.only("concept", "food")
-    state.correct("food", "Positive")
-    kept = {name: getattr(state, name) for name in ("history", "overrides", "past", "settings", "masks")}
+    state.work.take_over(own)
+    state.work.override("food", "Negative")
+    state.work.set(r=0.4, most_broken=1)
+    state.work.masks.choose_matrix("m")
+    state.work.ledger.only("concept", "food")
+    state.work.correct("food", "Positive")
+    kept = {name: getattr(state.work, name) for name in ("history", "overrides", "past", "settings", "masks")}
     go(state, FILMS)
     fresh = AppState()
-    assert (state.history, state.overrides, state.past) == (fresh.history, {}, [])
-    assert (state.settings, state.masks, state.corrections) == (
-        fresh.settings,
-        fresh.masks,
-        fresh.corrections,
+    assert (state.work.history, state.work.overrides, state.work.past) == (fresh.work.history, {}, [])
+    assert (state.work.settings, state.work.masks, state.work.ledger) == (
+        fresh.work.settings,
+        fresh.work.masks,
+        fresh.work.ledger,
     )
-    assert (state.concept, state.request) == (None, None)
-    state.override("acting", "Negative")
+    assert (state.work.concept, state.work.request) == (None, None)
+    state.work.override("acting", "Negative")
     go(state, FOOD)
-    assert {name: getattr(state, name) for name in kept} == kept
-    assert state.history.corrections == (own,)
-    assert (state.concept, state.overrides) == ("food", {"food": "Negative"})
-    assert state.request is None  # whoever left has called it off
+    assert {name: getattr(state.work, name) for name in kept} == kept
+    assert state.work.corrections == (own,)
+    assert (state.work.concept, state.work.overrides) == ("food", {"food": "Negative"})
+    assert state.work.request is None  # whoever left has called it off
+
+
+def test_a_click_of_a_page_that_still_showed_another_model_is_that_model_s() -> None:
+    state = opened()
+    drawn = [
+        state.on(state.work.override, "food", "Negative"),
+        state.on(state.work.correct, "food", "Positive"),
+    ]
+    go(state, FILMS)
+    for click in drawn:
+        click()
+    assert (state.work.overrides, state.work.request) == ({}, None)
+    go(state, FOOD)
+    assert state.work.overrides == {"food": "Negative"}
+    assert state.work.request is None  # it was pressed when nobody waited for it any more
 
 
 def test_what_was_set_by_hand_goes_where_the_text_has_changed_in_the_meantime() -> None:
     state = opened()
     state.show_text("mine")
-    state.override("food", "Negative")
+    state.work.override("food", "Negative")
     go(state, FILMS).show_text("another")
     go(state, FOOD)
-    assert (state.text, state.overrides, state.past) == ("another", {}, [])
+    assert (state.work.text, state.work.overrides, state.work.past) == ("another", {}, [])
 
 
 def test_an_explanation_from_a_file_waits_with_its_model() -> None:
     state = opened()
     state.open_saved(made(text="saved", scores=(1.0,)))
     go(state, FILMS)
-    assert (shown(state), state.saved) == (("saved", None), None)
+    assert (shown(state), state.work.saved) == (("saved", None), None)
     go(state, FOOD)
-    assert state.saved is not None
-    assert state.saved.text == "saved"
+    assert state.work.saved is not None
+    assert state.work.saved.text == "saved"
 
 
 def test_corrections_of_another_model_are_never_taken_in() -> None:
     state = go(opened(), FILMS)
-    state.use(
+    state.work.use(
         [correction("f0"), correction("f1", "service")]
     )  # a button of a page that still showed the other model
-    assert [item.patch.model for item in state.history.corrections] == ["f1"]
-    state.take_over(correction("f0"))
-    assert (len(state.history.corrections), state.concept) == (1, None)
-    state.correct("food", "Positive")
-    state.override("food", "Positive")
-    assert (state.request, state.overrides) == (None, {})
-    state.correct("acting", "Positive")
-    assert state.request == Request(state.text, "acting", "Positive")
+    assert [item.patch.model for item in state.work.corrections] == ["f1"]
+    state.work.take_over(correction("f0"))
+    assert (len(state.work.corrections), state.work.concept) == (1, None)
+    state.work.correct("food", "Positive")
+    state.work.override("food", "Positive")
+    assert (state.work.request, state.work.overrides) == (None, {})
+    state.work.correct("acting", "Positive")
+    assert state.work.request == Request(state.work.text, "acting", "Positive")
 
 
 def test_a_model_is_never_corrected_by_another_s_edits() -> None:
@@ -180,15 +194,15 @@ def test_a_model_is_never_corrected_by_another_s_edits() -> None:
 @pytest.mark.parametrize("same", [{}, {"folder": Path("moved")}])
 def test_the_same_model_under_another_name_is_no_change(same: dict[str, Any]) -> None:
     state = opened()
-    state.take_over(correction("f0"))
+    state.work.take_over(correction("f0"))
     go(state, replace(FOOD, **same))
-    assert (len(state.history.corrections), state.turn, state.keyed("key")) == (1, 0, "key")
+    assert (len(state.work.corrections), state.turn, state.keyed("key")) == (1, 0, "key")
     go(state, FILMS)
     assert (state.turn, state.keyed("key")) == (1, "key-1")
 
 
 def test_a_folder_whose_files_were_replaced_is_another_model() -> None:
     state = opened()
-    state.take_over(correction("f0"))
+    state.work.take_over(correction("f0"))
     go(state, replace(FOOD, fingerprint="f2"))
-    assert state.history.corrections == ()
+    assert state.work.corrections == ()

@@ -54,7 +54,7 @@ def test_attention_is_that_of_the_dense_model_layer_by_layer(start: Start, pair:
         assert found == pytest.approx(wanted, abs=0.11)
         assert sum(found) == pytest.approx(100, abs=0.06 * len(found))
         assert f"{frame[1]} of the attention goes to the tokens that frame the text" in lines(app)
-    assert app.session_state[KEY].layer == 1
+    assert app.session_state[KEY].work.layer == 1
 
 
 def test_the_shading_is_the_same_for_every_concept_and_the_pathways_is_not(start: Start, pair: Path) -> None:
@@ -180,7 +180,7 @@ def test_everything_is_in_the_file(start: Start, pair: Path, monkeypatch: pytest
 def test_layers_are_those_of_the_model_that_is_shown(start: Start, pair: Path) -> None:
     app = start(pair, page=THREE_VIEWS)
     state: AppState = app.session_state[KEY]
-    state.layer = 7
+    state.work.layer = 7
     app.run()
     assert not app.exception
     assert app.selectbox(key=LAYER).value == 0

@@ -173,7 +173,7 @@ def test_an_unknown_name_gives_one_line_and_the_default_model(two: Start, start:
 def test_each_model_has_its_own_corrections(two: Start, food: Callable[[int], Correction]) -> None:
     app = two()
     base: Any = pathway(app)
-    state_of(app).take_over(food(0))
+    state_of(app).work.take_over(food(0))
     app.run()
     corrected: Any = pathway(app)
     assert "with 1 correction" in html(app, "The model with")

@@ -30,18 +30,18 @@ EXCERPT = 90
 
 def show(state: AppState, space: ConceptSpace) -> None:
     """The attempt that waits or failed, else the last correction made here, else what to do."""
-    if state.attempt is not None:
-        _attempt(state, state.attempt, space)
+    if state.work.attempt is not None:
+        _attempt(state, state.work.attempt, space)
         return
     correction = last(state)
     if correction is None or correction.intervention is None:
         layout.lead(EMPTY)
-        if state.history.corrections:
+        if state.work.corrections:
             layout.caption(_kept_only(state))
         return
-    if correction.text != state.text:
+    if correction.text != state.work.text:
         _elsewhere(state, correction, space)
-    if correction.ends(state.history.corrections):
+    if correction.ends(state.work.corrections):
         st.html(result_html(correction.intervention, space))
     else:
         layout.caption(SINCE)
@@ -56,24 +56,24 @@ def show(state: AppState, space: ConceptSpace) -> None:
 
 def last(state: AppState) -> Correction | None:
     """The newest correction that was made in this session."""
-    made = [correction for correction in state.history.corrections if correction.intervention is not None]
+    made = [correction for correction in state.work.corrections if correction.intervention is not None]
     return made[-1] if made else None
 
 
 def in_force(state: AppState) -> Correction | None:
     """The newest correction, where nothing was added or dropped after it: what it says is still so."""
     correction = last(state)
-    return correction if correction is not None and correction.ends(state.history.corrections) else None
+    return correction if correction is not None and correction.ends(state.work.corrections) else None
 
 
 def shown(state: AppState) -> Correction | None:
     """The correction whose side effects are on the page: one that waits for a yes, else the newest."""
-    waiting = state.attempt.correction if isinstance(state.attempt, Attempt) else None
+    waiting = state.work.attempt.correction if isinstance(state.work.attempt, Attempt) else None
     return waiting or last(state)
 
 
 def _kept_only(state: AppState) -> str:
-    count = len(state.history.corrections)
+    count = len(state.work.corrections)
     return f"{count} kept correction{'s are' if count > 1 else ' is'} in use."
 
 
@@ -117,12 +117,11 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
     with st.container(horizontal=True):
         st.button(
             "Correct all the same",
-            on_click=state.take_over,
-            args=(attempt.correction,),
+            on_click=state.on(state.work.take_over, attempt.correction),
             key="take_over",
             type="primary",
         )
-        st.button("Leave the model as it is", on_click=state.leave, key="leave")
+        st.button("Leave the model as it is", on_click=state.on(state.work.leave), key="leave")
 
 
 def _headline(text: str) -> str:
@@ -134,7 +133,7 @@ def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> 
     text = correction.text or ""
     excerpt = text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
     layout.caption(f"Your last correction, made on another review: “{excerpt}”")
-    st.button("Back to that review", on_click=state.show_text, args=(text,), key="back_to_review")
+    st.button("Back to that review", on_click=state.on(state.show_text, text), key="back_to_review")
 
 
 def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:

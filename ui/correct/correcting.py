@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.choices.rule import OVERRIDE
 from ui.correct import corrected, override, states
 from ui.resources import explanations
 from ui.resources.models import ModelCard
 from ui.resources.session import guard_of
 from ui.state import AppState
 from ui.widgets import sentence
+from ui.work import OVERRIDE
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
@@ -31,7 +31,7 @@ def show(
 ) -> None:
     """States to choose from, and what choosing one did. ``base`` is the model as it was loaded, ``model`` as
     it is now, ``result`` what was set by hand."""
-    guard = guard_of(card, state.guard_reviews)
+    guard = guard_of(card, state.work.guard_reviews)
     if not _only_by_hand(state, model):
         states.show(state, base, guard, explanation, space)
         return
@@ -41,14 +41,14 @@ def show(
 
 
 def _only_by_hand(state: AppState, model: ConceptModel) -> bool:
-    return model.masks is None or state.settings.rule == OVERRIDE
+    return model.masks is None or state.work.settings.rule == OVERRIDE
 
 
 def by_hand(state: AppState, model: ConceptModel | None, explanation: Explanation) -> OracleResult | None:
     """The label with the concepts that were set by hand, where that is how things are corrected."""
-    if model is None or not state.overrides or not _only_by_hand(state, model):
+    if model is None or not state.work.overrides or not _only_by_hand(state, model):
         return None
-    return explanations.override(model, explanation, state.overrides)
+    return explanations.override(model, explanation, state.work.overrides)
 
 
 def reported(
@@ -83,8 +83,8 @@ def spoken(
     correction = corrected.in_force(state)
     if result is not None:
         return f"{said} With your change: {override.verdict(result, space)}"
-    if state.attempt is not None:
-        return f"{said} {corrected.attempt_verdict(state.attempt, space)}"
+    if state.work.attempt is not None:
+        return f"{said} {corrected.attempt_verdict(state.work.attempt, space)}"
     if correction is not None and correction.intervention is not None and correction.text == explanation.text:
         return f"{said} {corrected.verdict(correction.intervention, space)}"
     return said

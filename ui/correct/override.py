@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import before_after_figure, percent
-from ui.choices.rule import OVERRIDE
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import layout
 from ui.widgets.charts import chart
-from ui.widgets.choice import take_over
 from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
+from ui.work import OVERRIDE
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
@@ -44,9 +42,18 @@ def show(state: AppState, explanation: Explanation, space: ConceptSpace, result:
         layout.caption(MARKS)
         with st.container(horizontal=True):
             st.button(
-                "Undo", on_click=state.undo, disabled=not state.past, key="undo", icon=":material/undo:"
+                "Undo",
+                on_click=state.on(state.work.undo),
+                disabled=not state.work.past,
+                key="undo",
+                icon=":material/undo:",
             )
-            st.button("Let the model decide", on_click=state.reset, disabled=not state.overrides, key="reset")
+            st.button(
+                "Let the model decide",
+                on_click=state.on(state.work.reset),
+                disabled=not state.work.overrides,
+                key="reset",
+            )
     with right, st.container(border=True, height="stretch", key="override_card"):
         if result is None:
             layout.lead("Choose another state for a concept, and the label it would lead to appears here.")
@@ -82,7 +89,7 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
     key = f"hand-{concept}"
     with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
         st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
-        st.session_state[key] = state.overrides.get(concept)
+        st.session_state[key] = state.work.overrides.get(concept)
         st.pills(
             plain(title),
             space.states,
@@ -90,8 +97,7 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             key=key,
             label_visibility="collapsed",
             wrap=True,
-            on_change=take_over,
-            args=(key, partial(state.override, concept)),
+            on_change=state.on_value(key, state.work.override, concept),
         )
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
-from ui.choices.rule import OVERRIDE
 from ui.resources.guard_reviews import own
 from ui.state import AppState
 from ui.text import counted, plain
 from ui.widgets import layout
-from ui.widgets.choice import take_over
+from ui.work import OVERRIDE
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
@@ -36,15 +34,14 @@ FIRST_SHARE, LEAST, STEP = 1.0, 0.0001, 0.01
 
 def show(state: AppState, space: ConceptSpace, most: float) -> None:
     """``most`` is the largest share of weights, in per cent, that can be dropped and grown."""
-    settings = state.settings
+    settings = state.work.settings
     st.session_state[RULE] = settings.rule
     st.selectbox(
         "Rule that chooses the mask bits",
         list(RULES),
         format_func=RULES.__getitem__,
         key=RULE,
-        on_change=take_over,
-        args=(RULE, lambda name: state.set(rule=name)),
+        on_change=state.on_value(RULE, lambda name: state.work.set(rule=name)),
         filter_mode=None,
     )
     if settings.rule == OVERRIDE:
@@ -57,8 +54,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
         key=SCOPE,
         required=True,
         wrap=True,
-        on_change=take_over,
-        args=(SCOPE, lambda scope: state.set(scope=scope)),
+        on_change=state.on_value(SCOPE, lambda scope: state.work.set(scope=scope)),
         help="Every review: the model has learnt something new. Reviews like this one: edits of the same "
         "text, told by their wording; all others are read as before, so nothing else can break.",
     )
@@ -71,8 +67,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             key=AUTO,
             required=True,
             wrap=True,
-            on_change=take_over,
-            args=(AUTO, partial(_automatic, state, most)),
+            on_change=state.on_value(AUTO, _automatic, state, most),
             help="r is the share of the encoder's weights that are dropped; as many are grown.",
         )
         if settings.r is not None:
@@ -84,8 +79,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
                 step=STEP,
                 format="%.4f",
                 key=SHARE,
-                on_change=take_over,
-                args=(SHARE, lambda share: state.set(r=share / 100)),
+                on_change=state.on_value(SHARE, lambda share: state.work.set(r=share / 100)),
                 width=180,
             )
         st.session_state[CARE] = settings.care
@@ -97,8 +91,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             required=True,
             wrap=True,
             disabled=settings.rule != "guarded" or settings.r is not None or settings.scope != "everywhere",
-            on_change=take_over,
-            args=(CARE, lambda care: state.set(care=care)),
+            on_change=state.on_value(CARE, lambda care: state.work.set(care=care)),
             help="Whether your earlier corrections, and guard reviews that are read with little certainty, "
             "have a say in which bits are flipped. It takes some seconds more. When needed: where more than "
             "two other readings would break. Works with the guarded rule and the fewest bits.",
@@ -110,8 +103,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             max_value=10_000,
             step=1,
             key=BUDGET,
-            on_change=take_over,
-            args=(BUDGET, lambda count: state.set(most_broken=int(count))),
+            on_change=state.on_value(BUDGET, lambda count: state.work.set(most_broken=int(count))),
             help="Readings of guard reviews, concepts and labels together, that were right and would no "
             "longer be.",
             width=220,
@@ -120,7 +112,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
 
 
 def _automatic(state: AppState, most: float, automatic: bool) -> None:
-    state.set(r=None if automatic else min(FIRST_SHARE, most) / 100)
+    state.work.set(r=None if automatic else min(FIRST_SHARE, most) / 100)
 
 
 def _own_reviews(state: AppState, space: ConceptSpace) -> None:
@@ -129,31 +121,30 @@ def _own_reviews(state: AppState, space: ConceptSpace) -> None:
         "Guard reviews of your own (CSV)",
         type="csv",
         key=key,
-        on_change=_open,
-        args=(state, space, key),
+        on_change=state.on(_open, state, space, key),
         help=f"One labelled review a line, with the columns {columns}. They stay in this session; "
         "nothing of them is stored.",
     )
-    if state.guard_refused:
-        st.error(f"**This file cannot be used.** {plain(state.guard_refused)}", icon=":material/error:")
-    elif state.guard_reviews is not None:
-        reviews = state.guard_reviews
+    if state.work.guard_refused:
+        st.error(f"**This file cannot be used.** {plain(state.work.guard_refused)}", icon=":material/error:")
+    elif state.work.guard_reviews is not None:
+        reviews = state.work.guard_reviews
         with st.container(horizontal=True, vertical_alignment="center"):
             verb = "is" if len(reviews) == 1 else "are"
             layout.caption(f"{counted(len(reviews), 'review')} of {reviews.name} {verb} on guard.")
-            st.button("Use the bundled ones", on_click=_close, args=(state,), key="guard_bundled")
+            st.button("Use the bundled ones", on_click=state.on(_close, state), key="guard_bundled")
 
 
 def _open(state: AppState, space: ConceptSpace, key: str) -> None:
-    state.touched, state.guard_refused = True, None
+    state.work.guard_refused = None
     file = st.session_state[key]
     if file is None:
         return
     try:
-        state.guard_reviews = own(file.getvalue(), file.name, space)
+        state.work.guard_reviews = own(file.getvalue(), file.name, space)
     except SparseCBMError as error:
-        state.guard_refused = str(error)
+        state.work.guard_refused = str(error)
 
 
 def _close(state: AppState) -> None:
-    state.touched, state.guard_reviews, state.guard_refused = True, None, None
+    state.work.guard_reviews = state.work.guard_refused = None

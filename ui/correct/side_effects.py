@@ -135,8 +135,9 @@ def _change(state: AppState, change: Change, text: str | None, space: ConceptSpa
     if text is not None:
         left.button(
             f"Open {change.review}",
-            on_click=state.show_text,
-            args=(text, change.review if _is_bundled(change.review, text, space) else None),
+            on_click=state.on(
+                state.show_text, text, change.review if _is_bundled(change.review, text, space) else None
+            ),
             key=f"open-{number}-{change.review}-{change.target}",
             width="stretch",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from ui.resources.subnetworks import stats_of
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import layout, undo
-from ui.widgets.choice import take_over
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -48,13 +46,21 @@ def show(
         layout.section("Is a concept wrong? Say what it should be.", help=HELP)
         # Shown while a bar shows progress (app.css). Outside of the part that corrects: a click in there
         # would wait until it is done.
-        st.button("Stop", on_click=state.leave, key="stop_correction", icon=":material/stop_circle:")
+        st.button(
+            "Stop", on_click=state.on(state.work.leave), key="stop_correction", icon=":material/stop_circle:"
+        )
         _section(state, base, guard, explanation, space, _seen(state))
 
 
 def _seen(state: AppState) -> tuple[object, ...]:
     """What the rest of the page shows of the corrections: where this is another, it must be drawn again."""
-    return state.turn, state.history.corrections, state.attempt, state.settings, state.guard_reviews
+    return (
+        state.turn,
+        state.work.corrections,
+        state.work.attempt,
+        state.work.settings,
+        state.work.guard_reviews,
+    )
 
 
 @st.fragment
@@ -71,7 +77,7 @@ def _section(
     if seen != _seen(state):
         rerun.page()
     address.answered(state)
-    request = state.request
+    request = state.work.request
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
@@ -95,7 +101,7 @@ def _section(
     if request is not None:
         # What the page begins with, read while the result is on its way to the browser: a run that began at
         # once would call back what was not sent yet.
-        explanations.read(model_now(base, holding(state.history.corrections, state.text)), state.text)
+        explanations.read(model_now(base, holding(state.work.corrections, state.work.text)), state.work.text)
         memory.collect()
         memory.give_back()
         rerun.page()
@@ -151,35 +157,37 @@ def _carry_out(
             side_effects.show_summary(attempt.correction, space)
 
     try:
-        attempt = correct(base, state.history.corrections, request, state.settings, guard, report, show_first)
+        attempt = correct(
+            base, state.work.corrections, request, state.work.settings, guard, report, show_first
+        )
     except SparseCBMError as error:
-        state.request, state.attempt = None, Failure(request, str(error))
+        state.work.request, state.work.attempt = None, Failure(request, str(error))
         return
     except Exception:
-        state.request = None  # or it would fail in every run to come
+        state.work.request = None  # or it would fail in every run to come
         raise
-    state.request = None
+    state.work.request = None
     if attempt.correction is not None and not attempt.asks:
-        state.take_over(attempt.correction)
+        state.work.take_over(attempt.correction)
     else:
-        state.attempt = attempt
+        state.work.attempt = attempt
 
 
 def _choose(state: AppState, concept: str, found: str, wanted: str | None) -> None:
     """Ask for a correction; the state that the model finds already asks for none, and calls off what was."""
     if wanted == found:
-        state.leave()
+        state.work.leave()
     else:
-        state.correct(concept, wanted)
+        state.work.correct(concept, wanted)
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
     """A group of buttons, named after the concept: the chosen one is what the model finds."""
     item, title = explanation.concepts[concept], space.title(concept)
-    asked = state.request
+    asked = state.work.request
     own = {
         correction.patch.state
-        for correction in state.history.corrections
+        for correction in state.work.corrections
         if correction.text == explanation.text and correction.patch.concept == concept
     }
 
@@ -202,6 +210,5 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
             label_visibility="collapsed",
             required=True,
             wrap=True,
-            on_change=take_over,
-            args=(key, partial(_choose, state, concept, item.state)),
+            on_change=state.on_value(key, _choose, state, concept, item.state),
         )

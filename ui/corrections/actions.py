@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
-from ui.choices.corrections import Told
 from ui.corrections.words import capital, numbers
 from ui.resources import kept
 from ui.state import AppState
 from ui.text import counted
+from ui.work import Told
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection, Ledger
@@ -26,8 +26,9 @@ def revert(state: AppState, correction: KeptCorrection) -> None:
 
     def act(ledger: Ledger) -> str:
         ledger.revert(correction.id)
-        used = in_session(state, correction)
-        _drop(state, correction.patch.edit.fingerprint())
+        edit = correction.patch.edit.fingerprint()
+        used = edit in uses(state)
+        state.work.drop(edit)
         said = f"Correction {correction.id} is reverted."
         if used:
             said += " It was in use in this session and is dropped here as well."
@@ -58,14 +59,14 @@ def set_note(state: AppState, correction: KeptCorrection, note: str) -> None:
 
 def use(state: AppState, corrections: Sequence[KeptCorrection]) -> None:
     """Load kept corrections into this session, in the order they were kept."""
-    before = len(state.history.corrections)
-    state.use(list(map(kept.as_correction, corrections)))
-    new = len(state.history.corrections) - before
+    before = len(state.work.corrections)
+    state.work.use(list(map(kept.as_correction, corrections)))
+    new = len(state.work.corrections) - before
     known = len(corrections) - new
     verb = "is" if new == 1 else "are"
     words = f"{counted(new, 'correction')} {verb} now in use in this session." if new else ""
     rest = f" {'All' if not new else counted(known, 'other')} {_were(new, known)}" if known else ""
-    state.corrections.told = Told((words + rest).strip())
+    state.work.ledger.told = Told((words + rest).strip())
 
 
 def _were(new: int, known: int) -> str:
@@ -74,9 +75,8 @@ def _were(new: int, known: int) -> str:
 
 def drop(state: AppState, edit: str) -> None:
     """Do without a correction in this session; what is kept stays kept."""
-    state.touched = True
-    _drop(state, edit)
-    state.corrections.told = Told("Dropped from this session. Undo brings it back.")
+    state.work.drop(edit)
+    state.work.ledger.told = Told("Dropped from this session. Undo brings it back.")
 
 
 def redo(state: AppState, later: KeptCorrection) -> None:
@@ -84,11 +84,11 @@ def redo(state: AppState, later: KeptCorrection) -> None:
 
     def act(ledger: Ledger) -> str:
         ledger.revert(later.id)
-        _drop(state, later.patch.edit.fingerprint())
+        state.work.drop(later.patch.edit.fingerprint())
         if later.text is not None:
             state.show_text(later.text)
-            state.choose_concept(later.concept)
-            state.corrections.leave = True
+            state.work.choose_concept(later.concept)
+            state.work.ledger.leave = True
         return f"Correction {later.id} is reverted, to be made anew."
 
     _do(state, act)
@@ -109,7 +109,7 @@ def take_in(state: AppState, base: ConceptModel, uploads: Sequence[Upload]) -> N
             words.append(f"{capital(numbers(ids))} {verb} here already.")
         return " ".join(words)
 
-    state.touched, reasons = True, []
+    reasons: list[str] = []
     files: list[Upload] = []
     for name, content in uploads:
         try:
@@ -124,30 +124,19 @@ def take_in(state: AppState, base: ConceptModel, uploads: Sequence[Upload]) -> N
     if reasons:
         more = f" … and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
         said = "; ".join(reasons[:MOST_REASONS])
-        state.corrections.told = Told(f"Nothing was imported. {said}{more}", good=False)
+        state.work.ledger.told = Told(f"Nothing was imported. {said}{more}", good=False)
     elif files:
         _do(state, act)
 
 
-def in_session(state: AppState, correction: KeptCorrection) -> bool:
-    edit = correction.patch.edit.fingerprint()
-    return any(item.fingerprint == edit for item in state.history.corrections)
-
-
 def uses(state: AppState) -> dict[str, Correction]:
     """The corrections of this session by the fingerprint of their flips."""
-    return {item.fingerprint: item for item in state.history.corrections}
-
-
-def _drop(state: AppState, edit: str) -> None:
-    state.attempt = None
-    state.history.drop(edit)
+    return {item.fingerprint: item for item in state.work.corrections}
 
 
 def _do(state: AppState, act: Callable[[Ledger], str]) -> None:
     """Whatever goes wrong with the ledger is told in one line, and nothing is changed."""
-    state.touched = True
     try:
-        state.corrections.told = Told(act(kept.ledger()))
+        state.work.ledger.told = Told(act(kept.ledger()))
     except SparseCBMError as error:
-        state.corrections.told = Told(f"Nothing was changed. {error}", good=False)
+        state.work.ledger.told = Told(f"Nothing was changed. {error}", good=False)

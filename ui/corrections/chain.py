@@ -41,7 +41,7 @@ HELP = (
 
 def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Correction]) -> None:
     """For the chain of this session, or for the active corrections in ``kept`` if it has none."""
-    own = state.history.corrections
+    own = state.work.corrections
     corrections = own or tuple(kept)
     if not corrections:
         return
@@ -62,8 +62,8 @@ def show(state: AppState, base: ConceptModel, guard: Guard, kept: Sequence[Corre
     )
     points = _measured().get(key) or []
     place, missing = st.empty(), len(corrections) + 1 - len(points)
-    if state.corrections.measure and missing > 0:
-        state.corrections.measure = False
+    if state.work.ledger.measure and missing > 0:
+        state.work.ledger.measure = False
         try:
             _measure(place, base, guard, corrections, points, key)
         except SparseCBMError as error:
@@ -89,15 +89,14 @@ def _offer(place: DeltaGenerator, state: AppState, total: int, known: int, revie
         st.button(
             "Go on" if begun else "Measure",
             key="measure",
-            on_click=_ask,
-            args=(state,),
+            on_click=state.on(_ask, state),
             icon=":material/monitoring:",
         )
         st.html(f'<p class="sc-note">{said}</p>', width="content")
 
 
 def _ask(state: AppState) -> None:
-    state.touched = state.corrections.measure = True
+    state.work.ledger.measure = True
 
 
 def _measure(

@@ -30,7 +30,7 @@ NONE = "The model is as it was loaded: no correction is in use."
 
 def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[KeptCorrection]) -> None:
     """``kept`` are the ledger's corrections of this model."""
-    corrections, choice = state.history.corrections, state.corrections
+    corrections, choice = state.work.corrections, state.work.ledger
     known = _by_edit(corrections, kept)
     layout.section("In this session", ABOUT if corrections else NONE)
     if corrections:
@@ -39,12 +39,7 @@ def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Kep
         with st.container(key="session_chain", gap="xsmall"):
             for position, correction in shown:
                 _row(state, base.space, masks, corrections, position, known.get(correction.fingerprint))
-        turner(
-            corrections,
-            number,
-            state.keyed("session_page"),
-            lambda page: setattr(choice, "session_page", page),
-        )
+        turner(state, corrections, number, state.keyed("session_page"), "session_page")
     _buttons(state)
 
 
@@ -88,9 +83,7 @@ def _row(
     correction = corrections[position]
     note = correction.patch.note if in_ledger is None else in_ledger.note
     label = row_label(position + 1, correction.patch, note, space)
-    box = row(
-        state.corrections, f"step-{correction.fingerprint}", f"{label} {_status(correction, in_ledger)}"
-    )
+    box = row(state, f"step-{correction.fingerprint}", f"{label} {_status(correction, in_ledger)}")
     if not box.open:
         return
     with box:
@@ -106,8 +99,7 @@ def _row(
         st.button(
             "Drop from this session",
             key=f"drop-step-{correction.fingerprint}",
-            on_click=actions.drop,
-            args=(state, correction.fingerprint),
+            on_click=state.on(actions.drop, state, correction.fingerprint),
         )
 
 

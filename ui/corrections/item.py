@@ -55,20 +55,18 @@ def _use(state: AppState, correction: KeptCorrection, used: bool) -> None:
         st.button(
             "Drop from this session",
             key=f"drop-{correction.id}",
-            on_click=actions.drop,
-            args=(state, correction.patch.edit.fingerprint()),
+            on_click=state.on(actions.drop, state, correction.patch.edit.fingerprint()),
         )
     elif correction.active:
         st.button(
             "Use in this session",
             key=f"use-{correction.id}",
-            on_click=actions.use,
-            args=(state, [correction]),
+            on_click=state.on(actions.use, state, [correction]),
         )
 
 
 def _button(state: AppState, correction: KeptCorrection, text: str, key: str, act: Act) -> None:
-    st.button(text, key=f"{key}-{correction.id}", on_click=act, args=(state, correction))
+    st.button(text, key=f"{key}-{correction.id}", on_click=state.on(act, state, correction))
 
 
 def _note(state: AppState, correction: KeptCorrection) -> None:
@@ -83,7 +81,7 @@ def _note(state: AppState, correction: KeptCorrection) -> None:
             max_chars=max(LONGEST_NOTE, len(correction.note)),
             placeholder="Why is it right?",
         )
-        st.form_submit_button("Save the note", on_click=_save_note, args=(state, correction, key))
+        st.form_submit_button("Save the note", on_click=state.on(_save_note, state, correction, key))
 
 
 def _save_note(state: AppState, correction: KeptCorrection, key: str) -> None:
@@ -114,8 +112,7 @@ def _redo(state: AppState, first: KeptCorrection, later: KeptCorrection) -> None
     st.button(
         f"Redo correction {later.id}",
         key=f"redo-{first.id}-{later.id}",
-        on_click=actions.redo,
-        args=(state, later),
+        on_click=state.on(actions.redo, state, later),
         disabled=later.text is None,
         help="Its review was not kept: explain it yourself, and correct it there."
         if later.text is None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
-from ui.choices.corrections import ACTIVE, REVERTED, STATUSES, LedgerChoice
 from ui.corrections import actions, item
 from ui.corrections.files import archive
 from ui.corrections.pager import one_page, row, turner
@@ -18,9 +16,9 @@ from ui.frame import pages
 from ui.state import AppState
 from ui.text import counted
 from ui.widgets import layout
-from ui.widgets.choice import take_over
 from ui.widgets.download import download
 from ui.widgets.table import table_html
+from ui.work import ALL, LedgerChoice
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection, Ledger
@@ -38,6 +36,8 @@ ELSEWHERE = (
     "A correction can be used only with its own model. One that has a name here can be chosen beside the "
     "title; the others are told by their fingerprints."
 )
+ACTIVE, REVERTED = "active", "reverted"
+STATUSES = {ALL: "All", ACTIVE: "Active", REVERTED: "Reverted"}
 ANY_CONCEPT, ANY_STATE = "any concept", "any state"
 ZIP = "application/zip"
 
@@ -54,8 +54,8 @@ def show(
     ``titles`` are those of the models that can be chosen, by their fingerprints."""
     layout.section("Kept", ABOUT if own else EMPTY)
     if own:
-        _filter(state.corrections, base.space)
-        _found(state, base, ledger, own, chosen(own, state.corrections))
+        _filter(state, base.space)
+        _found(state, base, ledger, own, chosen(own, state.work.ledger))
     else:
         st.page_link(pages.EXPLAIN, label="Make the first correction", icon=":material/arrow_forward:")
     _import(state, base)
@@ -76,17 +76,16 @@ def chosen(corrections: Sequence[KeptCorrection], choice: LedgerChoice) -> list[
     ]
 
 
-def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
+def _filter(state: AppState, space: ConceptSpace) -> None:
+    choice = state.work.ledger
     names = {"search": "filter_note", "concept": "filter_concept", "state": "filter_state"}
     with st.container(horizontal=True, vertical_alignment="bottom", key="ledger_filter"):
         for name, key in (*names.items(), ("status", "filter_status")):
             st.session_state[key] = getattr(choice, name)
-        change = {name: partial(choice.only, name) for name in (*names, "status")}
         st.text_input(
             "Search in notes",
             key="filter_note",
-            on_change=take_over,
-            args=("filter_note", change["search"]),
+            on_change=state.on_value("filter_note", choice.only, "search"),
             width=220,
         )
         for name, options, text in (
@@ -100,8 +99,7 @@ def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
                 format_func=space.title,
                 placeholder=text,
                 key=names[name],
-                on_change=take_over,
-                args=(names[name], change[name]),
+                on_change=state.on_value(names[name], choice.only, name),
                 width=200,
                 filter_mode=None,
             )
@@ -111,8 +109,7 @@ def _filter(choice: LedgerChoice, space: ConceptSpace) -> None:
             format_func=STATUSES.__getitem__,
             key="filter_status",
             required=True,
-            on_change=take_over,
-            args=("filter_status", change["status"]),
+            on_change=state.on_value("filter_status", choice.only, "status"),
         )
 
 
@@ -123,7 +120,7 @@ def _found(
     own: Sequence[KeptCorrection],
     found: Sequence[KeptCorrection],
 ) -> None:
-    choice, active = state.corrections, [correction for correction in own if correction.active]
+    choice, active = state.work.ledger, [correction for correction in own if correction.active]
     used = actions.uses(state)
     numbers = {correction.kept for correction in used.values()}
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -131,8 +128,7 @@ def _found(
             f"Use all {len(active):,} active" if len(active) > 1 else "Use the active one",
             key="use_all",
             type="primary",
-            on_click=actions.use,
-            args=(state, active),
+            on_click=state.on(actions.use, state, active),
             disabled=all(correction.id in numbers for correction in active),
         )
         download(
@@ -143,7 +139,7 @@ def _found(
             disabled=not found,
         )
         if choice.filtered:
-            st.button("Show all", key="show_all", on_click=choice.show_all)
+            st.button("Show all", key="show_all", on_click=state.on(choice.show_all))
         words = f"{counted(len(own), 'correction')}, {len(active):,} active"
         said = f"{len(found):,} of {words}" if choice.filtered else words
         st.html(f'<p class="sc-note">{said}</p>', width="content")
@@ -151,9 +147,7 @@ def _found(
     with st.container(key="kept_list", gap="xsmall"):
         for correction in shown:
             _row(state, base, ledger, correction, correction.patch.edit.fingerprint() in used)
-    turner(
-        found, number, state.keyed(f"kept_page_{choice.filters}"), lambda page: setattr(choice, "page", page)
-    )
+    turner(state, found, number, state.keyed(f"kept_page_{choice.filters}"), "page")
 
 
 def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCorrection, used: bool) -> None:
@@ -162,14 +156,14 @@ def _row(state: AppState, base: ConceptModel, ledger: Ledger, correction: KeptCo
         label += " · **reverted**"
     if used:
         label += " :blue-badge[in use here]"
-    box = row(state.corrections, f"kept-{correction.id}", label)
+    box = row(state, f"kept-{correction.id}", label)
     if box.open:
         with box:
             item.show(state, base, ledger, correction, used)
 
 
 def _import(state: AppState, base: ConceptModel) -> None:
-    choice = state.corrections
+    choice = state.work.ledger
     key = state.keyed(f"import_patches_{choice.uploads}")
     with st.expander("Bring corrections in from files", type="compact", key="import"):
         st.file_uploader(
@@ -177,8 +171,7 @@ def _import(state: AppState, base: ConceptModel) -> None:
             type=["safetensors", "zip"],
             accept_multiple_files=True,
             key=key,
-            on_change=_take_in,
-            args=(state, base, key),
+            on_change=state.on(_take_in, state, base, key),
         )
         layout.caption(
             "Patches of another model are refused: mask bits of one model mean nothing in another."
@@ -189,7 +182,7 @@ def _take_in(state: AppState, base: ConceptModel, key: str) -> None:
     files = st.session_state[key]
     if files:
         actions.take_in(state, base, [(file.name, file.getvalue()) for file in files])
-        state.corrections.uploads += 1
+        state.work.ledger.uploads += 1
 
 
 def _others(others: Sequence[KeptCorrection], space: ConceptSpace, titles: Mapping[str, str]) -> None:

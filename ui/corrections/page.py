@@ -28,7 +28,7 @@ DENSE = "This model is dense: it has no masks, so there is nothing in it to corr
 
 def leave_to_redo() -> None:
     """A correction is to be made anew where its review is shown."""
-    choice = current().corrections
+    choice = current().work.ledger
     if choice.leave:
         choice.leave = False
         st.switch_page(pages.EXPLAIN)
@@ -51,14 +51,14 @@ def show(state: AppState, card: ModelCard, offer: Offer) -> None:
     else:
         titles = {other.fingerprint: other.title for other in offer.cards.values() if other.fingerprint}
         kept_list.show(state, base, ledger, own, others, titles)
-    guard = guard_of(card, state.guard_reviews)
+    guard = guard_of(card, state.work.guard_reviews)
     active = [correction for correction in own if correction.active]
     chain.show(state, base, guard, [kept.as_correction(correction) for correction in active])
 
 
 def _tell(state: AppState) -> None:
     """What came of the last action: once."""
-    told, state.corrections.told = state.corrections.told, None
+    told, state.work.ledger.told = state.work.ledger.told, None
     with st.container(key="said"):
         # What is wrong is an alert, which is read out by itself.
         announce.say(told.text if told is not None and told.good else "")

@@ -110,5 +110,5 @@ def find_missing(state: AppState, read: Reading, place: DeltaGenerator, files: F
     if read.concept in read.missing:
         find_words(place, read.loaded, state, read.concept)
     if read.missing:
-        files.fill(explanations.read_words(read.loaded, state.text, state.method, files.show_progress))
+        files.fill(explanations.read_words(read.loaded, state.work.text, state.method, files.show_progress))
         memory.give_back()

@@ -15,7 +15,7 @@ from ui.resources.subnetworks import TILE_CELLS, images_of, stats_of
 from ui.state import AppState
 from ui.widgets import layout
 from ui.widgets.charts import chart
-from ui.widgets.choice import concept_choice, take_over
+from ui.widgets.choice import concept_choice
 from ui.widgets.glossary import method_help, terms_html
 from ui.widgets.pathway import UNSCORED, WAITING, pathway, pathway_data
 from ui.widgets.review_text import has_sign
@@ -42,21 +42,20 @@ def show(
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(state, CONCEPT, space, concept)
         st.session_state[METHOD] = state.method
         st.selectbox(
             "Find the words by",
             list(METHODS),
             format_func=lambda name: METHODS[name].title,
             key=METHOD,
-            on_change=take_over,
-            args=(METHOD, state.choose_method),
+            on_change=state.on_value(METHOD, state.choose_method),
             help=method_help(),
             width=240,
             filter_mode=None,
         )
     signed = has_sign(explanation.method)
-    unscored = WAITING if state.saved is None else UNSCORED
+    unscored = WAITING if state.work.saved is None else UNSCORED
     place = coloured_review(explanation, concept, space, signed, unscored)
     data = pathway_data(
         explanation,
@@ -68,7 +67,7 @@ def show(
         without="" if model is None else "the whole encoder",
         unscored=unscored,
     )
-    pathway(data, state.choose_concept)
+    pathway(data, state.on(state.work.choose_concept))
     layout.caption(_signs(explanation, concept, space, signed))
     with st.container():  # there even while no words are scored, so that what follows keeps its place
         word_table(explanation, concept, space)
@@ -98,7 +97,7 @@ def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: 
 def _sum(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
     label = space.label_title(explanation.label)
     others = [name for name in space.labels if name != explanation.label]
-    against = state.against if state.against in others else None
+    against = state.work.against if state.work.against in others else None
     layout.section(f"Why {label}" + ("" if against is None else f" and not {space.label_title(against)}"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.session_state[AGAINST] = against
@@ -109,8 +108,7 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             format_func=space.label_title,
             placeholder="another label",
             key=AGAINST,
-            on_change=take_over,
-            args=(AGAINST, state.compare_with),
+            on_change=state.on_value(AGAINST, state.work.compare_with),
             width=260,
             filter_mode=None,
         )
@@ -122,8 +120,7 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             key=RELATIVE,
             required=True,
             wrap=True,
-            on_change=take_over,
-            args=(RELATIVE, state.choose_view),
+            on_change=state.on_value(RELATIVE, state.choose_view),
             help="An average review: what this review's concepts change compared with the average of "
             "the training data. Zero: the raw terms of the sum, where even a concept that is not "
             "mentioned counts.",

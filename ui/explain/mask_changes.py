@@ -8,13 +8,12 @@ import streamlit as st
 
 from sparsecbm_core.figures import density_figure, density_top
 from sparsecbm_core.figures.mask_map import flip_map_figure
-from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED
 from ui.frame import pages
 from ui.resources.subnetworks import IMAGE_CELLS, images_of
 from ui.widgets import layout
 from ui.widgets.charts import chart
 from ui.widgets.mask_counts import HELP, matrix_rows, sparsity, total_row
-from ui.widgets.mask_view import View, density, differs, view_of
+from ui.widgets.mask_view import CORRECTED, DIFFERENCE, LOADED, View, density, differs, view_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

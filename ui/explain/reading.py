@@ -74,22 +74,24 @@ def top(state: AppState, card: ModelCard) -> Top:
 
 def read(state: AppState, card: ModelCard, places: Top) -> Reading:
     """Ends the run where there is nothing to explain."""
-    if not state.text.strip():
+    if not state.work.text.strip():
         _stop(state, places, "Write or paste a review, or choose an example, and press Explain.")
     with places.box, st.spinner("Loading the model…"):
         try:
             base = models.model(card)
-            held = holding(state.history.corrections, state.text)
+            held = holding(state.work.corrections, state.work.text)
             loaded = model_now(base, held)
         except SparseCBMError as error:
             loading.cannot_load(error)
-        known = state.saved or explanations.known_words(loaded, state.text, state.method, whole=False)
+        known = state.work.saved or explanations.known_words(
+            loaded, state.work.text, state.method, whole=False
+        )
         try:
-            explanation = known or explanations.read(loaded, state.text)
+            explanation = known or explanations.read(loaded, state.work.text)
         except SparseCBMError as error:
             _stop(state, places, f"This text cannot be explained: {error}.")
-    model_in_use.show(places.in_use, state.history.corrections, held)
-    space = loaded.space if state.saved is None else saved.space_of(state.saved, loaded.space)
+    model_in_use.show(places.in_use, state.work.corrections, held)
+    space = loaded.space if state.work.saved is None else saved.space_of(state.work.saved, loaded.space)
     own = space is loaded.space and explanation.fingerprint == loaded.fingerprint
     return Reading(
         base,
@@ -97,10 +99,10 @@ def read(state: AppState, card: ModelCard, places: Top) -> Reading:
         loaded if own else None,
         explanation,
         space,
-        state.selected(explanation, space),
+        state.work.selected(explanation, space),
         card.title if own else explanation.model,
-        None if state.saved is None else saved.origin(explanation, loaded.fingerprint),
-        () if state.saved else explanation.unscored,
+        None if state.work.saved is None else saved.origin(explanation, loaded.fingerprint),
+        () if state.work.saved else explanation.unscored,
     )
 
 

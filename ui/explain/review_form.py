@@ -23,13 +23,13 @@ def show(state: AppState, examples: Mapping[str, Example], known: Mapping[str, E
     The menu offers ``examples``; ``known`` are these and further texts that have a name.
     """
     # Only where the session's text changed: writing it always would overwrite what a visitor is typing.
-    if TEXT not in st.session_state or state.shown_text != state.text:
-        st.session_state[TEXT] = state.shown_text = state.text
+    if TEXT not in st.session_state or state.shown_text != state.work.text:
+        st.session_state[TEXT] = state.shown_text = state.work.text
     with st.container(border=True, height="stretch", key="review_card"):
         if examples:
             # None is a text of one's own, or one that the menu does not offer: it shows its placeholder.
-            other = known.get(state.example or "")
-            st.session_state[EXAMPLE] = state.example if state.example in examples else None
+            other = known.get(state.work.example or "")
+            st.session_state[EXAMPLE] = state.work.example if state.work.example in examples else None
             st.selectbox(
                 "Example",
                 list(examples),
@@ -37,8 +37,7 @@ def show(state: AppState, examples: Mapping[str, Example], known: Mapping[str, E
                 format_func=lambda name: examples[name].title,
                 key=EXAMPLE,
                 placeholder="Choose an example" if other is None else other.title,
-                on_change=_choose,
-                args=(state, examples),
+                on_change=state.on(_choose, state, examples),
                 label_visibility="collapsed",
                 filter_mode=None,
             )
@@ -48,9 +47,9 @@ def show(state: AppState, examples: Mapping[str, Example], known: Mapping[str, E
             )
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.form_submit_button(
-                    "Explain", type="primary", on_click=_submit, args=(state, known), key="explain"
+                    "Explain", type="primary", on_click=state.on(_submit, state, known), key="explain"
                 )
-                st.form_submit_button("Clear", on_click=_clear, args=(state,), key="clear")
+                st.form_submit_button("Clear", on_click=state.on(_clear, state), key="clear")
                 place = st.empty()
         if state.notice:
             st.html(f'<p class="sc-problem">{escape(state.notice)}</p>')
@@ -78,7 +77,7 @@ def _submit(state: AppState, known: Mapping[str, Example]) -> None:
             "Explain again."
         )
         return
-    example = known.get(state.example or "")
+    example = known.get(state.work.example or "")
     state.shown_text = text
     state.show_text(text, example.id if example is not None and example.text == text else None)
 

@@ -23,15 +23,14 @@ def show_upload(state: AppState) -> None:
             "An explanation saved here as JSON",
             type="json",
             key=key,
-            on_change=_open,
-            args=(state, key),
+            on_change=state.on(_open, state, key),
         )
         if state.refused:
             st.error(state.refused, icon=":material/error:")
 
 
 def _open(state: AppState, key: str) -> None:
-    state.touched, state.refused = True, None
+    state.refused = None
     file = st.session_state[key]
     if file is None:
         return

@@ -8,7 +8,6 @@ from functools import partial
 
 import streamlit as st
 
-from sparsecbm_core.explain.tokens.registry import METHODS
 from ui.resources.guard_reviews import known_texts
 from ui.resources.models import ModelCard, Offer
 from ui.state import AppState
@@ -27,7 +26,7 @@ def read_address(state: AppState, page: str, offer: Offer, names: Sequence[str] 
     visit = _visit(state, page, names)
     card = _choose(state, offer, visit)
     if names != MODEL and (visit.follow or not state.started):
-        state.apply(visit.given, known_texts(card.space), card.space.concepts, METHODS)
+        state.apply(visit.given, known_texts(card.space), card.space.concepts)
     _arrive(state, visit)
     return card
 
@@ -97,5 +96,5 @@ def _arrive(state: AppState, visit: _Visit) -> None:
     if visit.went_back:
         state.address = visit.given
     if visit.moved or visit.went_back:
-        state.request = None  # whoever leaves has called it off
+        state.work.request = None  # whoever leaves has called it off
     state.page, state.touched, state.followed, state.clicked_at = visit.page, False, visit.went_back, None

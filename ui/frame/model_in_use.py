@@ -32,7 +32,7 @@ def offer(state: AppState, place: DeltaGenerator, fingerprint: str) -> None:
         active = kept.ledger().list(fingerprint, active=True)
     except SparseCBMError:
         return  # the Corrections page and the button that keeps say what is wrong
-    here = {correction.fingerprint for correction in state.history.corrections}
+    here = {correction.fingerprint for correction in state.work.corrections}
     others = [item for item in map(kept.as_correction, active) if item.fingerprint not in here]
     if not others:
         return
@@ -43,4 +43,6 @@ def offer(state: AppState, place: DeltaGenerator, fingerprint: str) -> None:
             "here.</span>",
             width="content",
         )
-        st.button("Use them" if count > 1 else "Use it", on_click=state.use, args=(others,), key="use_kept")
+        st.button(
+            "Use them" if count > 1 else "Use it", on_click=state.on(state.work.use, others), key="use_kept"
+        )

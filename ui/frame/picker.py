@@ -10,7 +10,6 @@ from ui.frame import pages
 from ui.resources.models import ModelCard, Offer
 from ui.state import AppState
 from ui.text import plain
-from ui.widgets.choice import take_over
 
 MODEL = "model_choice"
 LONGEST_NAME = 60
@@ -35,8 +34,7 @@ def _choice(state: AppState, offer: Offer) -> None:
         list(offer.cards),
         format_func=lambda name: offer.cards[name].title,
         key=MODEL,
-        on_change=take_over,
-        args=(MODEL, state.pick),
+        on_change=state.on_value(MODEL, state.pick),
         label_visibility="collapsed",
         width=260,
         filter_mode=None,

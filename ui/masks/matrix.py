@@ -13,14 +13,14 @@ from sparsecbm_core.figures import (
     pair_window_figure,
     window_figure,
 )
-from ui.choices.masks import DIFFERENCE, PAIR, SIZES, MaskChoice
+from ui.frame import address
 from ui.masks.overview import chosen_matrix, frame, note
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import layout
 from ui.widgets.charts import chart
-from ui.widgets.choice import take_over
-from ui.widgets.mask_view import View, common, view_now
+from ui.widgets.mask_view import DIFFERENCE, PAIR, View, common, view_now
+from ui.work import MaskChoice
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 ROW, COLUMN, SIZE = "mask_row", "mask_column", "mask_size"
 BLOCK = 32  # weights a block is wide and high, where that makes neither too few nor too many of them
+SIZES = (24, 48, 96)
 FEWEST, MOST = 4, 24  # blocks along a side
 
 
 @st.fragment
 def show(state: AppState, base: ConceptModel) -> None:
     """Runs on its own when a part of the matrix is chosen, so it is given nothing that changes elsewhere."""
-    view, choice = view_now(state, base), state.masks
+    address.answered(state)
+    view, choice = view_now(state, base), state.work.masks
     matrix = chosen_matrix(choice, view)
     item = next(item for item in view.changes.matrices if item.matrix == matrix)
     height, width = item.shape
@@ -51,11 +53,11 @@ def show(state: AppState, base: ConceptModel) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left:
         layout.subsection("Where in the matrix")
-        _blocks(choice, view, matrix, corner, size)
+        _blocks(state, view, matrix, corner, size)
     with right:
         layout.subsection("Weight by weight")
         _weights(view, matrix, corner, size)
-    _controls(choice, item.shape, corner, size)
+    _controls(state, item.shape, corner, size)
 
 
 def window_corner(choice: MaskChoice, view: View, matrix: str, size: int) -> tuple[int, int]:
@@ -69,7 +71,7 @@ def window_corner(choice: MaskChoice, view: View, matrix: str, size: int) -> tup
     return min(max(0, row), last_row), min(max(0, column), last_column)
 
 
-def _blocks(choice: MaskChoice, view: View, matrix: str, corner: tuple[int, int], size: int) -> None:
+def _blocks(state: AppState, view: View, matrix: str, corner: tuple[int, int], size: int) -> None:
     from sparsecbm_core.explain.mask_changes import block_changes, block_density
 
     shape = view.before.shapes[matrix]
@@ -87,7 +89,7 @@ def _blocks(choice: MaskChoice, view: View, matrix: str, corner: tuple[int, int]
 
     def go_to(data: Sequence[Any]) -> None:
         """The window around the middle of a block."""
-        choice.go_to(int(data[2]) + (high - size) // 2, int(data[3]) + (wide - size) // 2)
+        state.work.masks.go_to(int(data[2]) + (high - size) // 2, int(data[3]) + (wide - size) // 2)
 
     chart(
         figure,
@@ -96,7 +98,7 @@ def _blocks(choice: MaskChoice, view: View, matrix: str, corner: tuple[int, int]
         f"{view.titles()[matrix]}, block by block",
         "Blocks with changes" if view.kind == DIFFERENCE else "The numbers, block by block",
         percents=["share"],
-        on_pick=go_to,
+        on_pick=state.on(go_to),
     )
     what = "× dropped, ■ grown, larger where more. " if view.kind == DIFFERENCE else ""
     layout.caption(
@@ -149,10 +151,12 @@ def _legend(view: View) -> str:
     return "Grey is kept, faint is pruned."
 
 
-def _controls(choice: MaskChoice, shape: tuple[int, int], corner: tuple[int, int], size: int) -> None:
+def _controls(state: AppState, shape: tuple[int, int], corner: tuple[int, int], size: int) -> None:
     """The way without a mouse: where the window begins, and how large it is."""
 
-    def go_to(_: Any) -> None:
+    choice = state.work.masks
+
+    def go_to() -> None:
         choice.go_to(int(st.session_state[ROW]), int(st.session_state[COLUMN]))
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -167,8 +171,7 @@ def _controls(choice: MaskChoice, shape: tuple[int, int], corner: tuple[int, int
                 max_value=max(0, length - size),
                 step=size,
                 key=key,
-                on_change=take_over,
-                args=(key, go_to),
+                on_change=state.on(go_to),
                 help="Counted from 0, as in the weight matrix itself.",
                 width=170,
             )
@@ -181,6 +184,5 @@ def _controls(choice: MaskChoice, shape: tuple[int, int], corner: tuple[int, int
                 format_func=lambda option: plain(f"{option} × {option}"),
                 key=SIZE,
                 required=True,
-                on_change=take_over,
-                args=(SIZE, choice.choose_size),
+                on_change=state.on_value(SIZE, choice.choose_size),
             )

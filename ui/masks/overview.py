@@ -8,16 +8,15 @@ import streamlit as st
 
 from sparsecbm_core.figures import changes_figure, density_figure, density_top, precise_percent
 from sparsecbm_core.figures.look import INK
-from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED, PAIR, MaskChoice
 from ui.resources.subnetworks import IMAGE_CELLS, images_of
 from ui.state import AppState
 from ui.widgets import layout
 from ui.widgets.charts import chart
-from ui.widgets.choice import take_over
 from ui.widgets.download import download
 from ui.widgets.exports import csv_bytes
 from ui.widgets.mask_counts import HELP, matrix_rows, shared, sparsity, total_row
-from ui.widgets.mask_view import View, density, view_now
+from ui.widgets.mask_view import CORRECTED, DIFFERENCE, LOADED, PAIR, View, density, view_now
+from ui.work import MaskChoice
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,12 +34,7 @@ LAYERS = (
 
 def show(state: AppState, base: ConceptModel, view: View) -> None:
     layout.section(_heading(view), summary(view), help=HELP)
-    titles, chosen = view.titles(), chosen_matrix(state.masks, view)
-
-    def choose(matrix: str) -> None:
-        state.touched = True
-        state.masks.choose_matrix(matrix)
-
+    titles, chosen = view.titles(), chosen_matrix(state.work.masks, view)
     chart(
         _figure(base, view, chosen),
         matrix_rows(view),
@@ -49,7 +43,7 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
         "The numbers, matrix by matrix",
         percents=["share", "overlap"],
         total=total_row(view),
-        on_pick=lambda data: choose(str(data[2])),
+        on_pick=state.on(lambda data: state.work.masks.choose_matrix(str(data[2]))),
     )
     if view.kind == DIFFERENCE:
         layout.caption(f"− dropped, + grown: stronger in colour where more changed. {LAYERS}")
@@ -64,8 +58,7 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
             list(titles),
             format_func=lambda name: f"{titles[name]}: {notes[name]}",
             key=MATRIX,
-            on_change=take_over,
-            args=(MATRIX, choose),
+            on_change=state.on_value(MATRIX, state.work.masks.choose_matrix),
             width=460,
             help="A block of the picture can be clicked as well.",
             filter_mode=None,

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.corrected import holding
-from ui.choices.masks import PAIR, VIEWS, views
 from ui.frame import loading
 from ui.masks import matrix, overlap, overview
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import layout
-from ui.widgets.choice import concept_choice, take_over
-from ui.widgets.mask_view import chosen_concept, corrected_now, differs, view_now
+from ui.widgets.choice import concept_choice
+from ui.widgets.mask_view import (
+    CORRECTED,
+    DIFFERENCE,
+    LOADED,
+    PAIR,
+    chosen_concept,
+    corrected_now,
+    differs,
+    kinds,
+    view_now,
+)
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
     from ui.resources.models import ModelCard
 
+VIEWS = {
+    DIFFERENCE: "What corrections changed",
+    LOADED: "As loaded",
+    CORRECTED: "As corrected",
+    PAIR: "Two concepts",
+}
 CONCEPT, VIEW, SECOND = "mask_concept", "mask_view", "mask_second"
 LEAD = (
     "Each concept reads a review with some of the encoder's weights and does without the others. Here is "
@@ -58,10 +72,10 @@ def _masks(state: AppState, base: ConceptModel) -> None:
 def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
     space, concept = base.space, chosen_concept(state, base.space)
     corrected = differs(base, now, concept)
-    there = views(corrected, len(space.concepts) > 1)
-    shown = state.masks.shown(there)
+    there = kinds(corrected, len(space.concepts) > 1)
+    shown = state.work.masks.shown(there)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(state, CONCEPT, space, concept)
         if len(there) > 1:
             st.session_state[VIEW] = shown
             st.segmented_control(
@@ -71,23 +85,21 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
                 key=VIEW,
                 required=True,
                 wrap=True,
-                on_change=take_over,
-                args=(VIEW, _touching(state, state.masks.choose_view)),
+                on_change=state.on_value(VIEW, state.work.masks.choose_view),
             )
         if shown == PAIR:
-            st.session_state[SECOND] = state.masks.other(concept, space.concepts)
+            st.session_state[SECOND] = state.work.masks.other(concept, space.concepts)
             st.selectbox(
                 "Compare with",
                 [name for name in space.concepts if name != concept],
                 format_func=space.title,
                 key=SECOND,
-                on_change=take_over,
-                args=(SECOND, _touching(state, state.masks.choose_second)),
+                on_change=state.on_value(SECOND, state.work.masks.choose_second),
                 width=220,
                 filter_mode=None,
             )
-    corrections = state.history.corrections
-    held = holding(corrections, state.text)
+    corrections = state.work.corrections
+    held = holding(corrections, state.work.text)
     if not corrections:
         layout.caption(NOTHING_YET)
     elif held and not corrected:
@@ -97,13 +109,3 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
             f"Left out: {len(corrections) - len(held)} of {len(corrections)} corrections, which hold for "
             "similar reviews only and not for the one on the Explain page."
         )
-
-
-def _touching(state: AppState, choose: Callable[[str], None]) -> Callable[[str], None]:
-    """The choice is this run's doing, so the address is not followed."""
-
-    def setter(value: str) -> None:
-        state.touched = True
-        choose(value)
-
-    return setter

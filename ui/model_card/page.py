@@ -15,7 +15,6 @@ from ui.resources.models import ModelCard
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import exhibits, layout
-from ui.widgets.choice import take_over
 from ui.widgets.download import HTML, JSON, download
 from ui.widgets.exports import json_text
 
@@ -75,7 +74,9 @@ def _downloads(info: ModelCard, deep: ModelReport | None) -> None:
 
 
 def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tuple[str, str]:
-    split = state.split if state.split is not None and state.split in found else next(iter(found))
+    split = (
+        state.work.split if state.work.split is not None and state.work.split in found else next(iter(found))
+    )
     layout.section("How good it is")
     if len(found) > 1:
         st.session_state[SPLIT] = split
@@ -86,8 +87,7 @@ def _choose(state: AppState, info: ModelCard, found: Mapping[str, Report]) -> tu
             key=SPLIT,
             required=True,
             wrap=True,
-            on_change=take_over,
-            args=(SPLIT, state.choose_split),
+            on_change=state.on_value(SPLIT, state.work.choose_split),
         )
     where, note = measured_on(split, found[split], info.training)
     layout.caption(f"All figures: {where}" + (f" ({note})." if note else "."))

@@ -15,7 +15,6 @@ from ui.three_views.companion import Companion
 from ui.three_views.data import ALL_LAYERS, layer_key, layer_of
 from ui.widgets import layout
 from ui.widgets.charts import chart
-from ui.widgets.choice import take_over
 from ui.widgets.review_text import unread, words_html
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def show(
         range(ALL_LAYERS, len(looks.layers) + 1),
         format_func=lambda number: layer_title(number, len(looks.layers)),
         key=LAYER,
-        on_change=take_over,
-        args=(LAYER, state.choose_layer),
+        on_change=state.on_value(LAYER, state.work.choose_layer),
         filter_mode=None,
         help="A layer is one step of the reading; every one has its own attention. “All layers” follows it "
         "through all steps (attention rollout).",
@@ -71,7 +69,7 @@ def show(
 
 def chosen_layer(state: AppState, looks: Attention) -> int:
     """Another model of the session may have had more layers."""
-    return state.layer if state.layer <= len(looks.layers) else ALL_LAYERS
+    return state.work.layer if state.work.layer <= len(looks.layers) else ALL_LAYERS
 
 
 def layer_title(layer: int, count: int) -> str:

@@ -47,7 +47,7 @@ def show(state: AppState, card: ModelCard) -> None:
     layout.lead(LEAD)
     in_use = st.empty()
     said = st.container(key="said")
-    if not state.text.strip():
+    if not state.work.text.strip():
         hint(EMPTY, said)
         return
     base = loading.load(card)
@@ -61,21 +61,21 @@ def _views(
     state: AppState, card: ModelCard, base: ConceptModel, in_use: DeltaGenerator, said: DeltaGenerator
 ) -> None:
     """``base`` is the model as loaded; ``in_use`` says what it is corrected by, ``said`` is read out."""
-    held = holding(state.history.corrections, state.text)
+    held = holding(state.work.corrections, state.work.text)
     model = model_now(base, held)
-    model_in_use.show(in_use, state.history.corrections, held)
+    model_in_use.show(in_use, state.work.corrections, held)
     with st.spinner("Loading the dense model…"):
         beside = companion.beside(card, base)
     space, dense = model.space, beside.model
     try:
-        known = explanations.known_words(model, state.text, state.method, whole=False)
-        explanation = known or explanations.read(model, state.text)
-        plain_view = None if dense is None else explanations.read(dense, state.text)
-        looks = None if dense is None else data.attention(dense, state.text)
+        known = explanations.known_words(model, state.work.text, state.method, whole=False)
+        explanation = known or explanations.read(model, state.work.text)
+        plain_view = None if dense is None else explanations.read(dense, state.work.text)
+        looks = None if dense is None else data.attention(dense, state.work.text)
     except InputError as error:
         hint(f"This text cannot be explained: {error}.", said)
         return
-    concept = state.selected(explanation, space)
+    concept = state.work.selected(explanation, space)
     with said:
         announce.say(_spoken(explanation, plain_view, space))
     _choices(state, space, concept)
@@ -123,7 +123,7 @@ def _card(view: views.View) -> DeltaGenerator:
 
 def _choices(state: AppState, space: ConceptSpace, concept: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        concept_choice(CONCEPT, space, concept, state.choose_concept)
+        concept_choice(state, CONCEPT, space, concept)
         st.page_link(pages.EXPLAIN, label="Choose another review", icon=":material/edit:")
     with st.expander("In plain words", type="compact"):
         st.html(terms_html(space, views.TERMS))
@@ -139,7 +139,7 @@ def _notes(
 ) -> None:
     """What a reader has to know before comparing, a line each."""
     lines: list[str | None] = []
-    if state.saved is not None:
+    if state.work.saved is not None:
         lines.append(FROM_FILE)
     if plain_view is not None and plain_view.fingerprint != explanation.fingerprint:
         lines.append(concepts.differences(plain_view, explanation, space))

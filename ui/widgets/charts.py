@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.widgets.choice import take_over
 from ui.widgets.table import FileRows, Row, table
 
 if TYPE_CHECKING:
@@ -47,14 +46,14 @@ def chart(
         key=key,
         config=config,
         alt=alt,
-        on_select="ignore" if on_pick is None else partial(take_over, key, partial(_picked, on_pick)),
+        on_select="ignore" if on_pick is None else partial(_picked, key, on_pick),
         selection_mode="points",
     )
     table(rows, name, alt, what, percents, total, file_rows)
 
 
-def _picked(on_pick: Callable[[Sequence[Any]], None], event: Mapping[str, Any]) -> None:
+def _picked(key: str, on_pick: Callable[[Sequence[Any]], None]) -> None:
     """Clicking the same point again takes the selection back: nothing is chosen by that."""
-    points = event["selection"]["points"]
+    points = st.session_state[key]["selection"]["points"]
     if points and "customdata" in points[0]:
         on_pick(points[0]["customdata"])

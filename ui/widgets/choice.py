@@ -1,23 +1,16 @@
-"""Widgets whose choice is kept in the session's state, not by Streamlit."""
+"""The choice of a concept, which several pages offer."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
+from ui.state import AppState
 from ui.text import plain
 
 
-def take_over(key: str, setter: Callable[[Any], None]) -> None:
-    """A widget's callback: what was chosen in it goes into the session's state."""
-    setter(st.session_state[key])
-
-
-def concept_choice(key: str, space: ConceptSpace, concept: str, choose: Callable[[str], None]) -> None:
-    """The concepts side by side, ``concept`` chosen; ``choose`` gets another one."""
+def concept_choice(state: AppState, key: str, space: ConceptSpace, concept: str) -> None:
+    """The concepts side by side, ``concept`` chosen."""
     st.session_state[key] = concept
     st.segmented_control(
         "Concept",
@@ -26,6 +19,5 @@ def concept_choice(key: str, space: ConceptSpace, concept: str, choose: Callable
         key=key,
         required=True,
         wrap=True,
-        on_change=take_over,
-        args=(key, choose),
+        on_change=state.on_value(key, state.work.choose_concept),
     )

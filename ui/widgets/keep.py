@@ -42,21 +42,20 @@ def show(state: AppState, correction: Correction) -> None:
         st.form_submit_button(
             "Keep the correction" if len(waiting) == 1 else f"Keep all {len(waiting)} corrections",
             type="primary",
-            on_click=keep,
-            args=(state,),
+            on_click=state.on(keep, state),
             key="keep_submit",
         )
-    if state.not_kept is not None:
-        st.error(f"**The correction was not kept.** {plain(state.not_kept)}", icon=":material/error:")
+    if state.work.not_kept is not None:
+        st.error(f"**The correction was not kept.** {plain(state.work.not_kept)}", icon=":material/error:")
 
 
 def unkept(state: AppState) -> list[Correction]:
-    return [correction for correction in state.history.corrections if correction.kept is None]
+    return [correction for correction in state.work.corrections if correction.kept is None]
 
 
 def keep(state: AppState) -> None:
     """All that is not kept yet, in order: a correction is exact only on top of those before it."""
-    state.touched, state.not_kept = True, None
+    state.work.not_kept = None
     note, with_text = str(st.session_state[NOTE]), bool(st.session_state[WITH_TEXT])
     waiting = unkept(state)
     try:
@@ -64,6 +63,6 @@ def keep(state: AppState) -> None:
         for correction in waiting:
             own = note if correction is waiting[-1] else ""
             added = ledger.add(correction.patch, note=own, text=correction.text if with_text else None)
-            state.history.mark_kept(correction.fingerprint, added.id)
+            state.work.history.mark_kept(correction.fingerprint, added.id)
     except SparseCBMError as error:
-        state.not_kept = str(error)
+        state.work.not_kept = str(error)

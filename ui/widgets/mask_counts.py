@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.figures import precise_percent
-from ui.choices.masks import DIFFERENCE
-from ui.widgets.mask_view import View
+from ui.widgets.mask_view import DIFFERENCE, View
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.mask_changes import MaskChanges, MatrixChange

@@ -11,7 +11,6 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.session.corrected import holding
-from ui.choices.masks import CORRECTED, DIFFERENCE, LOADED, PAIR, views
 from ui.resources.session import model_now
 from ui.resources.subnetworks import IMAGE_CELLS
 from ui.state import AppState
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.backbone import MatrixInfo
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
+
+
+LOADED, CORRECTED, DIFFERENCE, PAIR = "loaded", "corrected", "difference", "pair"
+KINDS = (DIFFERENCE, LOADED, CORRECTED, PAIR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,24 +72,30 @@ class View:
         return {item.matrix: f"Layer {item.layer + 1}, {item.role}" for item in self.changes.matrices}
 
 
+def kinds(corrected: bool, several: bool) -> list[str]:
+    """What there is to look at: whether the concept's mask was corrected, and whether there are others."""
+    there = {LOADED: True, CORRECTED: corrected, DIFFERENCE: corrected, PAIR: several}
+    return [name for name in KINDS if there[name]]
+
+
 def view_now(state: AppState, base: ConceptModel) -> View:
     """What the session looks at; ``base`` is the model as loaded, and has masks."""
     now = corrected_now(state, base)
     concept, concepts = chosen_concept(state, base.space), base.space.concepts
-    kind = state.masks.shown(views(differs(base, now, concept), len(concepts) > 1))
-    second = state.masks.other(concept, concepts) if kind == PAIR else None
+    kind = state.work.masks.shown(kinds(differs(base, now, concept), len(concepts) > 1))
+    second = state.work.masks.other(concept, concepts) if kind == PAIR else None
     return view_of(kind, base, now, concept, second)
 
 
 def corrected_now(state: AppState, base: ConceptModel) -> ConceptModel:
     """The model as the session reads its present review with it, as on the Explain page."""
-    return model_now(base, holding(state.history.corrections, state.text))
+    return model_now(base, holding(state.work.corrections, state.work.text))
 
 
 def chosen_concept(state: AppState, space: ConceptSpace) -> str:
     """The chosen concept; before one is chosen, the one corrected last, or else the first."""
-    corrected = [correction.patch.concept for correction in reversed(state.history.corrections)]
-    return next(name for name in (state.concept, *corrected, *space.concepts) if name in space.concepts)
+    corrected = [correction.patch.concept for correction in reversed(state.work.corrections)]
+    return next(name for name in (state.work.concept, *corrected, *space.concepts) if name in space.concepts)
 
 
 def view_of(kind: str, base: ConceptModel, now: ConceptModel, concept: str, second: str | None) -> View:

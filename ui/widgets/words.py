@@ -29,7 +29,7 @@ def find_words(place: DeltaGenerator, model: ConceptModel, state: AppState, conc
     def show_progress(share: float) -> None:
         bar.progress(share, WAITING)
 
-    explanations.read_words(model, state.text, state.method, show_progress, concept)
+    explanations.read_words(model, state.work.text, state.method, show_progress, concept)
     memory.give_back()
     rerun.page()
 
