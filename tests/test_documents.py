@@ -131,7 +131,8 @@ def write_reviews(path: Path, count: int, seed: int) -> None:
 
 def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other as they stand, where a tiny model and toy reviews have the bundled ones' places."""
-    from sparsecbm_core.intervene.profile import SHIPPED, compute_profile
+    from sparsecbm_core.intervene.guard_files import SHIPPED, save_profile
+    from sparsecbm_core.intervene.profile import compute_profile
 
     folder, guard = Path("assets/models/cebab-minilm"), toy_reviews(8)
     monkeypatch.chdir(tmp_path)
@@ -139,7 +140,7 @@ def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     model.save_pretrained(folder)
     profile = compute_profile(model, guard.texts, guard.fingerprint())
     (folder / SHIPPED).mkdir()
-    profile.save(folder / SHIPPED / f"{model.fingerprint}-{guard.fingerprint()}.safetensors")
+    save_profile(profile, folder / SHIPPED / f"{model.fingerprint}-{guard.fingerprint()}.safetensors")
     save_backbone(Path("encoder"))
     write_reviews(Path("assets/reviews/guard.csv"), 12, 0)
     write_reviews(Path("reviews/train.csv"), 24, 1)
