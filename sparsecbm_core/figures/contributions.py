@@ -171,7 +171,7 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
 def before_after_figure(result: OracleResult, space: ConceptSpace) -> go.Figure:
     """Label probabilities of the model, and with the concepts set by hand.
 
-    >>> from sparsecbm_core.intervene import oracle
+    >>> from sparsecbm_core.intervene.oracle import oracle
     >>> said = oracle(model, why, {"food": "Positive"})
     >>> [bars.name for bars in before_after_figure(said, model.space).data]
     ['Model', 'With your change']
