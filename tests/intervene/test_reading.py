@@ -47,6 +47,12 @@ def exact(tiny_model, reviews):
     return GuardBaseline.read(tiny_model, reviews)
 
 
+@pytest.fixture(scope="module")
+def quick(exact):
+    """The same, read in bfloat16 from here on."""
+    return exact.quick()
+
+
 def random_edit(model: ConceptModel, concept: str, size: int, seed: int) -> MaskEdit:
     generator, flips = np.random.default_rng(seed), {}
     for name, (rows, columns) in model.masks.shapes.items():
@@ -68,13 +74,13 @@ def test_bfloat16_is_near_for_every_architecture(tiny_models, reviews, arch):
 
 @settings(max_examples=25)
 @given(concept=st.sampled_from(SPACE.concepts), size=st.integers(1, 60), seed=st.integers(0, 10_000))
-def test_the_quick_report_is_the_exact_one(tiny_model, reviews, exact, concept, size, seed):
+def test_the_quick_report_is_the_exact_one(tiny_model, exact, quick, concept, size, seed):
     corrected = corrected_model(tiny_model, random_edit(tiny_model, concept, size, seed))
-    assert exact.quick().report(corrected, (concept,)) == exact.report(corrected, (concept,))
+    assert quick.report(corrected, (concept,)) == exact.report(corrected, (concept,))
 
 
-def test_a_chain_of_readings_is_one_full_reading(tiny_model, reviews, exact):
-    current, quick, edit = tiny_model, exact.quick(), MaskEdit({})
+def test_a_chain_of_readings_is_one_full_reading(tiny_model, reviews, quick):
+    current, edit = tiny_model, MaskEdit({})
     for step, concept in enumerate(("food", "service", "food", "noise")):
         edit = edit ^ random_edit(tiny_model, concept, 20, step)
         following = corrected_model(tiny_model, edit)
@@ -100,12 +106,12 @@ def test_comparing_two_readings_is_the_report(tiny_model, exact):
     assert later.compare(later, ("food",)).changes == ()
 
 
-def test_other_weights_are_read_exactly(tiny_model, exact):
+def test_other_weights_are_read_exactly(tiny_model, quick):
     other = finetune(tiny_model, REVIEW, "food", SPACE.states[0]).corrected
     if other.network is tiny_model.network:
         other = finetune(tiny_model, REVIEW, "food", SPACE.states[1]).corrected
     assert other.network is not tiny_model.network
-    later = exact.quick().at(other, SPACE.concepts)
+    later = quick.at(other, SPACE.concepts)
     assert later.exact.all()
 
 
