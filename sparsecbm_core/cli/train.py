@@ -35,7 +35,7 @@ def train(
         str | None, typer.Option(help="Split that chooses the best epoch; default: dev.")
     ] = None,
     backbone: Annotated[
-        str, typer.Option(help="Encoder: Hugging Face name or folder (BERT, DistilBERT, RoBERTa, OPT).")
+        str, typer.Option(help="Encoder: Hugging Face name or folder; docs/encoders.md says which.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(KINDS)}.")] = TrainSettings.kind,
     init: Annotated[

@@ -18,9 +18,9 @@ from ui.state import AppState
 if TYPE_CHECKING:
     from sparsecbm_core.explain.mask_changes import MaskChanges
     from sparsecbm_core.explain.subnetworks import DensityImage
-    from sparsecbm_core.models.backbone import MatrixInfo
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
+    from sparsecbm_core.models.roles import MatrixInfo
 
 
 LOADED, CORRECTED, DIFFERENCE, PAIR = "loaded", "corrected", "difference", "pair"
