@@ -81,16 +81,20 @@ class Linearised:
                 said = logits.detach()
                 own = torch.where(states[rows] == OWN, said.argmax(-1).cpu(), states[rows])
                 chosen = directions(said, own.to(said.device))
-                outputs = [layer.outputs for layer in layers.values()]
+                uses = [(name, *use) for name, layer in layers.items() for use in layer.uses]
+                outputs = [output for _, _, output in uses]
                 pulls = torch.autograd.grad((logits * chosen).sum(), outputs)
             states[rows], ahead[rows] = own, (said * chosen).sum(-1).cpu()
-            for pull, (name, layer) in zip(pulls, layers.items(), strict=True):
+            for pull, (name, read, _) in zip(pulls, uses, strict=True):
                 part, o, i = places[name]
-                reads, writes = layer.inputs.flatten(0, -2), pull.flatten(0, -2)  # (B·T, I) and (B·T, O)
+                reads, writes = read.flatten(0, -2), pull.flatten(0, -2)  # (B·T, I) and (B·T, O)
                 both = reads.index_select(1, i) * writes.index_select(1, o)  # (B·T, n)
-                added[rows, part] = both.unflatten(0, (len(rows), -1)).sum(1).float()
+                added[rows, part] += both.unflatten(0, (len(rows), -1)).sum(1).float()
 
-        side_by_side(one, batches_of(encoded), model.device)
+        batches = batches_of(encoded)
+        if network.one_by_one:  # what is read of no single review would be of all in a batch
+            batches = [[row] for batch in batches for row in batch]
+        side_by_side(one, batches, model.device)
         sign = torch.where(subnetwork.kept[indices], -1.0, 1.0)
         return cls(states, ahead, added * (sign * subnetwork.theta[indices]))
 
@@ -110,16 +114,19 @@ def _places(
 
 
 class _Recorded:
-    """One matrix of one concept that remembers what went in and what came out."""
+    """One matrix of one concept that remembers what went in and what came out, each time it was used:
+    ALBERT's once a layer, DeBERTa's also for distances between tokens."""
 
     def __init__(self, weights: RowWeights) -> None:
         self.weights = weights
-        self.inputs = self.outputs = torch.empty(0)
+        self.uses: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def linear(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        self.inputs = x.detach()
-        self.outputs = self.weights.linear(x, bias)
-        return self.outputs
+        outputs = self.weights.linear(x, bias)
+        if not outputs.requires_grad:  # made of no review's embeddings
+            outputs.requires_grad_()
+        self.uses.append((x.detach(), outputs))
+        return outputs
 
     def with_replaced(self, k: int, weight: torch.Tensor) -> _Recorded:
         return _Recorded(self.weights.with_replaced(k, weight))

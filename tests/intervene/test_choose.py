@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sparsecbm_core.intervene.choose import OWN, Linearised, Wishes, choose_flips, directions
 from sparsecbm_core.intervene.reading import leads
 from sparsecbm_core.intervene.subnetwork import Subnetwork
-from tests.tiny import ARCHITECTURES, REVIEW
+from tests.tiny import ARCHITECTURES, REVIEW, tiny
 
 TEXTS = [REVIEW, "good food", "the service was slow and the music loud"]
 KEPT = torch.tensor([True, True, True, False, False, False])
@@ -25,9 +25,9 @@ def test_leads_and_their_directions():
     assert directions(logits, states).tolist() == [[0.0, 1.0, -1.0], [1.0, 0.0, -1.0]]
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_review_has_its_own_gradient(tiny_models, arch):
-    model = tiny_models[arch]
+@pytest.mark.parametrize("arch", [*ARCHITECTURES, "albert", "deberta-v2", "qwen3"])
+def test_every_review_has_its_own_gradient(arch):
+    model = tiny(arch)
     subnetwork = Subnetwork(model, "service")
     encoded, states = model.encode(TEXTS), torch.tensor([0, OWN, 2])
     indices = torch.arange(0, subnetwork.total, 3)

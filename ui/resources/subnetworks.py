@@ -10,9 +10,9 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
-    from sparsecbm_core.models.backbone import MatrixInfo
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
+    from sparsecbm_core.models.roles import MatrixInfo
 
 TILE_CELLS, IMAGE_CELLS = (2, 6), (12, 12)
 
