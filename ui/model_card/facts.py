@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import precise_percent
+from sparsecbm_core.version import __version__
 from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
 from ui.model_card.metrics import GUARD, Report, number, of_another_model, reports, split_title
@@ -74,12 +75,21 @@ def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
     ]
 
 
+def versions(info: ModelCard) -> str:
+    """Of this app, and of the one that wrote the model where its folder says so."""
+    wrote = (
+        "" if info.version in (None, __version__) else f"; the model was written by version {info.version}"
+    )
+    return f"version {__version__}{wrote}"
+
+
 def made_of(
     info: ModelCard, place: DeltaGenerator, fingerprint: str, doubtful: list[str] | None = None
 ) -> None:
     """Encoder, data, licences and fingerprint, in one short list."""
     rows = [(heading, _source(known, name)) for heading, known, name in origins(info)]
     rows.append(("Fingerprint", f"`{fingerprint}`" if fingerprint.isalnum() else plain(fingerprint)))
+    rows.append(("SparseCBM Explorer", versions(info)))
     with place.container():
         st.markdown("  \n".join(f"{name}: {value}" for name, value in rows))
         if doubtful:

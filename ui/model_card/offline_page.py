@@ -49,7 +49,7 @@ def card_html(
 
 def _facts(info: ModelCard, fingerprint: str) -> str:
     rows = [(heading, _source(known, name)) for heading, known, name in facts.origins(info)]
-    rows.append(("Fingerprint", fingerprint))
+    rows += [("Fingerprint", fingerprint), ("SparseCBM Explorer", facts.versions(info))]
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     return f'<dl class="sc-terms">{items}</dl>'
 
