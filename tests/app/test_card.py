@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sparsecbm_core.version import __version__
 from tests.app.conftest import CARD, EXPLAIN, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
-from ui.model_card.facts import setting_rows, weak_results
+from ui.model_card.facts import setting_rows, versions, weak_results
 from ui.model_card.metrics import leakage_sentence, measured_on
 from ui.resources.known import model_title
-from ui.resources.models import ModelCard
+from ui.resources.models import ModelCard, card
 
 
 def with_metrics(model_folder: Path, folder: Path, metrics: dict[str, Any], **training: Any) -> Path:
@@ -152,3 +154,9 @@ def test_a_model_of_unknown_make_goes_by_its_folder_s_name() -> None:
     assert model_title("mine", {"data": "CEBaB", "settings": {"backbone": "/x/all-MiniLM-L6-v2/"}}) == (
         "Restaurants (MiniLM)"
     )
+
+
+def test_the_version_is_the_package_s_own_and_another_one_s_is_named(model_folder: Path) -> None:
+    own = card(model_folder)
+    assert versions(own) == versions(replace(own, version=None)) == f"version {__version__}"
+    assert "written by version 9.9" in versions(replace(own, version="9.9"))

@@ -76,11 +76,9 @@ def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
 
 
 def versions(info: ModelCard) -> str:
-    """Of this app, and of the one that wrote the model where its folder says so."""
-    wrote = (
-        "" if info.version in (None, __version__) else f"; the model was written by version {info.version}"
-    )
-    return f"version {__version__}{wrote}"
+    """Of this app, and of the one that wrote the model where its folder names another."""
+    same = info.version in (None, __version__)
+    return f"version {__version__}" + ("" if same else f"; the model was written by version {info.version}")
 
 
 def made_of(
