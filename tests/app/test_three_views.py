@@ -161,7 +161,7 @@ def test_everything_is_in_the_file(start: Start, pair: Path, monkeypatch: pytest
         saved[name] = data
         download(label, data, name, *args, **options)
 
-    monkeypatch.setattr(page.parts, "download", keep)
+    monkeypatch.setattr(page, "download", keep)
     app = start(pair, page=THREE_VIEWS)
     assert not app.exception
     data = json.loads(saved["three-views.json"]())

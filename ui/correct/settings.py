@@ -90,7 +90,7 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
             key=CARE,
             required=True,
             wrap=True,
-            disabled=settings.rule != "guarded" or settings.r is not None or settings.scope != "everywhere",
+            disabled=not settings.can_care,
             on_change=state.on_value(CARE, lambda care: state.work.set(care=care)),
             help="Whether your earlier corrections, and guard reviews that are read with little certainty, "
             "have a say in which bits are flipped. It takes some seconds more. When needed: where more than "
