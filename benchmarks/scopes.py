@@ -27,7 +27,7 @@ from sparsecbm_core.evaluate.pairs import Pair, Reviews, mispredicted
 from sparsecbm_core.files import write_json
 from sparsecbm_core.intervene.in_force import corrected_model, edits_for, groups, predict_scoped
 from sparsecbm_core.intervene.patch import Patch
-from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
+from sparsecbm_core.intervene.profile import GuardProfile
 from sparsecbm_core.intervene.reading import concept_logits
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.scope import BYTES, EVERYWHERE, SIMILAR, THRESHOLD, Signature
@@ -231,7 +231,7 @@ def run_scopes(
     check_fits(model, data)
     reviews = Reviews.of(data, profile, guard, seed)
     pairs = mispredicted(model, reviews.pool, limit, seed)
-    made = compute_profile(model, reviews.profile.texts, reviews.profile.fingerprint())
+    made = reviews.made_profile(model, [RULE], on_progress)
     patches = correct_pairs(model, pairs, made, RULE, on_progress)
     settings = {"rule": RULE, "threshold": THRESHOLD, "limit": limit, "guard": len(reviews.guard)}
     settings |= {"profile": len(reviews.profile), "lengths": list(lengths), "seed": seed}

@@ -128,6 +128,16 @@ def _stand_in(tokenizer: Any) -> int:
     raise InputError(f"{type(tokenizer).__name__} yields no token for an empty text and has no special token")
 
 
+def padded(
+    texts: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask (N, T) of N texts, padded on the right to the longest."""
+    width = max(map(len, texts))
+    ids = torch.tensor([[*text, *[pad_id] * (width - len(text))] for text in texts], device=device)
+    lengths = torch.tensor([len(text) for text in texts], device=device)
+    return ids, (torch.arange(width, device=device) < lengths[:, None]).long()
+
+
 def collate(encoded: Sequence[Encoded], pad_id: int) -> TokenBatch:
     """Pad B encoded texts on the right to the longest; `InputError` if there are none.
 
@@ -136,11 +146,7 @@ def collate(encoded: Sequence[Encoded], pad_id: int) -> TokenBatch:
     """
     if not encoded:
         raise InputError("a batch needs at least one text")
-    lengths = torch.tensor([len(item.ids) for item in encoded])
-    longest = int(lengths.max())
-    ids = torch.tensor([[*item.ids, *[pad_id] * (longest - len(item.ids))] for item in encoded])  # (B, T)
-    mask = (torch.arange(longest) < lengths[:, None]).long()  # (B, T)
-    return TokenBatch(ids.long(), mask)
+    return TokenBatch(*padded([item.ids for item in encoded], pad_id))  # (B, T) both
 
 
 def length_buckets(

@@ -13,7 +13,6 @@ from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.in_force import corrected_model, firing
 from sparsecbm_core.intervene.reading import concept_logits
-from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
@@ -132,28 +131,6 @@ def chain_points(
                 after.append((net, outside))
         groups = after
         yield _point(baseline, logits, place + 1, edit.concepts)
-
-
-def accuracy_over_chain(
-    baseline: GuardBaseline,
-    edits: Sequence[MaskEdit],
-    on_progress: OnCount = unheard,
-    active: Sequence[Sequence[int] | None] | None = None,
-    read: Read = read_under,
-) -> ChainAccuracy:
-    """Concept and label accuracy on the guard reviews after 0, 1, 2, … of ``edits``; see `chain_points`."""
-    points = []
-    for point in chain_points(baseline, edits, active, read):
-        points.append(point)
-        on_progress(point.corrections, len(edits))
-    return chain_accuracy(baseline, points)
-
-
-def chain_accuracy(baseline: GuardBaseline, points: Sequence[ChainPoint]) -> ChainAccuracy:
-    """Points measured so far, with what they were measured on."""
-    reviews = baseline.reviews
-    data = " ".join(dict.fromkeys((reviews.name, reviews.split)))
-    return ChainAccuracy(data, len(reviews), tuple(points))
 
 
 def _point(

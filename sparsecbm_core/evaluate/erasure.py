@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from sparsecbm_core.data.batches import padded
+from sparsecbm_core.explain.words import without_words
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.subnetworks import EffectiveWeights
 
@@ -70,27 +72,6 @@ def erasure_drops(
     for (ranking, kind, place), value in zip(tasks, values[2:], strict=True):
         drops[ranking, :, kind, place] = full - value
     return drops
-
-
-def without_words(
-    ids: Sequence[int],
-    words: Sequence[Sequence[int]],
-    dropped: Sequence[int] | np.ndarray | range,
-    pad_id: int,
-) -> list[int]:
-    """The tokens that stay when the ``dropped`` words go; one padding token where none does."""
-    gone = {position for word in dropped for position in words[word]}
-    return [token for position, token in enumerate(ids) if position not in gone] or [pad_id]
-
-
-def padded(
-    texts: Sequence[Sequence[int]], pad_id: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask (N, T) of N texts, padded on the right to the longest."""
-    width = max(map(len, texts))
-    ids = torch.tensor([[*text, *[pad_id] * (width - len(text))] for text in texts], device=device)
-    lengths = torch.tensor([len(text) for text in texts], device=device)
-    return ids, (torch.arange(width, device=device) < lengths[:, None]).long()
 
 
 def _read(

@@ -15,8 +15,7 @@ from sparsecbm_core.evaluate.trust.interventions import ChainResult, RuleResult
 from sparsecbm_core.intervene.comparators import correct_by
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
-from sparsecbm_core.intervene.guard_files import read_baseline
-from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
+from sparsecbm_core.intervene.profile import GuardProfile
 from sparsecbm_core.intervene.protect import Protected
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import ALL_RULES, rule_named
@@ -173,15 +172,7 @@ def run_evaluation(
     )
     result = _taken_up(result, done)
     pairs = mispredicted(model, reviews.pool, limit, seed)
-    baseline = read_baseline(model, reviews.guard)
-    made = None
-    if any(rule.needs_profile for rule in chosen.values()):
-        made = compute_profile(
-            model,
-            reviews.profile.texts,
-            reviews.profile.fingerprint(),
-            lambda now, total: on_progress(now, total, "guard profile"),
-        )
+    baseline, made = reviews.baseline(model), reviews.made_profile(model, rules, on_progress)
     for rule in rules:
         if rule not in result.rules:
             figures = evaluate_rule(model, rule, pairs, reviews, baseline, made, on_progress)

@@ -45,6 +45,11 @@ def head_accuracy(
     head: tuple[torch.Tensor, torch.Tensor], states: np.ndarray, gold: np.ndarray, num_states: int
 ) -> float:
     """Task accuracy of the reference head on these concept states (N, K)."""
+    return float((head_labels(head, states, num_states) == gold).mean())
+
+
+def head_labels(head: tuple[torch.Tensor, torch.Tensor], states: np.ndarray, num_states: int) -> np.ndarray:
+    """Labels (N,) that the reference head reads from concept states (N, K)."""
     weights, bias = (tensor.numpy() for tensor in head)
-    predicted = (one_hot_states(states, num_states) @ weights.T + bias).argmax(-1)
-    return float((predicted == gold).mean())
+    labels: np.ndarray = (one_hot_states(states, num_states) @ weights.T + bias).argmax(-1)
+    return labels

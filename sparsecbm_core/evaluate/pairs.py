@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sparsecbm_core.data.types import Example, ReviewDataset
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.intervene.guard import GuardBaseline
+from sparsecbm_core.intervene.guard_files import read_baseline
+from sparsecbm_core.intervene.profile import GuardProfile, compute_profile
 from sparsecbm_core.intervene.reading import concept_logits
+from sparsecbm_core.intervene.rules import ALL_RULES
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.progress import OnWork, unheard
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,21 @@ class Reviews:
                 "some to correct; ask for fewer"
             )
         return cls(*(replace(data, examples=tuple(part)) for part in parts))
+
+    def baseline(self, model: ConceptModel) -> GuardBaseline:
+        """The guard reviews as the model reads them."""
+        return read_baseline(model, self.guard)
+
+    def made_profile(
+        self, model: ConceptModel, rules: Iterable[str], on_progress: OnWork = unheard
+    ) -> GuardProfile | None:
+        """The guard profile, where any of the rules needs one."""
+        if not any(ALL_RULES[rule].needs_profile for rule in rules):
+            return None
+        texts, fingerprint = self.profile.texts, self.profile.fingerprint()
+        return compute_profile(
+            model, texts, fingerprint, lambda done, total: on_progress(done, total, "guard profile")
+        )
 
 
 def mispredicted(model: ConceptModel, pool: ReviewDataset, limit: int, seed: int) -> list[Pair]:

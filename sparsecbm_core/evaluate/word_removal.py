@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparsecbm_core.data.batches import padded
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.evaluate.erasure import ROW_TOKENS, padded, state_probability, without_words
+from sparsecbm_core.evaluate.erasure import ROW_TOKENS, state_probability
 from sparsecbm_core.explain.results import TokenScore
 from sparsecbm_core.explain.scoring import words_in
+from sparsecbm_core.explain.words import without_words
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.progress import OnCount, unheard
 

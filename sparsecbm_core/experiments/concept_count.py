@@ -10,29 +10,36 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.experiments.estimate import Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Table
-from sparsecbm_core.experiments.lab import title_of
-from sparsecbm_core.experiments.measure import measured_splits, run_of, scores, trained_part
-from sparsecbm_core.experiments.options import Choice, Training
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.estimate import Costs
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab, Run, title_of
+from sparsecbm_core.experiments.measure import dense_step, measured_splits, run_of, scores, trained_part
+from sparsecbm_core.experiments.options import Choice, Training, check_names
 from sparsecbm_core.experiments.recipes import RECIPES
 from sparsecbm_core.experiments.some_concepts import SomeConcepts
-from sparsecbm_core.experiments.summary import FIGURES, cell, over_seeds, spread
+from sparsecbm_core.experiments.summary import FIGURES, over_seeds, spread
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.experiments.lab import Lab, Run
-    from sparsecbm_core.figures import Curve
     from sparsecbm_core.models.concept_model import ConceptModel
 
+NAME, TITLE = "concept-count", "More concepts, fewer concepts"
+CLAIM = (
+    "An open question: what the number of concepts does to the accuracy of each, and of the label. The "
+    "paper uses four of the eight concepts that IMDB-C has. Concepts are not equally hard: means over "
+    "different ones are not to be held against each other, only those of the concepts that all models "
+    "have. However many there are, they weigh the same together in the loss."
+)
+unit = dense_step
 ALLOWED = [name for name in RECIPES if name != "standard"]  # which has no concepts to count
 COMMON, FROM_STATES, FROM_GOLD = "common_accuracy", "label_from_states", "label_from_gold"
 MAJORITY = "majority"
@@ -60,14 +67,11 @@ class Options(Training):
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """For each recipe, number of concepts, backbone, split and seed a model, trained and measured."""
-    for name in options.recipes:
-        if name not in ALLOWED:
-            raise InputError(one_of(name, ALLOWED, "recipe"))
-    order = _opened(lab, options)
+    check_names("recipe", options.recipes, ALLOWED)
+    order, found = _opened(lab, options), []
     for count in options.counts:
         if not 1 <= count <= len(order):
             raise InputError(f"--counts must be from 1 to {len(order)}, the concepts there are; got {count}")
-    found = []
     for count in dict.fromkeys(options.counts):
         some = SomeConcepts(lab, order[:count])
         costs = Costs(some)
@@ -75,13 +79,8 @@ def parts(lab: Lab, options: Options) -> list[Part]:
             for backbone in options.backbone:
                 for split in measured_splits(lab, options):
                     for seed in options.seeds:
-                        labels: Labels = {
-                            "recipe": name,
-                            "concepts": count,
-                            "backbone": title_of(backbone),
-                            "split": split,
-                            "seed": seed,
-                        }
+                        labels: Labels = {"recipe": name, "concepts": count, "backbone": title_of(backbone)}
+                        labels = {**labels, "split": split, "seed": seed}
                         run = _weighed(run_of(some, options, RECIPES[name], backbone, seed), count)
                         found.append(trained_part(some, costs, labels, run, split, _scores))
     return found
@@ -112,15 +111,8 @@ def _opened(lab: Lab, options: Options) -> tuple[str, ...]:
     for split in (train, dev, *measured_splits(lab, options)):
         lab.reviews(split, space)
     known = lab.reviews(train).space.concepts
-    for name in options.order:
-        if name not in known:
-            raise InputError(one_of(name, known, "concept"))
+    check_names("concept", options.order, known)
     return options.order or known
-
-
-def unit(lab: Lab, options: Options) -> float:
-    """A dense training step, with as many concepts as there are."""
-    return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
 
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
@@ -147,73 +139,50 @@ def _with_common(part: Measured, common: Sequence[str]) -> Measured:
     return Measured(part.labels, {**part.result, **own})
 
 
-def _belongs(part: Measured, row: Mapping[str, Any]) -> bool:
+def _belongs(part: Measured, row: Row) -> bool:
     return all(row[name] == value for name, value in part.labels.items() if name != "seed")
 
 
-def tables(results: Mapping[str, Any]) -> list[Table]:
+def tables(results: Results) -> list[Table]:
     """Accuracies by number of concepts, and each concept by itself."""
-    rows, single = [], []
-    names = list(dict.fromkeys(name for row in results["rows"] for name in row["per_concept"]))
-    for row in results["rows"]:
-        first = [row["backbone"].rsplit("/", 1)[-1], row["split"], row["recipe"], f"{row['concepts']:g}"]
-        figures = ("concept_accuracy", MAJORITY, "concept_macro_f1", COMMON, "task_accuracy", "task_macro_f1")
-        rows.append([*first, *(cell(row[name]) for name in (*figures, FROM_STATES, FROM_GOLD))])
-        single.append([*first, *(cell(row["per_concept"].get(name)) for name in names)])
-    lead = ["backbone", "split", "recipe", "concepts"]
-    header = [
+    lead: list[shown.Column] = [("backbone", shown.backbone)]
+    lead += [(name, name) for name in ("split", "recipe", "concepts")]
+    columns = [
         *lead,
-        "concept acc.",
-        "most frequent state",
-        "macro-F1",
-        f"concept acc. of {', '.join(results['common']) or 'none'}",
+        ("concept acc.", "concept_accuracy"),
+        ("most frequent state", MAJORITY),
+        ("macro-F1", "concept_macro_f1"),
+        (f"concept acc. of {', '.join(results['common']) or 'none'}", COMMON),
+        ("label acc.", "task_accuracy"),
+        ("macro-F1", "task_macro_f1"),
+        ("label from predicted states", FROM_STATES),
+        ("label from a reader's states", FROM_GOLD),
     ]
-    header += ["label acc.", "macro-F1", "label from predicted states", "label from a reader's states"]
+    names = dict.fromkeys(name for row in results["rows"] for name in row["per_concept"])
+    single = [*lead, *((name, _single(name)) for name in names)]
     return [
-        Table("Accuracy by the number of concepts (per cent)", header, rows),
-        Table("Accuracy of each concept (per cent)", [*lead, *names], single),
+        shown.table("Accuracy by the number of concepts (per cent)", results["rows"], columns),
+        shown.table("Accuracy of each concept (per cent)", results["rows"], single),
     ]
 
 
-def draw(results: Mapping[str, Any]) -> go.Figure | None:
+def _single(concept: str) -> Callable[[Row], str]:
+    return lambda row: shown.cell(row["per_concept"].get(concept))
+
+
+def draw(results: Results) -> go.Figure | None:
     """Four panels: concepts, common concepts, label, label from states; a line for each recipe."""
     from sparsecbm_core.figures import Panel, curves_figure
 
-    many = len({(row["backbone"], row["split"]) for row in results["rows"]}) > 1
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    apart = shown.where(results["rows"])
+    groups: dict[str, list[Row]] = {}
     for row in results["rows"]:
-        where = f" ({row['backbone'].rsplit('/', 1)[-1]}, {row['split']})" if many else ""
-        groups.setdefault(RECIPES[row["recipe"]].title + where, []).append(row)
+        groups.setdefault(RECIPES[row["recipe"]].title + apart(row), []).append(row)
     panels = []
     for title, figure in PANELS:
-        curves = [_curve(name, rows, figure) for name, rows in groups.items()]
+        curves = [shown.curve(name, rows, "concepts", figure) for name, rows in groups.items()]
         if figure == "concept_accuracy" and groups:
-            curves.append(_curve("most frequent state", next(iter(groups.values())), MAJORITY))
+            first = next(iter(groups.values()))
+            curves.append(shown.curve("most frequent state", first, "concepts", MAJORITY))
         panels.append(Panel(title, [curve for curve in curves if curve.x]))
     return curves_figure(panels, "number of concepts", "accuracy") if groups else None
-
-
-def _curve(name: str, rows: Sequence[Mapping[str, Any]], figure: str) -> Curve:
-    from sparsecbm_core.figures import Curve
-
-    known = sorted((row for row in rows if row[figure]), key=lambda row: row["concepts"])
-    means = [row[figure]["mean"] for row in known]
-    return Curve(name, [row["concepts"] for row in known], means, [row[figure]["std"] for row in known])
-
-
-EXPERIMENT = Experiment(
-    name="concept-count",
-    title="More concepts, fewer concepts",
-    claim=(
-        "An open question: what the number of concepts does to the accuracy of each, and of the label. The "
-        "paper uses four of the eight concepts that IMDB-C has. Concepts are not equally hard: means over "
-        "different ones are not to be held against each other, only those of the concepts that all models "
-        "have. However many there are, they weigh the same together in the loss."
-    ),
-    options=Options,
-    parts=parts,
-    unit=unit,
-    summary=summary,
-    tables=tables,
-    draw=draw,
-)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import platform
+import statistics
 import time
+from collections.abc import Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sparsecbm_core.experiments.lab import Lab, Run
 from sparsecbm_core.version import __version__
 
 if TYPE_CHECKING:
-    from sparsecbm_core.experiments.lab import Lab, Run
-    from sparsecbm_core.models.concept_model import ConceptModel
+    import torch
+
+    from sparsecbm_core.config import TrainSettings
+    from sparsecbm_core.models.sparse_cbm import CBMOutput
+    from sparsecbm_core.training.losses import LabelledBatch
 
 NOT_INSTALLED = "not installed"  # in results of before, of a package that was run from its folder
 STEPS = 3  # after a first one that does not count
@@ -51,46 +57,67 @@ class Costs:
         return units + READ_COST * cost * len(self.lab.reviews(split)) / run.settings.batch_size
 
 
-def step_seconds(lab: Lab, run: Run) -> float:
-    """One dense training step of a run, forward and backward, on its own reviews."""
-    import torch
-    import torch.nn.functional as F
+class Bench:
+    """A network in the middle of training, and first batches of an epoch. Steps change gradients alone."""
 
-    from sparsecbm_core.models.device import pick_device, wait_for
-    from sparsecbm_core.models.sparse_cbm import StandardClassifier
-    from sparsecbm_core.training.losses import joint_loss
-    from sparsecbm_core.training.runtime import pick_precision
-    from sparsecbm_core.training.start import TrainingBatches, starting_network
+    def __init__(self, lab: Lab, settings: TrainSettings, split: str, batches: int) -> None:
+        from sparsecbm_core.models.device import pick_device
+        from sparsecbm_core.training.runtime import pick_precision
+        from sparsecbm_core.training.start import TrainingBatches, starting_network
 
-    settings, train = run.settings, lab.reviews(run.train)
-    device = pick_device(lab.device)
-    dtype = pick_precision(settings.precision, device)
-    network, tokenizer = starting_network(settings, train.space, None, device)
-    network.train()
-    batches = TrainingBatches(train, tokenizer, settings, device)
-    order, seconds = batches.epoch(0), []
-    for step in range(STEPS + 1):
-        batch = batches.gather(order[step % len(order)])
-        started = time.perf_counter()
-        precise = dtype == torch.float32
-        with torch.autocast(device.type, dtype=None if precise else dtype, enabled=not precise):
-            if isinstance(network, StandardClassifier):
-                said = network(batch.input_ids, batch.attention_mask)
+        reviews = lab.reviews(split)
+        self.device, self.gamma = pick_device(lab.device), settings.gamma
+        self.dtype = pick_precision(settings.precision, self.device)
+        network, tokenizer = starting_network(settings, reviews.space, None, self.device)
+        self.network = network.train()
+        data = TrainingBatches(reviews, tokenizer, settings, self.device)
+        self.batches = [data.gather(indices) for indices in data.epoch(0)[:batches]]
+
+    def step(
+        self,
+        batch: LabelledBatch,
+        forward: Callable[[torch.Tensor, torch.Tensor], CBMOutput] | None = None,
+    ) -> None:
+        """Forward and backward of one batch; ``forward`` in place of the dense network's own pass."""
+        import torch
+        import torch.nn.functional as F
+
+        from sparsecbm_core.models.sparse_cbm import StandardClassifier
+        from sparsecbm_core.training.losses import joint_loss
+
+        self.network.zero_grad(set_to_none=True)
+        precise = self.dtype == torch.float32
+        with torch.autocast(self.device.type, dtype=None if precise else self.dtype, enabled=not precise):
+            if isinstance(self.network, StandardClassifier):
+                said = self.network(batch.input_ids, batch.attention_mask)
                 loss = F.cross_entropy(said.float(), batch.labels)
             else:
-                output = network(batch.input_ids, batch.attention_mask, None)
-                loss = joint_loss(output, batch, settings.gamma).total
+                output = (forward or self.network)(batch.input_ids, batch.attention_mask)
+                loss = joint_loss(output, batch, self.gamma).total
         loss.backward()
-        wait_for(device)
-        seconds.append(time.perf_counter() - started)
-    return sum(seconds[1:]) / STEPS
+
+    def seconds(self, step: Callable[[LabelledBatch], None], batch: LabelledBatch) -> float:
+        from sparsecbm_core.models.device import wait_for
+
+        started = time.perf_counter()
+        step(batch)
+        wait_for(self.device)
+        return time.perf_counter() - started
 
 
-def correction_seconds(model: ConceptModel) -> float:
-    """One correction of a sentence, by the rule that needs no guard profile."""
+def step_seconds(lab: Lab, run: Run) -> float:
+    """One dense training step of a run, forward and backward, on its own reviews."""
+    bench = Bench(lab, run.settings, run.train, STEPS + 1)
+    seconds = [bench.seconds(bench.step, bench.batches[i % len(bench.batches)]) for i in range(STEPS + 1)]
+    return statistics.mean(seconds[1:])
+
+
+def correction_seconds(lab: Lab, options: Any) -> float:
+    """One correction of a sentence in the model of the options, by the rule that needs no guard profile."""
     from sparsecbm_core.intervene.correct import intervene
 
-    space, seconds = model.space, []
+    model, seconds = lab.load(options.model), []
+    space = model.space
     for concept in (space.concepts * CORRECTIONS)[: CORRECTIONS + 1]:
         text = "We came on a Friday with friends, stayed long, and talked about it all the way home."
         said = int(model.predict([text]).states[0, space.concept_index(concept)])

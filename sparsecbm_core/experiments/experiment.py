@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from sparsecbm_core.experiments.lab import Lab
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from sparsecbm_core.experiments.lab import Lab
-
 Labels = Mapping[str, str | int | float]
+Row = Mapping[str, Any]
+Results = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,34 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+class Study(Protocol):
+    """The file of an experiment: one question to the method, and how it is answered.
+
+    ``TITLE`` names it, ``CLAIM`` says what the paper (or this project) says of it. ``Options`` is a frozen
+    dataclass of what can be chosen (see `options`). ``parts`` lists the work, ``unit`` measures the seconds
+    that one unit of it takes here (see `estimate`). ``summary`` makes the results of what was measured, and
+    ``tables`` shows them. A file may also have ``draw``, which shows them as a chart (None while there is
+    nothing to draw), or ``page``, as HTML instead; both read nothing else. ``READS_DATA = False`` stands
+    where no data set is asked for.
+    """
+
+    @property
+    def NAME(self) -> str: ...
+    @property
+    def TITLE(self) -> str: ...
+    @property
+    def CLAIM(self) -> str: ...
+    @property
+    def Options(self) -> type[Any]: ...
+    def parts(self, lab: Lab, options: Any, /) -> list[Part]: ...
+    def unit(self, lab: Lab, options: Any, /) -> float: ...
+    def summary(self, parts: Sequence[Measured], /) -> dict[str, Any]: ...
+    def tables(self, results: Results, /) -> list[Table]: ...
+
+
 @dataclass(frozen=True)
 class Experiment:
-    """One question to the method, and how it is answered.
-
-    ``title`` names it, ``claim`` says what the paper (or this project) says of it. ``options`` is a frozen
-    dataclass of what can be chosen (see `options`). ``parts(lab, options)`` lists the work, ``unit(lab,
-    options)`` measures the seconds that one unit of it takes here. ``summary(parts)`` makes the results of
-    what was measured, and ``tables``, ``draw`` and ``page`` show such results and read nothing else:
-    ``draw`` as a chart (None while there is nothing to draw), ``page`` as HTML instead. ``reads_data`` is
-    False where no data set is asked for.
-    """
+    """What a `Study` says."""
 
     name: str
     title: str
@@ -71,10 +89,26 @@ class Experiment:
     parts: Callable[[Lab, Any], list[Part]]
     unit: Callable[[Lab, Any], float]
     summary: Callable[[Sequence[Measured]], dict[str, Any]]
-    tables: Callable[[Mapping[str, Any]], list[Table]]
-    draw: Callable[[Mapping[str, Any]], go.Figure | None] | None = None
-    page: Callable[[Mapping[str, Any]], str] | None = None
+    tables: Callable[[Results], list[Table]]
+    draw: Callable[[Results], go.Figure | None] | None = None
+    page: Callable[[Results], str] | None = None
     reads_data: bool = True
+
+    @classmethod
+    def of(cls, study: Study) -> Experiment:
+        return cls(
+            study.NAME,
+            study.TITLE,
+            study.CLAIM,
+            study.Options,
+            study.parts,
+            study.unit,
+            study.summary,
+            study.tables,
+            getattr(study, "draw", None),
+            getattr(study, "page", None),
+            getattr(study, "READS_DATA", True),
+        )
 
 
 def part_name(labels: Labels) -> str:

@@ -7,26 +7,35 @@ there are others. Each is then corrected inside the model, and shown whatever co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.experiments import shown
 from sparsecbm_core.experiments.estimate import correction_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
-from sparsecbm_core.experiments.lab import describe_model, model_space
-from sparsecbm_core.experiments.options import BUNDLED, Choice
-from sparsecbm_core.intervene.rules import RULES, rule_named
+from sparsecbm_core.experiments.experiment import Measured, Part, Results, Table
+from sparsecbm_core.experiments.lab import Lab, describe_model
+from sparsecbm_core.experiments.options import BUNDLED, Choice, check_least, check_names, chosen
+from sparsecbm_core.intervene.rules import RULES
+from sparsecbm_core.models.record import read_record
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import Example, ReviewDataset
-    from sparsecbm_core.experiments.lab import Lab
     from sparsecbm_core.explain.results import Explanation
     from sparsecbm_core.intervene.profile import GuardProfile
     from sparsecbm_core.models.concept_model import ConceptModel
 
+NAME, TITLE = "figure4", "Figure 4: a correction, case by case"
+CLAIM = (
+    "The paper: changing the mask of one concept turns its wrong reading right, and the label with it. "
+    "Shown for reviews written for this project, picked by rule."
+)
+unit = correction_seconds
+READS_DATA = False
 PROFILE = 100  # reviews, where the model comes without a profile
 
 
@@ -45,13 +54,11 @@ def parts(lab: Lab, options: Options) -> list[Part]:
     """One part: the cases are picked among all reviews."""
     from sparsecbm_core.data.table import load_csv
 
-    rule_named(options.rule)
-    if options.cases < 1:
-        raise InputError(f"--cases must be at least 1, got {options.cases}")
+    check_names("rule", [options.rule], RULES)
+    check_least(options, cases=1)
     if not options.file.is_file():
         raise InputError(f"there is no file {options.file}; name one with --file")
-    model = describe_model(options.model)
-    space = model_space(options.model)
+    space = read_record(options.model).space
     reviews = load_csv(
         options.file,
         text_column="text",
@@ -61,35 +68,30 @@ def parts(lab: Lab, options: Options) -> list[Part]:
         labels=space.labels,
     )
     settings = {
-        **model,
+        **describe_model(options.model),
         "reviews": {"name": options.file.name, "fingerprint": reviews.fingerprint()},
-        "rule": options.rule,
-        "cases": options.cases,
+        **chosen(options, "rule", "cases"),
     }
-
-    def go(report: OnWork) -> dict[str, Any]:
-        return _study(lab, options, reviews, report)
-
-    return [Part({"cases": options.cases, "rule": options.rule}, 2 * options.cases + 10, settings, go)]
+    labels, units = chosen(options, "cases", "rule"), 2 * options.cases + 10
+    return [Part(labels, units, settings, partial(study, lab, options, reviews))]
 
 
-def _study(lab: Lab, options: Options, reviews: ReviewDataset, report: OnWork) -> dict[str, Any]:
+def study(lab: Lab, options: Options, reviews: ReviewDataset, report: OnWork) -> dict[str, Any]:
     from sparsecbm_core.intervene.guard_files import shipped_profile
     from sparsecbm_core.intervene.profile import compute_profile
-    from sparsecbm_core.models.concept_model import ConceptModel
 
-    model = ConceptModel.from_pretrained(options.model, lab.device)
-    chosen = pick_cases(model, reviews, options.cases)
+    model = lab.load(options.model)
+    picked = pick_cases(model, reviews, options.cases)
     profile = None
-    if rule_named(options.rule).needs_profile:
+    if RULES[options.rule].needs_profile:
         profile = shipped_profile(options.model, model)
         if profile is None:
-            ids = {example.id for example, _ in chosen}
+            ids = {example.id for example, _ in picked}
             rest = [example.text for example in reviews if example.id not in ids][:PROFILE]
             profile = compute_profile(model, rest or reviews.texts)
     cases = []
-    for number, (example, k) in enumerate(chosen):
-        report(number, len(chosen), f"case {number + 1} of {len(chosen)}")
+    for number, (example, k) in enumerate(picked):
+        report(number, len(picked), f"case {number + 1} of {len(picked)}")
         cases.append(_case(model, example, k, options.rule, profile))
     return {"space": model.space.to_dict(), "cases": cases}
 
@@ -135,7 +137,7 @@ def _case(
 
     space = model.space
     concept, state = space.concepts[k], space.states[example.concepts[k]]
-    done = intervene(model, example.text, concept, state, rule, rule_named(rule).r, profile)
+    done = intervene(model, example.text, concept, state, rule, RULES[rule].r, profile)
     changes = []
     if model.masks is not None and done.corrected.masks is not None:
         found = mask_changes(model.masks, done.corrected.masks, model.cbm.matrices, concept)
@@ -178,68 +180,33 @@ def _reading(said: Explanation, concept: str) -> dict[str, Any]:
     }
 
 
-def unit(lab: Lab, options: Options) -> float:
-    """One correction."""
-    from sparsecbm_core.models.concept_model import ConceptModel
-
-    return correction_seconds(ConceptModel.from_pretrained(options.model, lab.device))
-
-
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     """The cases of the part measured last."""
     return dict(parts[-1].result) if parts else {}
 
 
-def tables(results: Mapping[str, Any]) -> list[Table]:
+def tables(results: Results) -> list[Table]:
     """A row for each case; the reviews themselves are in the figure."""
-    rows = [
-        [
-            case["id"],
-            case["concept"],
-            case["before"]["states"][case["concept"]],
-            case["after"]["states"][case["concept"]],
-            case["state"],
-            case["before"]["label"],
-            case["oracle"]["label"],
-            case["after"]["label"],
-            case["gold_label"],
-            f"{case['dropped']:,} / {case['grown']:,} of {case['prunable_weights']:,}",
-        ]
-        for case in results.get("cases", ())
+    columns: list[shown.Column] = [
+        ("row of the file", "id"),
+        ("concept", "concept"),
+        ("read as", lambda case: case["before"]["states"][case["concept"]]),
+        ("after", lambda case: case["after"]["states"][case["concept"]]),
+        ("a reader", "state"),
+        ("label", lambda case: case["before"]["label"]),
+        ("by hand", lambda case: case["oracle"]["label"]),
+        ("after", lambda case: case["after"]["label"]),
+        ("a reader", "gold_label"),
+        (
+            "weights dropped / grown",
+            lambda case: f"{case['dropped']:,} / {case['grown']:,} of {case['prunable_weights']:,}",
+        ),
     ]
-    header = [
-        "row of the file",
-        "concept",
-        "read as",
-        "after",
-        "a reader",
-        "label",
-        "by hand",
-        "after",
-        "a reader",
-    ]
-    return [Table("Cases", [*header, "weights dropped / grown"], rows)]
+    return [shown.table("Cases", results.get("cases", ()), columns)]
 
 
-def page(results: Mapping[str, Any]) -> str:
+def page(results: Results) -> str:
     from sparsecbm_core.figures import case_study_html
 
     space = results["space"]
     return case_study_html(results.get("cases", ()), space.get("titles", {}), space.get("label_titles"))
-
-
-EXPERIMENT = Experiment(
-    name="figure4",
-    title="Figure 4: a correction, case by case",
-    claim=(
-        "The paper: changing the mask of one concept turns its wrong reading right, and the label with it. "
-        "Shown for reviews written for this project, picked by rule."
-    ),
-    options=Options,
-    parts=parts,
-    unit=unit,
-    summary=summary,
-    tables=tables,
-    page=page,
-    reads_data=False,
-)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.experiments import pruned
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
-from sparsecbm_core.experiments.measure import scores
-from sparsecbm_core.experiments.options import Choice, FromDense
-from sparsecbm_core.experiments.recipes import RECIPES, Recipe
-from sparsecbm_core.experiments.summary import FIGURES, cell, over_seeds, overlap_cell
+from sparsecbm_core.experiments import pruned, shown
+from sparsecbm_core.experiments.experiment import Results, Row, Table
+from sparsecbm_core.experiments.measure import dense_step, scores
+from sparsecbm_core.experiments.options import Choice, FromDense, check_names
+from sparsecbm_core.experiments.recipes import RECIPES
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.experiments.lab import Lab
     from sparsecbm_core.models.concept_model import ConceptModel
 
+NAME, TITLE = "front", "Distinct subnetworks: overlap against accuracy"
+CLAIM = (
+    "The paper leaves subnetworks that overlap to later work. Here they are pushed apart step by step, "
+    "from the same dense model; a subnetwork is its concept's own where that concept does badly under "
+    "another's. The weights of a partition are solved for anew and then train at a rate of 3e-4, those "
+    "under a penalty at 1e-4; the partition not called one without has a loss against reading a concept "
+    "off another's subnetwork (swap loss) as well, which bears on the last column."
+)
+unit = dense_step
 # Ways to keep subnetworks apart: settings on top of the recipe "taught", all from the same dense model. Each
 # is run at every λ, except where it sets the exclusivity itself: then once.
 WAYS: Mapping[str, Mapping[str, Any]] = {
@@ -39,16 +43,15 @@ class Options(FromDense):
     lambdas: Annotated[tuple[float, ...], Choice("λ, the exclusivity.")] = (0.0, 0.25, 0.5, 0.75, 0.88, 1.0)
 
 
-def parts(lab: Lab, options: Options) -> list[Part]:
-    """The dense models, then one pruned model for each way and λ."""
-    variants = []
+def variants(options: Options) -> list[pruned.Variant]:
+    """One pruned model for each way and λ."""
+    check_names("way", options.ways, WAYS)
+    found, taught = [], RECIPES["taught"]
     for name in options.ways:
-        if name not in WAYS:
-            raise InputError(one_of(name, WAYS, "way"))
-        own = WAYS[name].get("exclusivity")
-        recipe = replace(RECIPES["taught"], values={**RECIPES["taught"].values, **WAYS[name]})
-        variants += [_variant(name, recipe, value) for value in (options.lambdas if own is None else (own,))]
-    return pruned.dense_and_pruned(lab, options, variants, with_swapped_masks)
+        recipe, own = replace(taught, values={**taught.values, **WAYS[name]}), WAYS[name].get("exclusivity")
+        for value in options.lambdas if own is None else (own,):
+            found.append(pruned.Variant({"way": name, "lambda": value}, recipe, {"exclusivity": value}))
+    return found
 
 
 def with_swapped_masks(model: ConceptModel, data: ReviewDataset) -> dict[str, Any]:
@@ -66,64 +69,33 @@ def with_swapped_masks(model: ConceptModel, data: ReviewDataset) -> dict[str, An
     }
 
 
-def summary(parts: Sequence[Measured]) -> dict[str, Any]:
-    """Mean and deviation over seeds for each way and λ."""
-    rows = over_seeds(parts, (*FIGURES, "jaccard", "jaccard_chance", "own_mask", "wrong_mask_drop"))
-    return {"rows": pruned.dense_first(rows, "way")}
-
-
-def tables(results: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            row["backbone"].rsplit("/", 1)[-1],
-            row["split"],
-            row["way"],
-            _lambda(row) or "–",
-            overlap_cell(row["jaccard"], digits=3),
-            cell(row["jaccard_chance"], scale=1, digits=3),
-            *(cell(row[name]) for name in FIGURES if "paper" not in name),
-            cell(row["wrong_mask_drop"]),
-        ]
-        for row in results["rows"]
+def tables(results: Results) -> list[Table]:
+    columns: list[shown.Column] = [
+        ("backbone", shown.backbone),
+        ("split", "split"),
+        ("way", "way"),
+        ("λ", lambda row: _lambda(row) or "–"),
+        ("mean Jaccard", lambda row: shown.overlap_cell(row["jaccard"], digits=3)),
+        ("by chance", shown.mean("jaccard_chance", scale=1, digits=3)),
+        *shown.PLAIN_SCORES,
+        ("lost under the wrong mask", "wrong_mask_drop"),
     ]
-    header = ["backbone", "split", "way", "λ", "mean Jaccard", "by chance", "concept acc.", "macro-F1"]
-    header += ["label acc.", "macro-F1", "lost under the wrong mask"]
-    return [Table("Overlap and accuracy (accuracies in per cent)", header, rows)]
+    return [shown.table("Overlap and accuracy (accuracies in per cent)", results["rows"], columns)]
 
 
-def draw(results: Mapping[str, Any]) -> go.Figure | None:
-    """Accuracy against mean overlap, a point for each λ, written beside it; and what the wrong mask costs."""
-    from sparsecbm_core.figures import curves_figure
-
-    figures = (*pruned.ACCURACIES, ("Concept accuracy lost under the wrong mask", "wrong_mask_drop"))
-    panels = pruned.panels(results["rows"], "way", "jaccard", figures, mark=_lambda)
-    return curves_figure(panels, "mean Jaccard overlap of two subnetworks", "share") if panels else None
-
-
-def _lambda(row: Mapping[str, Any]) -> str:
+def _lambda(row: Row) -> str:
     """A row's λ, empty for ways that have none."""
     way = WAYS.get(row["way"])
     return "" if way is None or "exclusivity" in way else f"{row['lambda']:g}"
 
 
-def _variant(name: str, recipe: Recipe, value: float) -> pruned.Variant:
-    return pruned.Variant({"way": name, "lambda": value}, recipe, {"exclusivity": value})
-
-
-EXPERIMENT = Experiment(
-    name="front",
-    title="Distinct subnetworks: overlap against accuracy",
-    claim=(
-        "The paper leaves subnetworks that overlap to later work. Here they are pushed apart step by step, "
-        "from the same dense model; a subnetwork is its concept's own where that concept does badly under "
-        "another's. The weights of a partition are solved for anew and then train at a rate of 3e-4, those "
-        "under a penalty at 1e-4; the partition not called one without has a loss against reading a concept "
-        "off another's subnetwork (swap loss) as well, which bears on the last column."
-    ),
-    options=Options,
-    parts=parts,
-    unit=pruned.unit,
-    summary=summary,
-    tables=tables,
-    draw=draw,
+parts = pruned.parts(variants, with_swapped_masks)
+summary = pruned.summary("way", ("jaccard_chance", "own_mask", "wrong_mask_drop"))
+draw = pruned.draw(
+    "way",
+    "jaccard",
+    "mean Jaccard overlap of two subnetworks",
+    "share",
+    (*pruned.ACCURACIES, ("Concept accuracy lost under the wrong mask", "wrong_mask_drop")),
+    mark=_lambda,
 )

@@ -16,6 +16,7 @@ from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.evaluate.parts import stretch
 from sparsecbm_core.experiments.identity import differences, flat, is_default
 from sparsecbm_core.files import read_json
+from sparsecbm_core.models.record import read_record
 from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Lab:
         units = [self.units(item) for item in todo]
         for place, item in enumerate(todo):
             self._train(item, stretch(report, units, place))
-        return self._load(self.folder(run) / "model")
+        return self.load(self.folder(run) / "model")
 
     def units(self, run: Run) -> int:
         """The work of training it, in dense steps; that of its start not counted."""
@@ -142,14 +143,13 @@ class Lab:
 
         start = None
         if run.start is not None:
-            start = self._load(
-                self.folder(run.start) / "model" if isinstance(run.start, Run) else Path(run.start)
-            )
+            start = self.load(self.folder(run.start) / "model" if isinstance(run.start, Run) else run.start)
         train, dev = self.reviews(run.train), self.reviews(run.dev)
         output, device = self.folder(run), self.device
         Trainer(run.settings, train, dev, output, start, device, on_progress=report).run(resume=True)
 
-    def _load(self, folder: Path) -> ConceptModel:
+    def load(self, folder: Path) -> ConceptModel:
+        """A checkpoint, on the lab's device."""
         from sparsecbm_core.models.concept_model import ConceptModel
 
         return ConceptModel.from_pretrained(folder, self.device)
@@ -162,10 +162,9 @@ def title_of(backbone: str) -> str:
 
 def describe_model(folder: Path) -> dict[str, Any]:
     """A checkpoint by name and fingerprint, without loading it."""
-    config = read_json(Path(folder) / "config.json")
-    return {"model": Path(folder).name, "fingerprint": config.get("fingerprint")}
+    return {"model": Path(folder).name, "fingerprint": read_record(Path(folder)).fingerprint}
 
 
-def model_space(folder: Path) -> ConceptSpace:
-    """What a checkpoint speaks of, without loading it."""
-    return ConceptSpace.from_dict(read_json(Path(folder) / "config.json")["space"])
+def measured_model(lab: Lab, folder: Path, split: str) -> dict[str, Any]:
+    """Settings of what is measured of a checkpoint on a split, without loading it."""
+    return {**describe_model(folder), "measured": lab.about(split, read_record(folder).space)}

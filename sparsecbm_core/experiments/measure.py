@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.experiments.estimate import Costs
+from sparsecbm_core.experiments.estimate import Costs, step_seconds
 from sparsecbm_core.experiments.experiment import Labels, Part
+from sparsecbm_core.experiments.lab import Lab, Run
 from sparsecbm_core.experiments.options import Training
 from sparsecbm_core.experiments.recipes import RECIPES, Recipe, chosen_settings, settings_of
 from sparsecbm_core.progress import OnWork
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.experiments.lab import Lab, Run
     from sparsecbm_core.models.concept_model import ConceptModel
 
 Measure = Callable[["ConceptModel", "ReviewDataset"], dict[str, Any]]
@@ -56,8 +56,6 @@ def run_of(
     init: Path | None = None,
 ) -> Run:
     """The run of a recipe; ``init`` in place of the dense model that the recipe would start from."""
-    from sparsecbm_core.experiments.lab import Run
-
     train, dev = lab.splits(options.train_split, options.dev_split)
     if lab.reviews(train).fingerprint() == lab.reviews(dev).fingerprint():
         raise InputError(
@@ -69,6 +67,11 @@ def run_of(
     if recipe.start and init is None:
         start = run_of(lab, options, RECIPES[recipe.start], backbone, seed)
     return Run(settings_of(recipe, backbone, seed, chosen, given), train, dev, start)
+
+
+def dense_step(lab: Lab, options: Training) -> float:
+    """Seconds that a dense training step takes: a unit of what experiments do that train."""
+    return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
 
 
 def measured_splits(lab: Lab, options: Training) -> tuple[str, ...]:

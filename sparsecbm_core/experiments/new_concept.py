@@ -9,30 +9,44 @@ weights; and the same concept in a model that was trained on all of them from th
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.experiments.estimate import READ_COST, Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Part
-from sparsecbm_core.experiments.measure import run_of, trained_part
-from sparsecbm_core.experiments.new_concept_results import START, draw, summary, tables
-from sparsecbm_core.experiments.options import Choice, Training
-from sparsecbm_core.experiments.recipes import RECIPES, sparse_recipe
+from sparsecbm_core.errors import InputError
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.estimate import READ_COST, Costs
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab, Run
+from sparsecbm_core.experiments.measure import dense_step, run_of, scores, trained_part
+from sparsecbm_core.experiments.options import Choice, Training, check_least, check_names
+from sparsecbm_core.experiments.recipes import sparse_recipe
 from sparsecbm_core.experiments.some_concepts import SomeConcepts, with_concepts
+from sparsecbm_core.experiments.summary import spread
 from sparsecbm_core.progress import OnWork, unheard
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     import torch
 
     from sparsecbm_core.data.types import ReviewDataset
-    from sparsecbm_core.experiments.lab import Lab, Run
     from sparsecbm_core.models.concept_model import ConceptModel
 
-ALL, ANY, UNOWNED = "all", "any", "unowned"
-WEIGHTS = (ANY, UNOWNED)
+NAME, TITLE = "new-concept", "A concept added later"
+CLAIM = (
+    "An open question: how many labelled reviews a concept takes that was never trained, when it is "
+    "added to a finished model by a mask and a head alone. The weights stay, and with them all other "
+    "concepts. The model that was trained on the concept from the start had its epoch chosen on the "
+    "split that is measured; what is learned of an added concept saw nothing of it."
+)
+unit = dense_step
+ALL, MEAN = "all", "mean"
+WEIGHTS = ANY, UNOWNED = "any", "unowned"
+START = "from the start"  # the kind of weights of a model that was trained on all concepts
+FIGURES = ("learned", "learned_macro_f1", "probe", "probe_macro_f1", "majority", "density")
+SIZES = ("16", "64", "256", ALL)
 # In dense training steps: one gradient for the masks, the scores of one update, reading in full precision.
 GRADIENT_COST, SCORES_COST, READ_FACTOR = 2.0, 80.0, 3.0
 ROUNDING = 1e-4  # logits differ by less where one matrix product is done in two ways
@@ -44,12 +58,7 @@ class Options(Training):
     recipe: Annotated[str, Choice("Sparse recipe of the models: sparse, taught, disjoint or distinct.")] = (
         "sparse"
     )
-    sizes: Annotated[tuple[str, ...], Choice("Labelled reviews the new concept is learned from.")] = (
-        "16",
-        "64",
-        "256",
-        ALL,
-    )
+    sizes: Annotated[tuple[str, ...], Choice("Labelled reviews the new concept is learned from.")] = SIZES
     draws: Annotated[int, Choice("Samples of each size that is not all.")] = 3
     weights: Annotated[
         tuple[str, ...], Choice("Which weights it may take: any, or those that are unowned by others.")
@@ -59,13 +68,10 @@ class Options(Training):
 def parts(lab: Lab, options: Options) -> list[Part]:
     """For each seed the model of all concepts, then each concept left out, with each sample."""
     recipe = sparse_recipe(options.recipe)
-    for name in options.weights:
-        if name not in WEIGHTS:
-            raise InputError(one_of(name, WEIGHTS, "kind of weights"))
+    check_names("kind of weights", options.weights, WEIGHTS)
     if len(options.backbone) > 1 or len(options.splits) > 1:
         raise InputError("one backbone and one split to measure on at a time")
-    if options.draws < 1:
-        raise InputError(f"--draws must be at least 1, got {options.draws}")
+    check_least(options, draws=1)
     train, dev = lab.splits(options.train_split, options.dev_split)
     reviews, backbone = lab.reviews(train), options.backbone[0]
     split = options.splits[0] if options.splits else dev
@@ -92,12 +98,10 @@ def parts(lab: Lab, options: Options) -> list[Part]:
 
 def _sizes(names: Sequence[str], available: int) -> list[tuple[str, int]]:
     """Names of sizes with their numbers of reviews."""
-    found = []
     for name in names:
         if name != ALL and not (name.isdecimal() and 0 < int(name) <= available):
             raise InputError(f"--sizes must be numbers from 1 to {available}, or all, got {name!r}")
-        found.append((name, available if name == ALL else int(name)))
-    return found
+    return [(name, available if name == ALL else int(name)) for name in names]
 
 
 @dataclass
@@ -138,28 +142,19 @@ class _Bench:
 def _part(
     bench: _Bench, weights: str, size: str, count: int, draw: int, seed: int, model_cost: float
 ) -> Part:
-    labels: Labels = {
-        "concept": bench.concept,
-        "reviews": size,
-        "weights": weights,
-        "draw": draw,
-        "seed": seed,
-    }
+    labels: Labels = {"concept": bench.concept, "reviews": size, "weights": weights}
+    labels = {**labels, "draw": draw, "seed": seed}
     prune, batch = bench.run.settings.prune, bench.run.settings.batch_size
     read = READ_FACTOR * READ_COST / batch
     update = prune.num_grads * GRADIENT_COST + SCORES_COST + read * count
     cost = prune.updates * update + read * 2 * len(bench.lab.reviews(bench.split))
-
-    def go(report: OnWork) -> dict[str, Any]:
-        bench.report = report
-        return _measure(bench, weights, count, draw, report)
 
     settings = {
         **bench.rest.describe(bench.run),
         "measured": bench.lab.about(bench.split),
         "learned_from": {"reviews": count, "order": draw},
     }
-    return Part(labels, model_cost + cost, settings, go)
+    return Part(labels, model_cost + cost, settings, partial(_measure, bench, weights, count, draw))
 
 
 def _measure(bench: _Bench, weights: str, count: int, draw: int, report: OnWork) -> dict[str, Any]:
@@ -168,6 +163,7 @@ def _measure(bench: _Bench, weights: str, count: int, draw: int, report: OnWork)
     from sparsecbm_core.evaluate.classification import gold_states, macro_f1
     from sparsecbm_core.experiments.added_concept import alone, extended, learn_concept, read_vectors
 
+    bench.report = report
     model, sample, data = bench.model, bench.sample(count, draw), bench.measured
     # A partition's masks come with weights that are solved for them, and θ does not move here.
     prune = replace(bench.run.settings.prune, method="gradual")
@@ -204,30 +200,90 @@ def _moved(before: ConceptModel, after: ConceptModel, texts: Sequence[str]) -> i
 
 def _per_concept(model: ConceptModel, data: ReviewDataset) -> dict[str, Any]:
     """Accuracy and macro-F1 of every concept of a model that was trained on all."""
-    from sparsecbm_core.evaluate.report import evaluate_model
-
-    said = evaluate_model(model, data)
-    return {"model": said.model, "per_concept": said.per_concept}
+    said = scores(model, data)
+    return {"model": said["model"], "per_concept": said["per_concept"]}
 
 
-def unit(lab: Lab, options: Options) -> float:
-    """A dense training step."""
-    return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
+def summary(parts: Sequence[Measured]) -> dict[str, Any]:
+    """For each concept, kind of weights and size the `spread` of every figure over samples and seeds.
+
+    Then that of the mean over concepts, where all were measured. ``others_moved`` is a sum: it has to be 0.
+    """
+    start: dict[str, list[float]] = {}
+    groups: dict[tuple[Any, ...], list[Measured]] = {}
+    for part in parts:
+        if part.labels["weights"] == START:
+            for concept, values in part.result["per_concept"].items():
+                start.setdefault(concept, []).append(values["accuracy"])
+            continue
+        key = tuple(part.labels[name] for name in ("concept", "weights", "reviews"))
+        groups.setdefault(key, []).append(part)
+    rows: list[dict[str, Any]] = []
+    for (concept, weights, size), members in groups.items():
+        row = {"concept": concept, "weights": weights, "size": size, "reviews": members[0].result["reviews"]}
+        row |= {name: spread(part.result[name] for part in members) for name in FIGURES}
+        row["others_moved"] = sum(part.result["others_moved"] for part in members)
+        rows.append({**row, "start": spread(start.get(concept, ()))})
+    concepts = list(dict.fromkeys(row["concept"] for row in rows))
+    for weights, size in dict.fromkeys((row["weights"], row["size"]) for row in rows):
+        own = [row for row in rows if (row["weights"], row["size"]) == (weights, size)]
+        if len(own) == len(concepts) > 1:
+            members = [part for row in own for part in groups[row["concept"], weights, size]]
+            rows.append(_mean_row(own, members, start))
+    return {"rows": rows}
 
 
-EXPERIMENT = Experiment(
-    name="new-concept",
-    title="A concept added later",
-    claim=(
-        "An open question: how many labelled reviews a concept takes that was never trained, when it is "
-        "added to a finished model by a mask and a head alone. The weights stay, and with them all other "
-        "concepts. The model that was trained on the concept from the start had its epoch chosen on the "
-        "split that is measured; what is learned of an added concept saw nothing of it."
-    ),
-    options=Options,
-    parts=parts,
-    unit=unit,
-    summary=summary,
-    tables=tables,
-    draw=draw,
-)
+def _mean_row(own: Sequence[Row], members: Sequence[Measured], start: Row) -> dict[str, Any]:
+    """The mean over the concepts of rows; its deviation, as theirs, is that over samples and seeds."""
+    first = own[0]
+    row = {"concept": MEAN, "weights": first["weights"], "size": first["size"], "reviews": first["reviews"]}
+    draws: dict[tuple[Any, ...], list[Measured]] = {}
+    for part in members:
+        draws.setdefault((part.labels["draw"], part.labels["seed"]), []).append(part)
+    whole = [parts for parts in draws.values() if len(parts) == len(own)]
+    for name in FIGURES:
+        row[name] = spread(statistics.mean(part.result[name] for part in parts) for parts in whole)
+    by_seed = zip(*(start.get(item["concept"], ()) for item in own), strict=False)
+    row["start"] = spread(map(statistics.mean, by_seed))
+    return {**row, "others_moved": sum(item["others_moved"] for item in own)}
+
+
+def tables(results: Results) -> list[Table]:
+    columns = [
+        ("new concept", "concept"),
+        ("weights", "weights"),
+        ("labelled reviews", "reviews"),
+        ("mask and head", "learned"),
+        ("linear probe", "probe"),
+        ("most frequent state", "majority"),
+        ("trained from the start", "start"),
+        ("macro-F1, mask and head", "learned_macro_f1"),
+        ("linear probe", "probe_macro_f1"),
+        ("weights kept", "density"),
+        ("readings of others that changed", "others_moved"),
+    ]
+    title = "Accuracy of a concept that was added later (per cent; ± over samples of reviews and seeds)"
+    return [shown.table(title, results["rows"], columns)]
+
+
+def draw(results: Results) -> go.Figure | None:
+    """Accuracy against the number of labelled reviews, a panel for each concept and for their mean."""
+    from sparsecbm_core.figures import Level, Panel, curves_figure
+
+    panels = []
+    for concept in dict.fromkeys(row["concept"] for row in results["rows"]):
+        own = [row for row in results["rows"] if row["concept"] == concept]
+        kinds: dict[str, list[Row]] = {}
+        for row in sorted(own, key=lambda row: row["reviews"]):
+            kinds.setdefault(row["weights"], []).append(row)
+        first = next(iter(kinds.values()))
+        curves = [
+            shown.curve(f"mask and head, {kind} weights", rows, "reviews", "learned")
+            for kind, rows in kinds.items()
+        ]
+        curves.append(shown.curve("linear probe", first, "reviews", "probe"))
+        curves.append(shown.curve("most frequent state", first, "reviews", "majority"))
+        level = first[0]["start"]
+        levels = [] if level is None else [Level("trained from the start", level["mean"])]
+        panels.append(Panel("Mean over concepts" if concept == MEAN else concept, curves, levels))
+    return curves_figure(panels, "labelled reviews", "accuracy", log_x=True) if panels else None

@@ -6,9 +6,12 @@ option for each where it ``repeats``. `Choice` annotates it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+from sparsecbm_core.errors import InputError, one_of
 
 BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 BUNDLED = Path("assets/models/cebab-minilm")
@@ -49,3 +52,24 @@ class FromDense(Training):
     init: Annotated[
         Path | None, Choice("Dense concept bottleneck to start from; default: one is trained.")
     ] = None
+
+
+def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """`InputError` for the first name that is not known."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise InputError(one_of(name, known, what))
+
+
+def check_least(options: Any, **least: int) -> None:
+    """`InputError` for the first option below its least value."""
+    for name, value in least.items():
+        if getattr(options, name) < value:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} must be at least {value}, got {getattr(options, name)}")
+
+
+def chosen(options: Any, *names: str) -> dict[str, Any]:
+    """Some of the options, as settings."""
+    return {name: getattr(options, name) for name in names}

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.experiments.estimate import Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Labels, Part, Table
-from sparsecbm_core.experiments.lab import describe_model, title_of
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.estimate import Costs
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab, describe_model, title_of
 from sparsecbm_core.experiments.measure import Measure, measured_splits, run_of, scores, trained_part
 from sparsecbm_core.experiments.options import FromDense
 from sparsecbm_core.experiments.recipes import RECIPES, WHOLE, Recipe
-from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, overlap_cell, std_of
+from sparsecbm_core.experiments.summary import FIGURES, over_seeds
 
 if TYPE_CHECKING:
-    from sparsecbm_core.experiments.lab import Lab
-    from sparsecbm_core.figures import Panel
+    import plotly.graph_objects as go
 
 DENSE = "dense"
 SPARSITY = "sparsity of each subnetwork (of the encoder's linear weights)"
@@ -34,51 +34,43 @@ class Variant:
     given: Mapping[str, Any]
 
 
-def dense_and_pruned(
-    lab: Lab, options: FromDense, variants: Sequence[Variant], measure: Measure = scores
-) -> list[Part]:
+def parts(
+    variants: Callable[[Any], Sequence[Variant]], measure: Measure = scores
+) -> Callable[[Lab, Any], list[Part]]:
     """For each backbone, seed and split the dense models that the variants start from, then the variants.
 
     Behind the dense models stands one that was trained on as the first variant is, with all its weights: what
     it lost or won against the dense one is not the masks' doing. The labels of such models are those of a
     variant with the first one "dense" and numbers 0.
     """
-    return list(_parts(lab, options, variants, measure))
-
-
-def unit(lab: Lab, options: FromDense) -> float:
-    """A dense training step."""
-    return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
+    return lambda lab, options: list(_parts(lab, options, variants(options), measure))
 
 
 def _parts(lab: Lab, options: FromDense, variants: Sequence[Variant], measure: Measure) -> Iterator[Part]:
     if not variants:
         raise InputError("there is nothing to prune; name at least one way")
-    costs, init = Costs(lab), options.init
+    costs, init, first = Costs(lab), options.init, variants[0]
     starts = dict.fromkeys(variant.recipe.start for variant in variants if variant.recipe.start)
     for backbone in options.backbone:
         for seed in options.seeds:
             for split in measured_splits(lab, options):
                 ends: Labels = {"backbone": title_of(backbone), "split": split, "seed": seed}
                 if init is not None:
-                    labels = _dense(variants[0].labels, Path(init).name)
-                    yield _given_dense(lab, {**labels, **ends}, init, split)
+                    yield _given_dense(lab, {**_dense(first.labels, Path(init).name), **ends}, init, split)
                 else:
                     for name in starts:
-                        labels = _dense(variants[0].labels, name)
                         run = run_of(lab, options, RECIPES[name], backbone, seed)
-                        yield trained_part(lab, costs, {**labels, **ends}, run, split)
-                recipe = variants[0].recipe
-                origin = recipe.start if init is None else Path(init).name
-                labels = _dense(variants[0].labels, f"{origin}, trained on")
-                run = run_of(lab, options, recipe, backbone, seed, dict(WHOLE), init)
+                        yield trained_part(lab, costs, {**_dense(first.labels, name), **ends}, run, split)
+                origin = first.recipe.start if init is None else Path(init).name
+                run = run_of(lab, options, first.recipe, backbone, seed, dict(WHOLE), init)
+                labels = _dense(first.labels, f"{origin}, trained on")
                 yield trained_part(lab, costs, {**labels, **ends}, run, split)
                 for variant in variants:
                     run = run_of(lab, options, variant.recipe, backbone, seed, dict(variant.given), init)
                     yield trained_part(lab, costs, {**variant.labels, **ends}, run, split, measure)
 
 
-def _dense(labels: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _dense(labels: Labels, name: str) -> dict[str, Any]:
     """Labels of the same names as a variant's, so that both stand in one table."""
     first, *rest = labels
     return {first: f"{DENSE} ({name})", **dict.fromkeys(rest, 0.0)}
@@ -86,83 +78,72 @@ def _dense(labels: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _given_dense(lab: Lab, labels: Labels, init: Path, split: str) -> Part:
     """The dense model that was given, measured as it is."""
-    from sparsecbm_core.models.concept_model import ConceptModel
-
-    def go(report: Any) -> dict[str, Any]:
-        return scores(ConceptModel.from_pretrained(init, lab.device), lab.reviews(split))
-
-    return Part(labels, 5, {"start": describe_model(init), "measured": lab.about(split)}, go)
+    settings = {"start": describe_model(init), "measured": lab.about(split)}
+    return Part(labels, 5, settings, lambda _: scores(lab.load(init), lab.reviews(split)))
 
 
-def dense_first(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Rows of dense models before the others, which stay in their order."""
-    return sorted(rows, key=lambda row: not is_dense(row, name))
+def summary(
+    key: str, figures: Sequence[str] = (), order: str | None = None
+) -> Callable[[Sequence[Measured]], dict[str, Any]]:
+    """Mean and deviation over seeds of the usual and further ``figures``: dense models first, by the label
+    ``key``; the others in their order, or by that of the label ``order``."""
+
+    def rows(parts: Sequence[Measured]) -> dict[str, Any]:
+        found = over_seeds(parts, (*FIGURES, "jaccard", *figures))
+        return {"rows": sorted(found, key=lambda row: row[order] if order else not _is_dense(row, key))}
+
+    return rows
 
 
-def is_dense(row: Mapping[str, Any], name: str) -> bool:
-    """Whether a row is a dense model's, by its first label."""
-    return str(row[name]).startswith(DENSE)
+def _is_dense(row: Row, key: str) -> bool:
+    return str(row[key]).startswith(DENSE)
 
 
-def accuracies(title: str, rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Table:
+def tables(title: str, labels: Mapping[str, str]) -> Callable[[Results], list[Table]]:
     """Figures of every row behind its backbone, split and ``labels``: label by the heading of its column."""
-    header = ["backbone", "split", *labels, "concept acc.", "macro-F1", "label acc.", "macro-F1", "Jaccard"]
-    cells = [
-        [
-            row["backbone"].rsplit("/", 1)[-1],
-            row["split"],
-            *(_written(row[name]) for name in labels.values()),
-            *(cell(row[name]) for name in FIGURES if "paper" not in name),
-            overlap_cell(row["jaccard"]),
-        ]
-        for row in rows
+    columns: list[shown.Column] = [
+        ("backbone", shown.backbone),
+        ("split", "split"),
+        *((heading, _written(label)) for heading, label in labels.items()),
+        *shown.PLAIN_SCORES,
+        ("Jaccard", lambda row: shown.overlap_cell(row["jaccard"])),
     ]
-    return Table(title, header, cells)
+    return lambda results: [shown.table(title, results["rows"], columns)]
 
 
-def _written(value: str | float) -> str:
-    return value.replace("_", "-") if isinstance(value, str) else f"{value:g}"
+def _written(label: str) -> Callable[[Row], str]:
+    return lambda row: row[label].replace("_", "-") if isinstance(row[label], str) else f"{row[label]:g}"
 
 
-def panels(
-    rows: Sequence[Mapping[str, Any]],
+def draw(
     key: str,
     x: str,
+    x_title: str = SPARSITY,
+    y_title: str = "accuracy",
     figures: Sequence[tuple[str, str]] = ACCURACIES,
-    mark: Callable[[Mapping[str, Any]], str] | None = None,
-) -> list[Panel]:
+    mark: Callable[[Row], str] | None = None,
+) -> Callable[[Results], go.Figure | None]:
     """A panel for each (title, figure): a curve for each value of the label ``key``, dense models as levels.
 
-    ``x`` is a label or a figure of the rows; ``mark`` gives what is written at a row's point. Empty
-    where nothing was pruned yet.
+    ``x`` is a label or a figure of the rows; ``mark`` gives what is written at a row's point. Nothing is
+    drawn while nothing was pruned yet.
     """
-    from sparsecbm_core.figures import Curve, Level, Panel
 
-    many = len({(row["backbone"], row["split"]) for row in rows}) > 1
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        name = str(row[key]).replace("_", "-")
-        where = f" ({row['backbone'].rsplit('/', 1)[-1]}, {row['split']})" if many else ""
-        groups.setdefault(name + where, []).append(row)
-    sparse = {name: own for name, own in groups.items() if not is_dense(own[0], key)}
-    dense = {name: own[0] for name, own in groups.items() if is_dense(own[0], key)}
+    def drawn(results: Results) -> go.Figure | None:
+        from sparsecbm_core.figures import Level, Panel, curves_figure
 
-    def curve(name: str, figure: str) -> Curve:
-        known = sorted((row for row in sparse[name] if row[figure] and row[x] is not None), key=_dose(x))
-        texts = [] if mark is None else list(map(mark, known))
-        means = [row[figure]["mean"] for row in known]
-        return Curve(name, list(map(_dose(x), known)), means, [std_of(row, figure) for row in known], texts)
+        apart = shown.where(results["rows"])
+        groups: dict[str, list[Row]] = {}
+        for row in results["rows"]:
+            groups.setdefault(str(row[key]).replace("_", "-") + apart(row), []).append(row)
+        sparse = {name: own for name, own in groups.items() if not _is_dense(own[0], key)}
+        dense = {name: own[0] for name, own in groups.items() if name not in sparse}
+        panels = []
+        for title, figure in figures:
+            curves = [shown.curve(name, own, x, figure, mark) for name, own in sparse.items()]
+            means = {name: shown.mean_of(row, figure) for name, row in dense.items()}
+            levels = [Level(name, mean) for name, mean in means.items() if mean is not None]
+            panels.append(Panel(title, curves, levels))
+        return curves_figure(panels, x_title, y_title) if sparse else None
 
-    def levels(figure: str) -> list[Level]:
-        means = {name: mean_of(row, figure) for name, row in dense.items()}
-        return [Level(name, mean) for name, mean in means.items() if mean is not None]
-
-    if not sparse:
-        return []
-    return [
-        Panel(title, [curve(name, figure) for name in sparse], levels(figure)) for title, figure in figures
-    ]
-
-
-def _dose(x: str) -> Callable[[Mapping[str, Any]], float]:
-    return lambda row: row[x]["mean"] if isinstance(row[x], Mapping) else row[x]
+    return drawn

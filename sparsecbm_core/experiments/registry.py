@@ -19,23 +19,17 @@ from sparsecbm_core.experiments import (
     table1,
     table2,
 )
-from sparsecbm_core.experiments.experiment import Experiment
+from sparsecbm_core.experiments.experiment import Experiment, Study
 
-EXPERIMENTS: Mapping[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (
-        table1,
-        table2,
-        figure3,
-        figure4,
-        figure5,
-        criteria,
-        front,
-        interventions,
-        back_and_forth,
-        overlap_errors,
-        new_concept,
-        concept_count,
-        shared_cost,
-    )
-}
+PAPER: tuple[Study, ...] = (table1, table2, figure3, figure4, figure5)
+BEYOND: tuple[Study, ...] = (
+    criteria,
+    front,
+    interventions,
+    back_and_forth,
+    overlap_errors,
+    new_concept,
+    concept_count,
+    shared_cost,
+)
+EXPERIMENTS: Mapping[str, Experiment] = {study.NAME: Experiment.of(study) for study in (*PAPER, *BEYOND)}

@@ -8,24 +8,30 @@ left out.
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Table
-from sparsecbm_core.experiments.lab import title_of
-from sparsecbm_core.experiments.options import BACKBONE, Choice
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.estimate import Bench
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab, title_of
+from sparsecbm_core.experiments.options import BACKBONE, Choice, check_least, chosen
 from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-    import torch
 
-    from sparsecbm_core.experiments.lab import Lab
     from sparsecbm_core.training.losses import LabelledBatch
 
+NAME, TITLE = "shared-cost", "What training saves when subnetworks share a part"
+CLAIM = (
+    "The paper: concept-specific pruning takes more training time, and sharing part of the sparsity "
+    "among concepts may save some. Timed side by side: dense, scattered masks, whole rows, common rows "
+    "and common layers."
+)
 DENSE, SCATTERED, ROWS, LAYERS = "dense", "scattered", "common rows", "common layers"
 BATCHES = 4  # different ones, for their lengths differ
 
@@ -66,127 +72,85 @@ def ways_of(options: Options) -> list[Way]:
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """One for each backbone: what is held against each other has to be timed together."""
-    for name in ("steps", "batch_size"):
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(options, name)}")
-    split = options.train_split or lab.splits(None, None)[0]
+    check_least(options, steps=1, batch_size=1)
+    split = _split(lab, options)
     space = lab.reviews(split).space
     if space.num_concepts < 2:
         raise InputError("subnetworks of one concept share nothing; this data has one concept")
+    settings = {
+        "read": lab.about(split),
+        **chosen(options, "rows", "layers", "batch_size", "max_length", "steps"),
+    }
+    # in dense steps, about: scattered masks cost four, parts less than two
+    units = (options.steps + 2) * (6 + 2 * len(ways_of(options)))
     found = []
     for backbone in options.backbone:
         labels: Labels = {"backbone": title_of(backbone), "concepts": space.num_concepts}
-        settings = {
-            "read": lab.about(split),
-            "rows": options.rows,
-            "layers": options.layers,
-            "batch_size": options.batch_size,
-            "max_length": options.max_length,
-            "steps": options.steps,
-        }
-        # in dense steps, about: scattered masks cost four, parts less than two
-        units = (options.steps + 2) * (6 + 2 * len(ways_of(options)))
-        found.append(Part(labels, units, settings, _measure(lab, options, backbone, split)))
+        found.append(Part(labels, units, settings, partial(measure, lab, options, backbone)))
     return found
 
 
-def _measure(lab: Lab, options: Options, backbone: str, split: str) -> Any:
-    def go(report: OnWork) -> dict[str, Any]:
-        import torch
-
-        from sparsecbm_core.training.runtime import pick_precision
-
-        bench = _Bench(lab, options, backbone, split)
-        steps = {way: bench.step(way) for way in ways_of(options)}
-        counted = {way: _multiply_adds(step, bench.batches) for way, step in steps.items()}
-        seconds: dict[Way, list[float]] = {way: [] for way in steps}
-        total = options.steps * len(steps)
-        for number in range(options.steps):
-            batch = bench.batches[number % len(bench.batches)]
-            for place, (way, step) in enumerate(steps.items()):
-                seconds[way].append(_timed(step, batch, bench.device))
-                report(number * len(steps) + place + 1, total, way.name)
-        return {
-            "ways": [
-                {
-                    "way": way.name,
-                    "amount": way.amount,
-                    "seconds_median": statistics.median(seconds[way]),
-                    "seconds": seconds[way],
-                    "multiply_adds": counted[way],
-                }
-                for way in steps
-            ],
-            "threads": torch.get_num_threads(),
-            "precision": str(pick_precision("auto", bench.device)).removeprefix("torch."),
-        }
-
-    return go
+def _split(lab: Lab, options: Options) -> str:
+    return options.train_split or lab.splits(None, None)[0]
 
 
-class _Bench:
-    """A network at rest in the middle of training, and batches; steps change nothing but gradients."""
+def measure(lab: Lab, options: Options, backbone: str, report: OnWork) -> dict[str, Any]:
+    import torch
 
-    def __init__(self, lab: Lab, options: Options, backbone: str, split: str) -> None:
-        from sparsecbm_core.config import TrainSettings
-        from sparsecbm_core.models.device import pick_device
-        from sparsecbm_core.models.sparse_cbm import SparseCBM
-        from sparsecbm_core.training.runtime import pick_precision
-        from sparsecbm_core.training.start import TrainingBatches, starting_network
-
-        settings = TrainSettings(
-            backbone, "cbm", batch_size=options.batch_size, max_length=options.max_length, dropout=0.0
-        )
-        reviews = lab.reviews(split)
-        self.device = pick_device(lab.device)
-        self.dtype, self.gamma = pick_precision("auto", self.device), settings.gamma
-        network, tokenizer = starting_network(settings, reviews.space, None, self.device)
-        if not isinstance(network, SparseCBM):
-            raise InputError("masks need a concept bottleneck")
-        self.network = network.train()
-        data = TrainingBatches(reviews, tokenizer, settings, self.device)
-        self.batches = [data.gather(indices) for indices in data.epoch(0)[:BATCHES]]
-
-    def step(self, way: Way) -> Callable[[LabelledBatch], None]:
-        """Forward and backward of one batch under these masks."""
-        import torch
-
-        from sparsecbm_core.experiments.trunk import branched, nested_masks, scattered_masks, trunk_weights
-        from sparsecbm_core.training.losses import joint_loss
-        from sparsecbm_core.training.masked_step import WeightsUnderMasks
-
-        under, depth = None, int(way.amount) if way.name == LAYERS else 0
-        if way.name != DENSE:
-            masks = scattered_masks(self.network)
-            if way.name != SCATTERED:
-                masks = nested_masks(self.network, way.amount if way.name == ROWS else 0.0, depth)
-            under = WeightsUnderMasks.of(masks, self.network.masked_layers, self.dtype)
-
-        def run(batch: LabelledBatch) -> None:
-            self.network.zero_grad(set_to_none=True)
-            ids, mask, precise = batch.input_ids, batch.attention_mask, self.dtype == torch.float32
-            with torch.autocast(self.device.type, dtype=None if precise else self.dtype, enabled=not precise):
-                if under is None:
-                    output = self.network(ids, mask, None)
-                else:
-                    output = branched(
-                        self.network, ids, mask, trunk_weights(self.network, under, depth), depth
-                    )
-            joint_loss(output, batch, self.gamma).total.backward()
-
-        return run
+    bench = bench_of(lab, options, backbone)
+    steps = {way: step_under(bench, way) for way in ways_of(options)}
+    counted = {way: multiply_adds(step, bench.batches) for way, step in steps.items()}
+    seconds: dict[Way, list[float]] = {way: [] for way in steps}
+    total = options.steps * len(steps)
+    for number in range(options.steps):
+        batch = bench.batches[number % len(bench.batches)]
+        for place, (way, step) in enumerate(steps.items()):
+            seconds[way].append(bench.seconds(step, batch))
+            report(number * len(steps) + place + 1, total, way.name)
+    return {
+        "ways": [
+            {
+                "way": way.name,
+                "amount": way.amount,
+                "seconds_median": statistics.median(seconds[way]),
+                "seconds": seconds[way],
+                "multiply_adds": counted[way],
+            }
+            for way in steps
+        ],
+        "threads": torch.get_num_threads(),
+        "precision": str(bench.dtype).removeprefix("torch."),
+    }
 
 
-def _timed(step: Callable[[LabelledBatch], None], batch: LabelledBatch, device: torch.device) -> float:
-    from sparsecbm_core.models.device import wait_for
+def bench_of(lab: Lab, options: Options, backbone: str) -> Bench:
+    from sparsecbm_core.config import TrainSettings
 
-    started = time.perf_counter()
-    step(batch)
-    wait_for(device)
-    return time.perf_counter() - started
+    sizes = chosen(options, "batch_size", "max_length")
+    return Bench(lab, TrainSettings(backbone, "cbm", dropout=0.0, **sizes), _split(lab, options), BATCHES)
 
 
-def _multiply_adds(step: Callable[[LabelledBatch], None], batches: Sequence[LabelledBatch]) -> float:
+def step_under(bench: Bench, way: Way) -> Callable[[LabelledBatch], None]:
+    """Forward and backward of one batch under these masks."""
+    from sparsecbm_core.experiments.trunk import branched, nested_masks, scattered_masks, trunk_weights
+    from sparsecbm_core.models.sparse_cbm import SparseCBM
+    from sparsecbm_core.training.masked_step import WeightsUnderMasks
+
+    network, depth = bench.network, int(way.amount) if way.name == LAYERS else 0
+    if way.name == DENSE:
+        return bench.step
+    if not isinstance(network, SparseCBM):
+        raise InputError("masks need a concept bottleneck")
+    share = way.amount if way.name == ROWS else 0.0
+    masks = scattered_masks(network) if way.name == SCATTERED else nested_masks(network, share, depth)
+    under = WeightsUnderMasks.of(masks, network.masked_layers, bench.dtype)
+    return partial(
+        bench.step,
+        forward=lambda ids, mask: branched(network, ids, mask, trunk_weights(network, under, depth), depth),
+    )
+
+
+def multiply_adds(step: Callable[[LabelledBatch], None], batches: Sequence[LabelledBatch]) -> float:
     """Of all matrix products that a step does, zeros included; mean over the batches. Not timed: it also
     warms up."""
     from torch.utils.flop_counter import FlopCounterMode
@@ -199,10 +163,9 @@ def _multiply_adds(step: Callable[[LabelledBatch], None], batches: Sequence[Labe
 
 def unit(lab: Lab, options: Options) -> float:
     """A dense training step."""
-    bench = _Bench(lab, options, options.backbone[0], options.train_split or lab.splits(None, None)[0])
-    step = bench.step(Way(DENSE))
-    step(bench.batches[0])
-    return statistics.median(_timed(step, batch, bench.device) for batch in bench.batches)
+    bench = bench_of(lab, options, options.backbone[0])
+    bench.step(bench.batches[0])
+    return statistics.median(bench.seconds(bench.step, batch) for batch in bench.batches)
 
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
@@ -222,7 +185,7 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def _title(row: Mapping[str, Any]) -> str:
+def title(row: Row) -> str:
     if row["way"] == ROWS:
         return f"whole rows, {100 * row['amount']:.0f} % in common"
     if row["way"] == LAYERS:
@@ -230,57 +193,41 @@ def _title(row: Mapping[str, Any]) -> str:
     return {DENSE: "dense, no masks", SCATTERED: "scattered weights"}[row["way"]]
 
 
-def tables(results: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            row["backbone"].rsplit("/", 1)[-1],
-            f"{row['concepts']:g}",
-            _title(row),
-            f"{row['seconds_median']:.2f}",
-            f"{row['seconds_median_of_dense']:.2f}",
-            f"{row['multiply_adds'] / 1e9:.1f}",
-            f"{row['multiply_adds_of_dense']:.2f}",
-            "–" if row["way"] in (DENSE, SCATTERED) else _percent(row["seconds_median_saved"]),
-            "–" if row["way"] in (DENSE, SCATTERED) else _percent(row["multiply_adds_saved"]),
-            f"{row['threads']}, {row['precision']}",
-        ]
-        for row in results["rows"]
+def tables(results: Results) -> list[Table]:
+    columns: list[shown.Column] = [
+        ("backbone", shown.backbone),
+        ("concepts", "concepts"),
+        ("masks", title),
+        ("seconds a step, median", shown.percent("seconds_median", 2, scale=1)),
+        ("times dense", shown.percent("seconds_median_of_dense", 2, scale=1)),
+        ("multiply-adds a step, 10⁹", shown.percent("multiply_adds", 1, scale=1e-9)),
+        ("times dense", shown.percent("multiply_adds_of_dense", 2, scale=1)),
+        ("time saved by sharing", _saved("seconds_median_saved")),
+        ("multiply-adds saved", _saved("multiply_adds_saved")),
+        ("threads, precision", lambda row: f"{row['threads']}, {row['precision']}"),
     ]
-    header = ["backbone", "concepts", "masks", "seconds a step, median", "times dense"]
-    header += ["multiply-adds a step, 10⁹", "times dense", "time saved by sharing", "multiply-adds saved"]
-    return [Table("A training step, forward and backward", [*header, "threads, precision"], rows)]
+    return [shown.table("A training step, forward and backward", results["rows"], columns)]
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %".replace("-", "−")
+def _saved(name: str) -> Callable[[Row], str]:
+    """Per cent that a way saves which shares anything."""
+
+    def write(row: Row) -> str:
+        known = row["way"] not in (DENSE, SCATTERED) and row[name] is not None
+        return f"{100 * row[name]:.0f} %".replace("-", "−") if known else "–"
+
+    return write
 
 
-def draw(results: Mapping[str, Any]) -> go.Figure | None:
+def draw(results: Results) -> go.Figure | None:
     """Time and multiply-adds of each way, as multiples of the dense step."""
     from sparsecbm_core.figures import Dots, dots_figure
 
     rows = results["rows"]
     many = len({row["backbone"] for row in rows}) > 1
-    titles = [_title(row) + (f" ({row['backbone'].rsplit('/', 1)[-1]})" if many else "") for row in rows]
+    titles = [title(row) + (f" ({shown.backbone(row)})" if many else "") for row in rows]
     series = [
         Dots("Time", [row["seconds_median_of_dense"] for row in rows]),
         Dots("Multiply-adds", [row["multiply_adds_of_dense"] for row in rows]),
     ]
     return dots_figure(titles, series, "of a dense step") if rows else None
-
-
-EXPERIMENT = Experiment(
-    name="shared-cost",
-    title="What training saves when subnetworks share a part",
-    claim=(
-        "The paper: concept-specific pruning takes more training time, and sharing part of the sparsity "
-        "among concepts may save some. Timed side by side: dense, scattered masks, whole rows, common rows "
-        "and common layers."
-    ),
-    options=Options,
-    parts=parts,
-    unit=unit,
-    summary=summary,
-    tables=tables,
-    draw=draw,
-)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
+from sparsecbm_core.evaluate.common import groups_of
+from sparsecbm_core.evaluate.intervals import bootstrap
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.rules import rule_named
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
     from sparsecbm_core.intervene.profile import GuardProfile
     from sparsecbm_core.models.concept_model import ConceptModel
+
+FIGURES = ("reached", "held", "probability", "flipped", "drift", "moved")
 
 
 @dataclass(frozen=True)
@@ -62,27 +66,6 @@ def disputes(model: ConceptModel, pool: ReviewDataset, count: int, seed: int) ->
 
 
 @dataclass(frozen=True)
-class Round:
-    """All disputes corrected once, in their order.
-
-    ``reached`` counts those that read the state asked for right after their correction, ``held`` those that
-    still do when the round is over. ``probability`` is the mean of that state's, right after. ``flipped`` is
-    the sum of bits that the corrections flipped, ``drift`` the bits that differ from the masks before the
-    first round, ``moved`` those that differ from the masks two rounds ago, when the same states were asked
-    for: 0 where the masks return exactly (None in the first round).
-    """
-
-    disputes: int
-    reached: int
-    held: int
-    probability: float
-    flipped: int
-    drift: int
-    moved: int | None
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Others:
     """Guard reviews after a number of rounds, 0 for before: right or not, concept (G,) and label (G,).
 
@@ -96,16 +79,20 @@ class Others:
 
 @dataclass(frozen=True)
 class Swing:
-    """``concepts`` are those disputed; ``others`` were read every few rounds and after the last."""
+    """What came of it, ``concepts`` being those disputed, and ``seconds`` what each round took.
+
+    ``columns`` by name, a value for each round, in which all disputes are corrected once: "reached" counts
+    those that read the state asked for right after their correction, "held" those that still do when the
+    round is over. "probability" is the mean of that state's, right after. "flipped" is the sum of bits that
+    the corrections flipped, "drift" the bits that differ from the masks before the first round, "moved" those
+    that differ from the masks two rounds ago, when the same states were asked for: 0 where the masks return
+    exactly (None in the first round). ``others`` were read every few rounds and after the last.
+    """
 
     concepts: tuple[str, ...]
-    rounds: list[Round] = field(default_factory=list)
-    others: list[Others] = field(default_factory=list)
-
-    def columns(self) -> dict[str, list[Any]]:
-        """The rounds as JSON: each figure with its values round by round."""
-        names = ("reached", "held", "probability", "flipped", "drift", "moved")
-        return {name: [getattr(item, name) for item in self.rounds] for name in names}
+    columns: dict[str, list[Any]]
+    seconds: list[float]
+    others: list[Others]
 
 
 def swing(
@@ -128,8 +115,8 @@ def swing(
         raise InputError("this model has no masks to correct; load a SparseCBM")
     space, current, r = model.space, model, rule_named(rule).r
     disputed = sorted({dispute.k for dispute in chosen})
-    found = Swing(tuple(space.concepts[k] for k in disputed))
-    found.others.append(_others(baseline, disputed, 0))
+    columns: dict[str, list[Any]] = {name: [] for name in FIGURES}
+    found = Swing(tuple(space.concepts[k] for k in disputed), columns, [], [_others(baseline, disputed, 0)])
     before: list[MaskEdit] = [MaskEdit({})]  # how the masks differed from the first, round by round
     for number in range(1, rounds + 1):
         started, reached, flipped, probability = time.monotonic(), 0, 0, 0.0
@@ -141,20 +128,13 @@ def swing(
             flipped += done.edit.size
             probability += done.after.states[state]
             report((number - 1) * len(chosen) + place + 1, rounds * len(chosen), f"round {number}")
-        seconds = time.monotonic() - started
+        found.seconds.append(time.monotonic() - started)
         edit = MaskEdit({}) if current.masks is None else MaskEdit.between(model.masks, current.masks)
-        found.rounds.append(
-            Round(
-                disputes=len(chosen),
-                reached=reached,
-                held=_held(current, chosen, number),
-                probability=probability / len(chosen),
-                flipped=flipped,
-                drift=edit.size,
-                moved=(edit ^ before[-2]).size if number > 1 else None,
-                seconds=seconds,
-            )
-        )
+        moved = (edit ^ before[-2]).size if number > 1 else None
+        held = _held(current, chosen, number)
+        values = (reached, held, probability / len(chosen), flipped, edit.size, moved)
+        for name, value in zip(FIGURES, values, strict=True):
+            columns[name].append(value)
         before = [*before[-1:], edit]
         if number % every == 0 or number == rounds:
             found.others.append(_others(baseline.at(current, found.concepts), disputed, number))
@@ -173,3 +153,14 @@ def _others(reading: GuardBaseline, disputed: Sequence[int], rounds: int) -> Oth
     right = (reading.states == gold)[:, list(disputed)].double().mean(1)
     labels = reading.labels.numpy() == gold_labels(reading.reviews)
     return Others(rounds, right.numpy(), labels.astype(float))
+
+
+def on_others(swings: Sequence[Swing], guard: ReviewDataset) -> dict[str, Any]:
+    """Accuracy on the guard reviews as the rounds go by, and its change with an interval over these reviews;
+    means over the swings."""
+    found: dict[str, Any] = {"others": {"rounds": [point.rounds for point in swings[0].others]}}
+    for what in ("concept", "label"):
+        readings = np.array([[getattr(point, what) for point in one.others] for one in swings]).mean(0)
+        found["others"][what] = readings.mean(1).tolist()  # (points, G) → (points,)
+        found[f"{what}_change"] = asdict(bootstrap(readings[-1] - readings[0], groups_of(guard)))
+    return found

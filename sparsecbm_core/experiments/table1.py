@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sparsecbm_core.data.stats import dataset_stats
-from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab
 from sparsecbm_core.experiments.options import Choice
 from sparsecbm_core.experiments.published import TABLE1
-from sparsecbm_core.progress import OnWork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from sparsecbm_core.experiments.lab import Lab
+
+NAME, TITLE = "table1", "Table 1: the data"
+CLAIM = "What the data sets hold: reviews by split, and how often each concept is in each state."
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,14 @@ def parts(lab: Lab, options: Options) -> list[Part]:
     """One part: a set of splits is counted as a whole."""
     names = options.splits or tuple(dict.fromkeys(lab.splits(None, None)))
     reviews = [lab.reviews(name) for name in names]
+    labels: Labels = {"splits": "+".join(names)}
+    settings = {"data": [lab.about(name) for name in names]}
+    return [Part(labels, 1, settings, lambda _: {"dataset": lab.dataset, **dataset_stats(reviews).to_dict()})]
 
-    def count(report: OnWork) -> dict[str, Any]:
-        return {"dataset": lab.dataset, **dataset_stats(reviews).to_dict()}
 
-    return [Part({"splits": "+".join(names)}, 1, {"data": [lab.about(name) for name in names]}, count)]
+def unit(lab: Lab, options: Options) -> float:
+    """Seconds for all of it."""
+    return 1.0
 
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
@@ -41,41 +47,36 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     return {"counts": [dict(part.result) for part in parts]}
 
 
-def tables(results: Mapping[str, Any]) -> list[Table]:
+def tables(results: Results) -> list[Table]:
     """Rows by split and labels, and states by concept with the paper's beside them."""
     found = []
     for counts in results["counts"]:
         published = TABLE1.get(counts["dataset"])
-        rows = [
-            [
-                split["split"],
-                f"{split['rows_read']:,}",
-                f"{split['rows_kept']:,}",
-                ", ".join(f"{n} {reason}" for reason, n in split["dropped"].items()) or "none",
-            ]
-            for split in counts["splits"]
+        columns: list[shown.Column] = [
+            ("split", "split"),
+            ("read", "rows_read"),
+            ("kept", "rows_kept"),
+            ("dropped", _dropped),
         ]
-        if published is not None and published.rows:
-            rows += [[f"{name}, published", f"{n:,}", "", ""] for name, n in published.rows.items()]
-        found.append(Table("Reviews", ["split", "read", "kept", "dropped"], rows))
-        states = list(next(iter(counts["concepts"].values())))
-        rows = []
+        reviews = shown.table("Reviews", counts["splits"], columns)
+        old = {} if published is None else published.rows
+        old_rows = [[f"{name}, published", f"{n:,}", "", ""] for name, n in old.items()]
+        found.append(Table(reviews.title, reviews.header, [*reviews.rows, *old_rows]))
+        states, rows = list(next(iter(counts["concepts"].values()))), []
         for concept, shares in counts["concepts"].items():
             rows.append([concept, *(_share(shares[state]) for state in states)])
             if published is not None and concept in published.states:
-                old = published.states[concept]
-                rows.append(
-                    [
-                        f"{concept}, published",
-                        *(f"{old[s][0]:,} ({old[s][1]} %)" if s in old else "–" for s in states),
-                    ]
-                )
+                known = published.states[concept]
+                cells = (f"{known[s][0]:,} ({known[s][1]} %)" if s in known else "–" for s in states)
+                rows.append([f"{concept}, published", *cells])
         found.append(Table(_states(published is not None), ["concept", *states], rows))
         labels = counts["labels"]
-        found.append(
-            Table("Labels (rows kept)", list(labels), [[_share(share) for share in labels.values()]])
-        )
+        found.append(Table("Labels (rows kept)", list(labels), [[_share(one) for one in labels.values()]]))
     return found
+
+
+def _dropped(split: Row) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in split["dropped"].items()) or "none"
 
 
 def _states(beside: bool) -> str:
@@ -84,35 +85,21 @@ def _states(beside: bool) -> str:
     return f"States (of all rows read{note})"
 
 
-def draw(results: Mapping[str, Any]) -> go.Figure | None:
+def _share(share: Row) -> str:
+    return f"{share['count']:,} ({share['percent']:.0f} %)"
+
+
+def draw(results: Results) -> go.Figure | None:
     """Shares of the states, here and as published, of the counts made last."""
     from sparsecbm_core.figures import paired_bars
 
     counts = results["counts"][-1]
     published = TABLE1.get(counts["dataset"])
-    titles, ours, theirs = [], [], []
-    for concept, shares in counts["concepts"].items():
-        old = {} if published is None else published.states.get(concept, {})
-        for state, share in shares.items():
-            if state in old:
-                titles.append(f"{concept}: {state}")
-                ours.append(share["percent"] / 100)
-                theirs.append(old[state][1] / 100)
-    return paired_bars(titles, ("Counted here", ours), ("Published", theirs)) if titles else None
-
-
-def _share(share: Mapping[str, Any]) -> str:
-    return f"{share['count']:,} ({share['percent']:.0f} %)"
-
-
-EXPERIMENT = Experiment(
-    name="table1",
-    title="Table 1: the data",
-    claim="What the data sets hold: reviews by split, and how often each concept is in each state.",
-    options=Options,
-    parts=parts,
-    unit=lambda lab, options: 1.0,
-    summary=summary,
-    tables=tables,
-    draw=draw,
-)
+    both = {
+        f"{concept}: {state}": (share["percent"] / 100, published.states[concept][state][1] / 100)
+        for concept, shares in counts["concepts"].items()
+        for state, share in shares.items()
+        if published is not None and state in published.states.get(concept, {})
+    }
+    ours, theirs = (list(shares) for shares in zip(*both.values(), strict=True)) if both else ([], [])
+    return paired_bars(list(both), ("Counted here", ours), ("Published", theirs)) if both else None

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sparsecbm_core.errors import InputError, one_of
-from sparsecbm_core.experiments.estimate import Costs, step_seconds
-from sparsecbm_core.experiments.experiment import Experiment, Labels, Measured, Part, Table
-from sparsecbm_core.experiments.lab import title_of
-from sparsecbm_core.experiments.measure import measured_splits, run_of, trained_part
-from sparsecbm_core.experiments.options import Choice, Training
+from sparsecbm_core.experiments import shown
+from sparsecbm_core.experiments.estimate import Costs
+from sparsecbm_core.experiments.experiment import Labels, Measured, Part, Results, Row, Table
+from sparsecbm_core.experiments.lab import Lab, title_of
+from sparsecbm_core.experiments.measure import dense_step, measured_splits, run_of, trained_part
+from sparsecbm_core.experiments.options import Choice, Training, check_names
 from sparsecbm_core.experiments.published import TABLE2, PublishedRow, published_row
 from sparsecbm_core.experiments.recipes import RECIPES
-from sparsecbm_core.experiments.summary import FIGURES, cell, mean_of, over_seeds, overlap_cell, std_of
+from sparsecbm_core.experiments.summary import FIGURES, over_seeds
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from sparsecbm_core.experiments.lab import Lab
-
+NAME, TITLE = "table2", "Table 2: accuracy and interpretability"
+CLAIM = (
+    "The paper: sparse subnetworks match or beat the dense concept bottleneck, and both cost little "
+    "against fine-tuning on the label alone. A SparseCBM goes on from a dense model, with more weight on "
+    "the concepts; the row of a CBM that is trained on in the same way, with all its weights, tells what "
+    "of the difference is the masks' doing."
+)
+unit = dense_step
 # Our rows, and the row of the paper that each corresponds to.
 ROWS = {
     "standard": "standard",
@@ -41,29 +47,17 @@ class Options(Training):
 
 def parts(lab: Lab, options: Options) -> list[Part]:
     """A trained model and its scores on one split, for each backbone, row, seed and split."""
-    for row in options.rows:
-        if row not in RECIPES:
-            raise InputError(one_of(row, RECIPES, "row"))
+    check_names("row", options.rows, RECIPES)
     costs, found = Costs(lab), []
-    for backbone in options.backbone:
+    for name in options.backbone:
         for seed in options.seeds:
             for row in options.rows:
-                run = run_of(lab, options, RECIPES[row], backbone, seed)
+                run = run_of(lab, options, RECIPES[row], name, seed)
                 for split in measured_splits(lab, options):
-                    labels: Labels = {
-                        "dataset": lab.dataset,
-                        "backbone": title_of(backbone),
-                        "row": row,
-                        "split": split,
-                        "seed": seed,
-                    }
+                    labels: Labels = {"dataset": lab.dataset, "backbone": title_of(name), "row": row}
+                    labels = {**labels, "split": split, "seed": seed}
                     found.append(trained_part(lab, costs, labels, run, split))
     return found
-
-
-def unit(lab: Lab, options: Options) -> float:
-    """A dense training step."""
-    return step_seconds(lab, run_of(lab, options, RECIPES["joint"], options.backbone[0], options.seeds[0]))
 
 
 def summary(parts: Sequence[Measured]) -> dict[str, Any]:
@@ -77,24 +71,20 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def tables(results: Mapping[str, Any]) -> list[Table]:
+def tables(results: Results) -> list[Table]:
     """Ours, and the paper's own."""
-    ours = [
-        [
-            row["backbone"].rsplit("/", 1)[-1],
-            RECIPES[row["row"]].title,
-            row["split"],
-            str(len(row["seeds"])),
-            *(cell(row[name]) for name in FIGURES),
-            overlap_cell(row["jaccard"]),
-            _published(row["published"], "concept"),
-            _published(row["published"], "task"),
-        ]
-        for row in results["rows"]
+    columns: list[shown.Column] = [
+        ("backbone", shown.backbone),
+        ("model", lambda row: RECIPES[row["row"]].title),
+        ("split", "split"),
+        ("seeds", lambda row: str(len(row["seeds"]))),
+        *shown.SCORES,
+        ("Jaccard", lambda row: shown.overlap_cell(row["jaccard"])),
+        ("concept, published", lambda row: _published(row["published"], "concept")),
+        ("label, published", lambda row: _published(row["published"], "task")),
     ]
-    header = ["backbone", "model", "split", "seeds", "concept acc.", "macro-F1", "paper-F1"]
-    header += ["label acc.", "macro-F1", "paper-F1", "Jaccard", "concept, published", "label, published"]
-    found = [Table("Measured here (mean ± standard deviation over seeds, per cent)", header, ours)]
+    title = "Measured here (mean ± standard deviation over seeds, per cent)"
+    found = [shown.table(title, results["rows"], columns)]
     for dataset in dict.fromkeys(row["dataset"] for row in results["rows"]):
         published = [
             [row.backbone, row.model, _published(_cells(row), "concept"), _published(_cells(row), "task")]
@@ -106,22 +96,16 @@ def tables(results: Mapping[str, Any]) -> list[Table]:
     return found
 
 
-def draw(results: Mapping[str, Any]) -> go.Figure:
+def draw(results: Results) -> go.Figure:
     """Concept and label accuracy of every row."""
     from sparsecbm_core.figures import Dots, dots_figure
 
-    rows = results["rows"]
-    several = len({(row["backbone"], row["split"]) for row in rows}) > 1
-    titles = [
-        RECIPES[row["row"]].title
-        + (f" ({row['backbone'].rsplit('/', 1)[-1]}, {row['split']})" if several else "")
-        for row in rows
-    ]
+    rows, apart = results["rows"], shown.where(results["rows"])
     series = [
-        Dots(title, [mean_of(row, name) for row in rows], [std_of(row, name) for row in rows])
+        Dots(title, [shown.mean_of(row, name) for row in rows], [shown.std_of(row, name) for row in rows])
         for title, name in (("Concepts", "concept_accuracy"), ("Label", "task_accuracy"))
     ]
-    return dots_figure(titles, series, "accuracy")
+    return dots_figure([RECIPES[row["row"]].title + apart(row) for row in rows], series, "accuracy")
 
 
 def _cells(row: PublishedRow) -> dict[str, Any]:
@@ -131,24 +115,6 @@ def _cells(row: PublishedRow) -> dict[str, Any]:
     }
 
 
-def _published(cells: Mapping[str, Any] | None, name: str) -> str:
+def _published(cells: Row | None, name: str) -> str:
     values = None if cells is None else cells[name]
     return "–" if values is None else f"{values['accuracy']} / {values['paper_f1']}"
-
-
-EXPERIMENT = Experiment(
-    name="table2",
-    title="Table 2: accuracy and interpretability",
-    claim=(
-        "The paper: sparse subnetworks match or beat the dense concept bottleneck, and both cost little "
-        "against fine-tuning on the label alone. A SparseCBM goes on from a dense model, with more weight on "
-        "the concepts; the row of a CBM that is trained on in the same way, with all its weights, tells what "
-        "of the difference is the masks' doing."
-    ),
-    options=Options,
-    parts=parts,
-    unit=unit,
-    summary=summary,
-    tables=tables,
-    draw=draw,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,17 @@ def words_of(text: str, encoded: Encoded, pieces: bool = False) -> tuple[Word, .
         else:
             words.append(Word(start, end, (position,)))
     return tuple(words)
+
+
+def without_words(
+    ids: Sequence[int],
+    words: Sequence[Sequence[int]],
+    dropped: Iterable[int],
+    pad_id: int,
+) -> list[int]:
+    """The tokens that stay when the ``dropped`` words go; one padding token where none does."""
+    gone = {position for word in dropped for position in words[word]}
+    return [token for position, token in enumerate(ids) if position not in gone] or [pad_id]
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -11,7 +11,6 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.chain import (
     ChainAccuracy,
     ChainPoint,
-    accuracy_over_chain,
     chain_points,
     reviews_of,
 )
@@ -56,17 +55,16 @@ def expected(model, reviews, edit):
 
 
 def test_each_point_is_that_of_a_full_reading(tiny_model, baseline, edits):
-    found = accuracy_over_chain(baseline, edits)
-    assert [point.corrections for point in found.points] == list(range(len(edits) + 1))
-    for point in found.points:
+    points = list(chain_points(baseline, edits))
+    assert [point.corrections for point in points] == list(range(len(edits) + 1))
+    for point in points:
         right, label = expected(tiny_model, baseline.reviews, net_edit(edits[: point.corrections]))
         assert list(point.concepts.values()) == pytest.approx(list(right.mean(axis=0)))
         assert point.concept == pytest.approx(right.mean())
         assert point.label == pytest.approx(label.mean())
-    assert len({(point.concept, point.label) for point in found.points}) > 1
-    assert found.points[0].changed == ()
-    assert [point.changed for point in found.points[1:]] == [edit.concepts for edit in edits]
-    assert (found.reviews, found.data) == (COUNT, "toy train")
+    assert len({(point.concept, point.label) for point in points}) > 1
+    assert points[0].changed == ()
+    assert [point.changed for point in points[1:]] == [edit.concepts for edit in edits]
 
 
 def test_only_what_an_edit_changed_is_read_and_a_net_of_nothing_not_at_all(baseline, edits):
@@ -77,7 +75,7 @@ def test_only_what_an_edit_changed_is_read_and_a_net_of_nothing_not_at_all(basel
         return plain_read(own, edit, concept, reviews)
 
     first = edits[0]
-    points = accuracy_over_chain(baseline, [first, first], read=read).points
+    points = list(chain_points(baseline, [first, first], read=read))
     everyone = list(range(COUNT))
     assert seen == [(first.concepts, "food", everyone, first.size), ((), "food", everyone, 0)]
     assert (points[2].concepts, points[2].label) == (points[0].concepts, points[0].label)
@@ -86,7 +84,7 @@ def test_only_what_an_edit_changed_is_read_and_a_net_of_nothing_not_at_all(basel
 def test_an_edit_for_some_reviews_leaves_the_others_as_they_were(tiny_model, baseline, edits):
     a, b, c = edits[0], edits[4], edits[1]
     active = [None, [0, 1, 2], [2, 3]]
-    last = accuracy_over_chain(baseline, [a, b, c], active=active).points[-1]
+    *_, last = chain_points(baseline, [a, b, c], active)
     nets = {i: [a] for i in range(COUNT)}
     for i in active[1]:
         nets[i] = [*nets[i], b]
@@ -113,32 +111,22 @@ def test_patches_for_similar_reviews_change_those_alone(tiny_model, baseline, ed
         for i, edit in enumerate([edits[0], edits[1], edits[4]])
     ]
     chain = [patch.edit for patch in patches]
-    last = accuracy_over_chain(baseline, chain, active=reviews_of(baseline, patches)).points[-1]
+    *_, last = chain_points(baseline, chain, reviews_of(baseline, patches))
     said = predict_scoped(tiny_model, texts, patches)
     assert last.concept == pytest.approx((said.states.numpy() == gold_states(baseline.reviews)).mean())
     assert last.label == pytest.approx((said.labels.numpy() == gold_labels(baseline.reviews)).mean())
-    everywhere = accuracy_over_chain(baseline, chain).points[-1]
+    *_, everywhere = chain_points(baseline, chain)
     assert (last.concepts["food"], last.label) != (everywhere.concepts["food"], everywhere.label)
 
 
-def test_points_come_one_by_one_and_progress_may_stop_it(baseline, edits):
+def test_points_come_one_by_one(baseline, edits):
     points = chain_points(baseline, edits)
     assert (next(points).corrections, next(points).corrections) == (0, 1)
-    told = []
-
-    def stop(done, total):
-        told.append((done, total))
-        if done == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        accuracy_over_chain(baseline, edits, stop)
-    assert told == [(0, 5), (1, 5), (2, 5)]
 
 
 def test_the_model_stays_as_it_was(tiny_model, baseline, edits):
     before = tiny_model.masks.fingerprint(), baseline.concept_logits.clone()
-    accuracy_over_chain(baseline, edits[:2])
+    list(chain_points(baseline, edits[:2]))
     assert tiny_model.masks.fingerprint() == before[0]
     assert bool((baseline.concept_logits == before[1]).all())
 
@@ -161,6 +149,6 @@ def test_rows_and_json_hold_the_same_numbers():
 
 def test_what_does_not_fit_is_refused(baseline, edits):
     with pytest.raises(InputError, match="unknown matrix 'elsewhere'"):
-        accuracy_over_chain(baseline, [MaskEdit({"food": {"elsewhere": [1]}})])
+        list(chain_points(baseline, [MaskEdit({"food": {"elsewhere": [1]}})]))
     with pytest.raises(InputError, match="2 edits need as many lists of reviews, got 1"):
         list(chain_points(baseline, edits[:2], active=[None]))

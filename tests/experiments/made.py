@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from sparsecbm_core.experiments.experiment import Experiment, Measured, Part, Table
 from sparsecbm_core.experiments.options import Choice
-from sparsecbm_core.experiments.summary import cell, over_seeds
+from sparsecbm_core.experiments.shown import cell
+from sparsecbm_core.experiments.summary import over_seeds
 
 TIMES = ("seconds", "duration_seconds", "seconds_median")
 

@@ -21,8 +21,7 @@ from sparsecbm_core.experiments.added_concept import (
 )
 from sparsecbm_core.experiments.experiment import Measured
 from sparsecbm_core.experiments.lab import Lab, Run
-from sparsecbm_core.experiments.new_concept import _Bench, _moved
-from sparsecbm_core.experiments.new_concept_results import START, summary
+from sparsecbm_core.experiments.new_concept import START, _Bench, _moved, summary
 from sparsecbm_core.experiments.some_concepts import SomeConcepts, with_concepts
 from sparsecbm_core.intervene.reading import concept_logits
 from sparsecbm_core.models.concept_model import ConceptModel

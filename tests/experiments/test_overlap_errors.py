@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 
 from sparsecbm_core.experiments.experiment import Measured
-from sparsecbm_core.experiments.overlap_errors import LEAST, _names, draw, said, summary, tables
+from sparsecbm_core.experiments.overlap_errors import LEAST, draw, said, summary, tables, trained
 from tests.cli.arguments import refused
 
 
@@ -113,11 +113,8 @@ def test_models_of_the_same_name_are_told_apart(reproduce, data, model, tmp_path
         ({}, "model"),
     ],
 )
-def test_a_model_of_a_run_is_called_by_how_it_was_trained(tmp_path, settings, name):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"training": {"settings": settings}}), encoding="utf-8")
-    assert _names([folder]) == [name]
+def test_a_model_of_a_run_is_called_by_how_it_was_trained(settings, name):
+    assert trained("model", {"settings": settings}) == name
 
 
 def test_a_dense_model_is_refused_before_anything_is_read(reproduce, data, model, tmp_path):

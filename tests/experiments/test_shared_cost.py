@@ -17,8 +17,9 @@ from sparsecbm_core.experiments.shared_cost import (
     SCATTERED,
     Options,
     Way,
-    _Bench,
-    _multiply_adds,
+    bench_of,
+    multiply_adds,
+    step_under,
     summary,
     tables,
 )
@@ -27,6 +28,8 @@ from sparsecbm_core.models.backbone import layer_list
 from sparsecbm_core.training.masked_step import WeightsUnderMasks
 from tests.tiny import ARCHITECTURES, make_tiny
 from tests.toy import toy_reviews
+
+OPTIONS = Options(train_split="train", batch_size=4, max_length=32)
 
 
 def test_masks_share_the_rows_that_were_asked_for(tiny_model):
@@ -95,9 +98,9 @@ def test_hooks_are_gone_after_an_error(tiny_model):
 
 def test_what_is_multiplied_is_counted(data, backbone):
     lab = Lab("cebab", data, device="cpu")
-    bench = _Bench(lab, Options(batch_size=4, max_length=32), backbone, "train")
+    bench = bench_of(lab, OPTIONS, backbone)
     ways = (Way(DENSE), Way(SCATTERED), Way(ROWS, 0.0), Way(ROWS, 1.0), Way(LAYERS, 1))
-    counted = {way: _multiply_adds(bench.step(way), bench.batches) for way in ways}
+    counted = {way: multiply_adds(step_under(bench, way), bench.batches) for way in ways}
     dense, scattered, apart, together, layers = counted.values()
     assert dense < apart < scattered  # rows multiply their own part alone, attention K times
     assert together == apart  # rows in common are multiplied for every concept all the same
@@ -109,9 +112,9 @@ def test_what_is_multiplied_is_counted(data, backbone):
 
 
 def test_a_step_leaves_the_weights_as_they_are(data, backbone):
-    bench = _Bench(Lab("cebab", data, device="cpu"), Options(batch_size=4, max_length=32), backbone, "train")
+    bench = bench_of(Lab("cebab", data, device="cpu"), OPTIONS, backbone)
     before = {name: value.clone() for name, value in bench.network.state_dict().items()}
-    bench.step(Way(LAYERS, 1))(bench.batches[0])
+    step_under(bench, Way(LAYERS, 1))(bench.batches[0])
     assert all(torch.equal(value, before[name]) for name, value in bench.network.state_dict().items())
     assert any(p.grad is not None and bool(p.grad.any()) for p in bench.network.parameters())
 

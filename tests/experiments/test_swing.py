@@ -10,7 +10,7 @@ import pytest
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.experiments import swing as module
-from sparsecbm_core.experiments.back_and_forth_results import _settled_after, summary, verdict
+from sparsecbm_core.experiments.back_and_forth import _settled_after, summary, verdict
 from sparsecbm_core.experiments.experiment import Measured
 from sparsecbm_core.experiments.swing import Dispute, disputes, swing
 from sparsecbm_core.intervene.correct import intervene
@@ -56,12 +56,12 @@ def test_rounds_are_those_of_corrections_made_one_by_one(tiny_model, baseline, g
             )
             current, flipped, reached = done.corrected, flipped + done.edit.size, reached + done.again
         edits.append(MaskEdit.between(tiny_model.masks, current.masks))
-        here = found.rounds[number - 1]
-        assert (here.flipped, here.reached, here.drift) == (flipped, reached, edits[-1].size)
-        assert here.moved == (None if number == 1 else (edits[-1] ^ edits[-3]).size)
+        here = {name: values[number - 1] for name, values in found.columns.items()}
+        assert (here["flipped"], here["reached"], here["drift"]) == (flipped, reached, edits[-1].size)
+        assert here["moved"] == (None if number == 1 else (edits[-1] ^ edits[-3]).size)
         said = current.predict([item.text for item in chosen]).states
         held = [int(said[i, item.k]) == item.wanted(number) for i, item in enumerate(chosen)]
-        assert here.held == sum(held)
+        assert here["held"] == sum(held)
     assert [point.rounds for point in found.others] == [0, 3, 4]
     for point, model in ((found.others[0], tiny_model), (found.others[-1], current)):
         ks = sorted({item.k for item in chosen})
@@ -82,10 +82,10 @@ def test_a_correction_that_finds_the_way_back_returns_exactly(tiny_model, baseli
 
     monkeypatch.setattr(module, "intervene", flip)
     found = swing(tiny_model, [Dispute("soup", 1, 0, 1)], "signed", 5, 9, None, baseline)
-    columns = found.columns()
-    assert columns["drift"] == [3, 0, 3, 0, 3]
-    assert columns["moved"] == [None, 0, 0, 0, 0]
-    assert columns["probability"] == [0.75] * 5
+    assert found.columns["drift"] == [3, 0, 3, 0, 3]
+    assert found.columns["moved"] == [None, 0, 0, 0, 0]
+    assert found.columns["probability"] == [0.75] * 5
+    assert len(found.seconds) == 5
     assert [point.rounds for point in found.others] == [0, 5]
 
 

@@ -14,7 +14,7 @@ from sparsecbm_core.evaluate.curves import correction_curves
 from sparsecbm_core.evaluate.faithfulness import token_faithfulness
 from sparsecbm_core.evaluate.functional import functional_tests
 from sparsecbm_core.evaluate.intervals import bootstrap, macro_f1_interval, wilson
-from sparsecbm_core.evaluate.leakage import one_hot_states
+from sparsecbm_core.evaluate.leakage import head_labels
 from sparsecbm_core.evaluate.trust.context import Context, halves
 from sparsecbm_core.evaluate.trust.results import (
     Accuracy,
@@ -89,15 +89,11 @@ def measure_leakage(context: Context, on_progress: OnCount) -> Leakage:
     soft = made.labels.numpy() == labels
     if model.head is None:
         return Leakage(None, None, share(soft), None)
-    weights, bias = (tensor.numpy() for tensor in model.head)
-
-    def right(states: np.ndarray) -> np.ndarray:
-        read = one_hot_states(states, model.space.num_states) @ weights.T + bias  # (N, Y)
-        return read.argmax(-1) == labels
-
-    hard = right(made.states.numpy())
-    gain = share(soft.astype(float) - hard)
-    return Leakage(share(right(gold_states(data))), share(hard), share(soft), gain)
+    gold, hard = (
+        head_labels(model.head, states, model.space.num_states) == labels
+        for states in (gold_states(data), made.states.numpy())
+    )
+    return Leakage(share(gold), share(hard), share(soft), share(soft.astype(float) - hard))
 
 
 def measure_corrections(context: Context, on_progress: OnCount) -> HandCorrections:

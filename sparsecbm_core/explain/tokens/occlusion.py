@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.explain.tokens.method import TokenMethod
+from sparsecbm_core.explain.words import without_words
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +20,8 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
     """λ_k[c](text) − λ_k[c](text without the word), the word's tokens deleted from the sequence."""
     import torch
 
+    from sparsecbm_core.data.batches import padded
+
     without = torch.empty(len(inputs.groups), *inputs.logits.shape, dtype=torch.float64)  # (G, K, C)
     concepts, tokens = inputs.embeds.shape[:2]
     size = max(1, ROW_TOKENS // (concepts * tokens))
@@ -29,28 +31,13 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
         order = sorted(range(len(inputs.groups)), key=lambda word: len(inputs.groups[word]))
         for start in range(0, len(order), size):
             chunk = order[start : start + size]
-            batch, mask = _without_words(ids, [inputs.groups[word] for word in chunk], inputs.pad_id)
+            texts = [without_words(ids, inputs.groups, [word], inputs.pad_id) for word in chunk]
+            batch, mask = padded(texts, inputs.pad_id)
             logits = inputs.batch_logits(batch, mask)  # (n, K, C)
             without[chunk] = inputs.leads(logits).cpu().double()
         full = inputs.selected(inputs.leads(inputs.logits)).cpu().double()  # (K,)
         states = inputs.states.cpu().expand(len(inputs.groups), -1)[..., None]  # (G, K, 1)
         return (full - without.gather(2, states).squeeze(2)).T.contiguous(), None  # (K, G)
-
-
-def _without_words(
-    ids: list[int], words: Sequence[Sequence[int]], pad_id: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask (N, T'), one row per word left out; a text of which nothing is left is one blank."""
-    import torch
-
-    rows = []
-    for word in words:
-        dropped = set(word)
-        rows.append([token for position, token in enumerate(ids) if position not in dropped] or [pad_id])
-    longest = max(map(len, rows))
-    batch = torch.tensor([row + [pad_id] * (longest - len(row)) for row in rows])
-    lengths = torch.tensor([len(row) for row in rows])
-    return batch, (torch.arange(longest) < lengths[:, None]).long()
 
 
 METHOD = TokenMethod(
