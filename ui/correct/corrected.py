@@ -10,6 +10,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import millions, percent
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
+from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import keep, layout
@@ -46,7 +47,7 @@ def show(state: AppState, space: ConceptSpace) -> None:
     else:
         layout.caption(SINCE)
         st.html(
-            _headline(verdict(correction.intervention, space, then=True))
+            headline(verdict(correction.intervention, space, then=True))
             + table_html(correction.intervention, space)
         )
     with st.container(horizontal=True):
@@ -103,7 +104,7 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
     if isinstance(attempt, Failure):
         st.error(f"**{plain(said)}** {plain(attempt.problem)}", icon=":material/error:")
         return
-    st.html(_headline(said) + ("" if attempt.correction is None else table_html(attempt.intervention, space)))
+    st.html(headline(said) + ("" if attempt.correction is None else table_html(attempt.intervention, space)))
     if attempt.correction is None:
         if _settled(attempt.intervention):
             return
@@ -122,10 +123,6 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
             type="primary",
         )
         st.button("Leave the model as it is", on_click=state.on(state.work.leave), key="leave")
-
-
-def _headline(text: str) -> str:
-    return f'<p class="sc-verdict">{escape(text)}</p>'
 
 
 def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> None:
@@ -149,52 +146,34 @@ def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
 
 
 def result_html(done: Intervention, space: ConceptSpace) -> str:
-    return _headline(verdict(done, space)) + table_html(done, space)
+    return headline(verdict(done, space)) + table_html(done, space)
 
 
 def table_html(done: Intervention, space: ConceptSpace) -> str:
     """Before, corrected, and overridden only, side by side."""
-    wanted = escape(space.title(done.state))
-
-    def sure(title: str, share: float) -> str:
-        return f'{escape(title)}, <span class="sc-nowrap">{percent(share)}</span>'
-
     before, after, by_hand = done.before, done.after, done.oracle
-    again = "right" if done.again else "wrong again"
-    size = millions(done.total)
     sparsity = "sparsity unchanged" if done.dropped == done.grown else "sparsity changed"
-    rows = [
-        (
-            escape(space.title(done.concept)),
-            sure(space.title(before.state), before.states[before.state]),
-            sure(space.title(after.state), after.states[after.state]),
-            f"{wanted}, set by hand",
-        ),
-        (
-            "Label",
-            sure(space.label_title(before.label), before.labels[before.label]),
-            sure(space.label_title(after.label), after.labels[after.label]),
-            sure(space.label_title(by_hand.label), by_hand.labels[by_hand.label]),
-        ),
-        ("The same review again", "", f"<strong>{again}</strong>", "wrong again"),
-        (
-            "Mask bits changed",
-            "",
-            f"{done.dropped:,} dropped, {done.grown:,} grown of {size}; {sparsity}",
-            "none",
-        ),
+    bits = f"{done.dropped:,} dropped, {done.grown:,} grown of {millions(done.total)}; {sparsity}"
+    states = [sure(space.title(one.state), one.states[one.state]) for one in (before, after)]
+    labels = [
+        sure(space.label_title(label), shares[label])
+        for label, shares in ((one.label, one.labels) for one in (before, after, by_hand))
     ]
-    body = "".join(
-        f'<tr><th scope="row">{name}</th><td>{was}</td><td class="sc-after">{now}</td><td>{hand}</td></tr>'
-        for name, was, now, hand in rows
+    again = f"<strong>{'right' if done.again else 'wrong again'}</strong>"
+    rows = [
+        (escape(space.title(done.concept)), [*states, f"{escape(space.title(done.state))}, set by hand"]),
+        ("Label", labels),
+        ("The same review again", ["", again, "wrong again"]),
+        ("Mask bits changed", ["", bits, "none"]),
+    ]
+    compared = table(
+        "Before and after the correction",
+        ("Before", "Corrected model", "Only overriding"),
+        rows,
+        region="The correction",
+        attributes=mark(done.edit),
     )
-    return (
-        '<div class="sc-scroll" tabindex="0" role="region" aria-label="The correction">'
-        f'<table class="sc-beforeafter" aria-label="Before and after the correction"{mark(done.edit)}>'
-        '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Corrected model</th>'
-        f'<th scope="col">Only overriding</th></tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="sc-note">{escape(_how(done))}</p>'
-    )
+    return f'{compared}<p class="sc-note">{escape(_how(done))}</p>'
 
 
 def mark(edit: MaskEdit) -> str:
@@ -203,12 +182,7 @@ def mark(edit: MaskEdit) -> str:
 
 
 def _how(done: Intervention) -> str:
-    return f"{done.seconds:.1f} s with the guard reviews · rule {done.rule} · r = {share(done.r)}"
-
-
-def share(r: float) -> str:
-    """A small share of the weights: "0.0021 %"."""
-    return f"{100 * r:.2g} %"
+    return f"{done.seconds:.1f} s with the guard reviews · rule {done.rule} · r = {100 * done.r:.2g} %"
 
 
 def _downloads(correction: Correction) -> None:

@@ -9,9 +9,10 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import before_after_figure, percent
+from sparsecbm_core.figures import before_after_figure
+from ui.correct import buttons
+from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
-from ui.text import plain
 from ui.widgets import layout
 from ui.widgets.charts import chart
 from ui.widgets.download import JSON, download
@@ -34,11 +35,13 @@ MARKS = (
 
 
 def show(state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None) -> None:
-    layout.section("Is a concept wrong? Say what it should be.", help=HELP)
+    layout.section(buttons.TITLE, help=HELP)
     left, right = st.columns([1.1, 1], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_card"):
         for concept in space.concepts:
-            _row(state, explanation, concept, space)
+            key, chosen = f"hand-{concept}", state.work.overrides.get(concept)
+            item = explanation.concepts[concept]
+            buttons.states(state, space, key, item, "model", chosen, state.work.override)
         layout.caption(MARKS)
         with st.container(horizontal=True):
             st.button(
@@ -77,30 +80,6 @@ def show(state: AppState, explanation: Explanation, space: ConceptSpace, result:
         )
 
 
-def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    """A group of buttons, named after the concept: the chosen one is what was set by hand."""
-    item, title = explanation.concepts[concept], space.title(concept)
-
-    def name(option: str) -> str:
-        text = plain(space.title(option))
-        found = f"model {percent(item.probabilities[option])}"
-        return f"{text} :gray-badge[{plain(found)}]" if option == item.state else text
-
-    key = f"hand-{concept}"
-    with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
-        st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
-        st.session_state[key] = state.work.overrides.get(concept)
-        st.pills(
-            plain(title),
-            space.states,
-            format_func=name,
-            key=key,
-            label_visibility="collapsed",
-            wrap=True,
-            on_change=state.on_value(key, state.work.override, concept),
-        )
-
-
 def verdict(result: OracleResult, space: ConceptSpace) -> str:
     if result.label_after != result.label:
         return f"The label becomes {space.label_title(result.label_after)}."
@@ -109,28 +88,14 @@ def verdict(result: OracleResult, space: ConceptSpace) -> str:
 
 def result_html(result: OracleResult, explanation: Explanation, space: ConceptSpace) -> str:
     """Before and after, side by side."""
-    before = _sure(space.label_title(result.label), result.probabilities[result.label])
-    after = _sure(space.label_title(result.label_after), result.probabilities_after[result.label_after])
-    rows = [_cells("Label", before, after)]
+    before = sure(space.label_title(result.label), result.probabilities[result.label])
+    after = sure(space.label_title(result.label_after), result.probabilities_after[result.label_after])
+    rows = [("Label", [before, after])]
     for concept, state in result.states.items():
         item = explanation.concepts[concept]
-        was = _sure(space.title(item.state), item.probabilities[item.state])
+        was = sure(space.title(item.state), item.probabilities[item.state])
         how = "confirmed by hand" if state == item.state else "set by hand"
-        rows.append(_cells(escape(space.title(concept)), was, f"{escape(space.title(state))}, {how}"))
-    rows.append(
-        f'<tr><th scope="row">The same review again</th><td colspan="2">{before}, as before</td></tr>'
-    )
-    return (
-        f'<p class="sc-verdict">{escape(verdict(result, space))}</p>'
-        '<table class="sc-beforeafter" aria-label="Before and after"><thead><tr><td></td>'
-        '<th scope="col">Model</th><th scope="col">With your change</th></tr></thead>'
-        f'<tbody>{"".join(rows)}</tbody></table><p class="sc-note">{escape(LABELLED)}</p>'
-    )
-
-
-def _cells(name: str, was: str, now: str) -> str:
-    return f'<tr><th scope="row">{name}</th><td>{was}</td><td class="sc-after">{now}</td></tr>'
-
-
-def _sure(title: str, probability: float) -> str:
-    return f'{escape(title)}, <span class="sc-nowrap">{percent(probability)}</span>'
+        rows.append((escape(space.title(concept)), [was, f"{escape(space.title(state))}, {how}"]))
+    rows.append(("The same review again", [f"{before}, as before"]))
+    compared = table("Before and after", ("Model", "With your change"), rows)
+    return f'{headline(verdict(result, space))}{compared}<p class="sc-note">{escape(LABELLED)}</p>'

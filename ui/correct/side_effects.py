@@ -11,6 +11,8 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
 from sparsecbm_core.session.correction import Correction
+from ui.correct import before_after
+from ui.correct.before_after import headline
 from ui.correct.corrected import mark
 from ui.resources.guard_reviews import known_texts
 from ui.state import AppState
@@ -97,35 +99,27 @@ def verdict(report: GuardReport, space: ConceptSpace) -> str:
 
 def summary_html(report: GuardReport, concept: str, space: ConceptSpace, attributes: str = "") -> str:
     """The verdict and a table: same concept, other concepts, label; ``attributes`` are the table's own."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{_cells(tally)}</tr>'
+    rows = [
+        (escape(name), _cells(tally))
         for name, tally in (
             (space.title(concept), report.concept),
             ("Other concepts", report.other_concepts),
             ("Label", report.label),
         )
         if tally.total
-    )
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Unchanged", "Fixed", "Broken", "Wrong either way", "Right before", "Right now")
-    )
-    return (
-        f'<p class="sc-verdict">{escape(verdict(report, space))}</p>'
-        '<div class="sc-scroll" tabindex="0" role="region" aria-label="What else changed">'
-        '<table class="sc-beforeafter sc-tally" aria-label="Guard reviews before and after"'
-        f"{attributes}><thead><tr>"
-        f"<td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    ]
+    columns = ("Unchanged", "Fixed", "Broken", "Wrong either way", "Right before", "Right now")
+    name, region = "Guard reviews before and after", "What else changed"
+    compared = before_after.table(name, columns, rows, region, attributes, kind=" sc-tally", now=None)
+    return headline(verdict(report, space)) + compared
 
 
-def _cells(tally: Tally) -> str:
+def _cells(tally: Tally) -> list[str]:
     other = tally.total - tally.unchanged - tally.fixed - tally.broken
     numbers = [f"{tally.unchanged:,} of {tally.total:,}"]
     for count, kind in ((tally.fixed, "fixed"), (tally.broken, "broken"), (other, "other")):
         numbers.append(f'<span class="sc-{kind}">{count:,}</span>' if count else "0")
-    numbers += [precise_percent(tally.accuracy_before), precise_percent(tally.accuracy_after)]
-    return "".join(f"<td>{number}</td>" for number in numbers)
+    return [*numbers, precise_percent(tally.accuracy_before), precise_percent(tally.accuracy_after)]
 
 
 def _change(state: AppState, change: Change, text: str | None, space: ConceptSpace, number: int) -> None:

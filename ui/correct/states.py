@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,11 +11,10 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import percent
 from sparsecbm_core.session.attempt import correct
 from sparsecbm_core.session.corrected import holding
 from sparsecbm_core.session.correction import Attempt, Failure, Request
-from ui.correct import corrected, dose, settings, side_effects
+from ui.correct import buttons, corrected, dose, settings, side_effects
 from ui.frame import address, rerun
 from ui.resources import explanations, memory
 from ui.resources.session import model_now
@@ -43,7 +42,7 @@ def show(
 ) -> None:
     """States to choose from, beside them what the last correction did, and below what else it changed."""
     with st.container(key="correcting"):
-        layout.section("Is a concept wrong? Say what it should be.", help=HELP)
+        layout.section(buttons.TITLE, help=HELP)
         # Shown while a bar shows progress (app.css). Outside of the part that corrects: a click in there
         # would wait until it is done.
         st.button(
@@ -173,7 +172,7 @@ def _carry_out(
         state.work.attempt = attempt
 
 
-def _choose(state: AppState, concept: str, found: str, wanted: str | None) -> None:
+def _choose(state: AppState, found: str, concept: str, wanted: str | None) -> None:
     """Ask for a correction; the state that the model finds already asks for none, and calls off what was."""
     if wanted == found:
         state.work.leave()
@@ -182,33 +181,14 @@ def _choose(state: AppState, concept: str, found: str, wanted: str | None) -> No
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
-    """A group of buttons, named after the concept: the chosen one is what the model finds."""
-    item, title = explanation.concepts[concept], space.title(concept)
-    asked = state.work.request
-    own = {
-        correction.patch.state
+    """The chosen state is what is asked for, or else what the model finds."""
+    item, asked = explanation.concepts[concept], state.work.request
+    chosen = asked.state if asked and asked.concept == concept else item.state
+    own = any(
+        (correction.text, correction.patch.concept, correction.patch.state)
+        == (explanation.text, concept, item.state)
         for correction in state.work.corrections
-        if correction.text == explanation.text and correction.patch.concept == concept
-    }
-
-    def name(option: str) -> str:
-        text = plain(space.title(option))
-        if option != item.state:
-            return text
-        how = "corrected" if option in own else "model"
-        return f"{text} :gray-badge[{plain(f'{how} {percent(item.probabilities[option])}')}]"
-
-    key = f"state-{concept}"
-    with st.container(horizontal=True, vertical_alignment="center", key=f"states-{concept}"):
-        st.html(f'<div class="sc-concept" aria-hidden="true">{escape(title)}</div>', width="content")
-        st.session_state[key] = asked.state if asked and asked.concept == concept else item.state
-        st.pills(
-            plain(title),
-            space.states,
-            format_func=name,
-            key=key,
-            label_visibility="collapsed",
-            required=True,
-            wrap=True,
-            on_change=state.on_value(key, _choose, state, concept, item.state),
-        )
+    )
+    act = partial(_choose, state, item.state)
+    how = "corrected" if own else "model"
+    buttons.states(state, space, f"state-{concept}", item, how, chosen, act, required=True)

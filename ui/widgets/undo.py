@@ -9,24 +9,12 @@ from ui.state import AppState
 
 def buttons(state: AppState) -> None:
     """The three buttons, wherever corrections are shown."""
-    history = state.work.history
-    st.button(
-        "Undo",
-        on_click=state.on(state.work.undo_correction),
-        disabled=not history.can_undo,
-        key="undo",
-        icon=":material/undo:",
-    )
-    st.button(
-        "Redo",
-        on_click=state.on(state.work.redo_correction),
-        disabled=not history.can_redo,
-        key="redo",
-        icon=":material/redo:",
-    )
-    st.button(
-        "Model as loaded",
-        on_click=state.on(state.work.uncorrected),
-        disabled=not history.corrections,
-        key="uncorrected",
-    )
+    work, history = state.work, state.work.history
+    for name, act, can in (
+        ("undo", work.undo_correction, history.can_undo),
+        ("redo", work.redo_correction, history.can_redo),
+    ):
+        icon = f":material/{name}:"
+        st.button(name.title(), on_click=state.on(act), disabled=not can, key=name, icon=icon)
+    back = state.on(work.uncorrected)
+    st.button("Model as loaded", on_click=back, disabled=not work.corrections, key="uncorrected")
