@@ -13,7 +13,8 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.subnetworks import ConceptSubnetwork, DensityImage, MatrixDensity, SubnetworkStats
 from tests.app.made import SPACE, made
-from ui.widgets.pathway import ASSETS, WAITING, WORD_LENGTH, pathway_data, used_caption
+from ui.resources.assets import ASSETS
+from ui.widgets.pathway import WAITING, WORD_LENGTH, pathway_data, used_caption
 
 
 def data(

@@ -7,13 +7,13 @@ So a page sets the app up itself where nothing has done so before it.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui.frame import loading, pages, picker
 from ui.frame.address import MODEL, PARAMETERS, read_address, write_address
+from ui.resources.assets import ASSETS
 from ui.state import AppState, current
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ui.resources.models import ModelCard, Offer
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _set_up = ContextVar("_set_up", default=False)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "reviews"
+from ui.resources.assets import ASSETS
+
+FOLDER = ASSETS / "reviews"
 FILES = "examples*.json"
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.errors import DataError, InputError, SettingsError
+from ui.resources.assets import ASSETS
 from ui.resources.examples import Example, examples_for
 
 if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
     from sparsecbm_core.data.types import ReviewDataset
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "reviews"
+FOLDER = ASSETS / "reviews"
 FILES = "guard*.csv"
 NAME, SPLIT, LABELS = "guard reviews", "guard", ("label", "stars")
 BUNDLED, OWN = "guard", "own"  # before the numbers of reviews: an address names the bundled ones alone

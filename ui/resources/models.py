@@ -17,6 +17,7 @@ import streamlit as st
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.models.record import CBM, CONFIG, MASKS, STANDARD, WEIGHTS, ModelRecord, read_record
 from ui.resources import memory
+from ui.resources.assets import ASSETS
 from ui.resources.known import model_title
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "SPARSECBM_MODEL"
 PARTS = CONFIG, WEIGHTS, MASKS  # with any of them a folder was meant to be a model
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models" / "cebab-minilm"
+BUNDLED = ASSETS / "models" / "cebab-minilm"
 MODELS, FIRST = BUNDLED.parent, BUNDLED.name
 DENSE = "dense"  # where a model's folder may hold the dense one that it was cut from
 

@@ -6,13 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 Row = Mapping[str, Any]
 
 

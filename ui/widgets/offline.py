@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui.widgets.exports import ASSETS
+from ui.resources.assets import ASSETS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -13,6 +12,7 @@ from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore
 from sparsecbm_core.figures import breakdown, density_top, millions, percent, precise_percent, score_text
 from sparsecbm_core.figures.contributions import Part
+from ui.resources.assets import ASSETS
 from ui.widgets.review_text import side
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 WORDS, WORD_LENGTH = 6, 40
 NAME, KEY = "sparsecbm_pathway", "pathway"
 WAITING, UNSCORED = "Finding the words that matter…", "The words of this explanation were not scored."
