@@ -67,7 +67,7 @@ def errors(count: int) -> list[tuple[str, str, str]]:
 
 def corrections(page: Page, wrong: list[tuple[str, str, str]]) -> list[float]:
     """Seconds from click to result of each correction; one that earlier ones made right is passed over."""
-    from tests.browser.harness import settle
+    from benchmarks.browser import settle
 
     seconds: list[float] = []
     shown = None
@@ -118,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.harness import CHROMIUM_FLAGS, VIEWPORT, find_chromium, serve, visit
+    from benchmarks.browser import CHROMIUM_FLAGS, VIEWPORT, find_chromium, serve, visit
 
     wrong = errors(options.corrections)
     seconds: list[list[float]] = []

@@ -44,14 +44,14 @@ REVIEW = "The soup was lukewarm, yet our waiter could not have been kinder."
 
 def correct(page: Page) -> None:
     """Correct a concept of a review that the model reads wrong."""
-    from tests.browser.harness import settle
+    from benchmarks.browser import settle
 
     page.get_by_label("Review", exact=True).fill(REVIEW)
     page.get_by_role("button", name="Explain", exact=True).click()
-    settle(page, timeout=300)
+    settle(page)
     page.locator(".st-key-states-service").get_by_role("radio", name="Positive").click()
     page.get_by_text("is now read as Positive").first.wait_for(timeout=300_000)
-    settle(page, timeout=300)
+    settle(page)
 
 
 def correct_and_go(name: str) -> Callable[[Page], None]:
@@ -67,17 +67,17 @@ def correct_and_go(name: str) -> Callable[[Page], None]:
 
 def keep_and_measure(page: Page) -> None:
     """Keep the correction, and measure on the page of corrections what it does to the accuracy."""
-    from tests.browser.harness import settle
+    from benchmarks.browser import settle
 
     correct(page)
     page.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_label("Note").fill("Kinder is praise.")
     page.get_by_role("button", name="Keep the correction", exact=True).click()
     page.get_by_text("Kept as correction 1").wait_for(timeout=60_000)
-    settle(page, timeout=300)
+    settle(page)
     page.get_by_role("link", name="Corrections", exact=True).first.click()
     page.get_by_role("heading", name="Corrections", exact=True).first.wait_for(timeout=60_000)
-    settle(page, timeout=300)
+    settle(page)
     page.get_by_role("button", name="Measure", exact=True).click()
     page.get_by_text("guard reviews, after 1 correction").first.wait_for(timeout=120_000)
 
@@ -102,13 +102,13 @@ def shots(example: str | None) -> list[Shot]:
 
 
 def take(page: Page, url: str, shot: Shot, file: Path) -> None:
-    from tests.browser.harness import settle, visit
+    from benchmarks.browser import settle, visit
 
     page.set_viewport_size({"width": WIDTH, "height": 1000})
-    visit(page, url + shot.path, timeout=300)
+    visit(page, url + shot.path)
     if shot.prepare:
         shot.prepare(page)
-        settle(page, timeout=300)
+        settle(page)
     # The page scrolls inside a frame: a picture of all of it needs a window as high as the page.
     height = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollHeight")
     page.set_viewport_size({"width": WIDTH, "height": height})
@@ -134,7 +134,7 @@ def _top(page: Page, heading: str) -> float:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.harness import CHROMIUM_FLAGS, find_chromium, serve, visit
+    from benchmarks.browser import CHROMIUM_FLAGS, find_chromium, serve, visit
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -150,7 +150,7 @@ def main() -> None:
     ):
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
         page = chromium.new_page()
-        visit(page, server.url, timeout=300)
+        visit(page, server.url)
         correct(page)  # a server's first correction takes longer than those that people wait for later
         page.close()
         for shot in shots(arguments.example):

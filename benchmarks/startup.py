@@ -54,7 +54,7 @@ def visit_once() -> dict[str, float]:
     """One cold server and one new browser: seconds to each stage."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.harness import CHROMIUM_FLAGS, find_chromium, serve
+    from benchmarks.browser import CHROMIUM_FLAGS, find_chromium, serve
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))

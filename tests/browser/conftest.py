@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: a server of the real app, and pages of a real Chromium."""
+"""Fixtures of the browser tests: servers of the real app, and pages of a real Chromium."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.harness import (
+from benchmarks.browser import (
     APP,
     CHROMIUM_FLAGS,
     NO_BROWSER,
+    PATIENCE,
     ROOT,
     VIEWPORT,
     Server,
     find_chromium,
     serve,
 )
+from tests.browser.models import save_models
 
 SCREENSHOTS = ROOT / ".test-artifacts"
 SERVERS = pytest.StashKey[list[Server]]()
+Theme = Literal["light", "dark"]
+StartServer = Callable[..., str]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +68,7 @@ def chromium_path() -> str:
 @pytest.fixture(scope="package")
 def browser(chromium_path: str) -> Iterator[Browser]:
     # Closed with this package: while it is open, asyncio.run cannot be used in this thread.
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=chromium_path, args=list(CHROMIUM_FLAGS))
         yield chromium
@@ -76,8 +81,20 @@ def app_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")), "HF_HUB_OFFLINE": "1"}
 
 
+@pytest.fixture(scope="session")
+def tiny_env(app_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The app with the tiny models, restaurants first, in front of its own ones."""
+    folders = save_models(tmp_path_factory.mktemp("models"))
+    ledger = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
+    return {
+        **app_env,
+        "SPARSECBM_MODEL": os.pathsep.join(map(str, folders)),
+        "SPARSECBM_LEDGER": str(ledger),
+    }
+
+
 @contextmanager
-def starting(config: pytest.Config, folder: Path, env: dict[str, str]) -> Iterator[Callable[..., str]]:
+def starting(config: pytest.Config, folder: Path, env: dict[str, str]) -> Iterator[StartServer]:
     """Gives a function that starts a server and returns its address; all of them end with the block."""
     running = config.stash.setdefault(SERVERS, [])
     started: list[Server] = []
@@ -98,41 +115,73 @@ def starting(config: pytest.Config, folder: Path, env: dict[str, str]) -> Iterat
 @pytest.fixture(scope="session")
 def server(
     chromium_path: str,
-    app_env: dict[str, str],
+    tiny_env: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[str]:
-    """The address of the app, started once for the session."""
-    with starting(pytestconfig, tmp_path_factory.mktemp("server"), app_env) as start:
+    """The address of the app with the tiny models, started once for the session."""
+    with starting(pytestconfig, tmp_path_factory.mktemp("server"), tiny_env) as start:
         yield start()
 
 
 @pytest.fixture
 def fresh_server(
-    chromium_path: str, app_env: dict[str, str], tmp_path: Path, pytestconfig: pytest.Config
-) -> Iterator[Callable[..., str]]:
+    chromium_path: str, tiny_env: dict[str, str], tmp_path: Path, pytestconfig: pytest.Config
+) -> Iterator[StartServer]:
     """Starts a server that nobody has visited, for what only shows on a cold one, and gives its address.
 
     ``fresh_server()``; with another environment ``fresh_server(NAME="value")``; with another script
     ``fresh_server(path)``.
     """
-    with starting(pytestconfig, tmp_path, app_env) as start:
+    with starting(pytestconfig, tmp_path, tiny_env) as start:
         yield start
 
 
 @pytest.fixture
-def color_scheme() -> Literal["light", "dark"]:
+def color_scheme() -> Theme:
     """The system's preference, which Streamlit follows; the mark ``both_themes`` sets it."""
     return "light"
 
 
+@pytest.fixture(scope="package")
+def context_of(browser: Browser) -> Iterator[Callable[[Theme], BrowserContext]]:
+    """One context a theme, so that Streamlit's own code is fetched once."""
+    made: dict[Theme, BrowserContext] = {}
+
+    def context(theme: Theme) -> BrowserContext:
+        if theme not in made:
+            made[theme] = new_context(browser, theme)
+        return made[theme]
+
+    yield context
+    for one in made.values():
+        one.close()
+
+
+def new_context(browser: Browser, theme: Theme = "light") -> BrowserContext:
+    context = browser.new_context(viewport=VIEWPORT, color_scheme=theme, reduced_motion="reduce")
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
+
+
 @pytest.fixture
-def page(browser: Browser, color_scheme: Literal["light", "dark"]) -> Iterator[Page]:
-    """A page of a new, empty context. An uncaught error in its scripts fails the test."""
-    context = browser.new_context(viewport=VIEWPORT, color_scheme=color_scheme, reduced_motion="reduce")
-    page = context.new_page()
+def page(context_of: Callable[[Theme], BrowserContext], color_scheme: Theme) -> Iterator[Page]:
+    """A new page, which is a session of its own. An uncaught error in its scripts fails the test."""
+    with _watched(context_of(color_scheme).new_page()) as page:
+        yield page
+
+
+@pytest.fixture
+def newcomer(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Gives pages of somebody who shares nothing with others, not even what a browser stores."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(_watched(new_context(browser).new_page(), alone=True))
+
+
+@contextmanager
+def _watched(page: Page, alone: bool = False) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    context.close()
+    (page.context if alone else page).close()
     assert not errors, "uncaught errors in the page:\n" + "\n".join(errors)

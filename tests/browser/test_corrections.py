@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from benchmarks.browser import settle, visit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
+from tests.browser.checks import WIDTHS, axe, both_themes, too_wide
 from tests.browser.conftest import starting
-from tests.browser.harness import VIEWPORT, WIDTHS, axe, both_themes, settle, too_wide, visit
-from tests.browser.test_explain import BUNDLED, FOCUSED, app_env, tab_until
+from tests.browser.models import restaurants
+from tests.browser.steps import FOCUSED, press, tab_until
 from tests.ledger.made import patch_of, random_edit
-
-__all__ = ["app_env"]
 
 REVIEW = "The soup was cold <script>window.ran=1</script> and the waiter rude."
 NOTE = "cold soup **is** <b>bad</b> food"
 
 
 @pytest.fixture(scope="module")
-def model(app_env: dict[str, str]) -> ConceptModel:
-    return ConceptModel.from_pretrained(app_env.get("SPARSECBM_MODEL", BUNDLED), "cpu")
+def model() -> ConceptModel:
+    return restaurants()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def a_patch(model: ConceptModel, seed: int) -> Patch:
 @pytest.fixture(scope="module")
 def started(
     model: ConceptModel,
-    app_env: dict[str, str],
+    tiny_env: dict[str, str],
     ledger_file: Path,
     pytestconfig: pytest.Config,
 ) -> Iterator[str]:
@@ -58,7 +58,7 @@ def started(
         ledger.add(a_patch(model, 0), note=NOTE, text=REVIEW)
         ledger.add(a_patch(model, 1))
         ledger.add(patch_of(random_edit(model, 2), model="f" * 16))
-    env = app_env | {"SPARSECBM_LEDGER": str(ledger_file)}
+    env = tiny_env | {"SPARSECBM_LEDGER": str(ledger_file)}
     with starting(pytestconfig, ledger_file.parent, env) as start:
         yield f"{start()}/corrections"
 
@@ -78,13 +78,8 @@ def open_row(page: Page, number: int) -> None:
     settle(page)
 
 
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
-    settle(page)
-
-
 def test_a_correction_is_used_reverted_and_restored_and_others_see_what_is_kept(
-    site: str, page: Page, browser: Browser
+    site: str, page: Page, newcomer: Callable[[], Page]
 ) -> None:
     visit(page, site)
     open_row(page, 1)
@@ -97,7 +92,7 @@ def test_a_correction_is_used_reverted_and_restored_and_others_see_what_is_kept(
     press(page, "Revert")
     expect(page.get_by_test_id("stAlert")).to_contain_text("dropped here as well")
     expect(page.locator(".st-key-session_chain")).to_have_count(0)
-    other = browser.new_context(viewport=VIEWPORT).new_page()
+    other = newcomer()
     visit(other, site)
     expect(other.locator(".st-key-kept_list summary").last).to_contain_text("reverted")
     press(page, "Undo")
@@ -107,7 +102,6 @@ def test_a_correction_is_used_reverted_and_restored_and_others_see_what_is_kept(
     press(page, "Restore")
     expect(page.locator(".st-key-kept_list summary").last).not_to_contain_text("reverted")
     press(page, "Model as loaded")
-    other.context.close()
 
 
 def test_a_note_is_changed_and_shown_as_text(site: str, page: Page) -> None:

@@ -1,123 +1,53 @@
-"""The app in a real browser: with the bundled model where there is one, else with a tiny random one."""
+"""The Explain page in a real browser, and what holds for every page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.harness import ROOT, WIDTHS, axe, open_all, settle, too_wide, visit
+from benchmarks.browser import settle, visit
+from tests.browser.checks import WIDTHS, axe, both_themes, open_all, too_wide
+from tests.browser.conftest import StartServer
+from tests.browser.steps import (
+    FOCUSED,
+    change,
+    concepts,
+    explain,
+    only_override,
+    selected,
+    tab_to,
+    tab_until,
+)
 
-BUNDLED = ROOT / "assets" / "models" / "cebab-minilm"
 # The Corrections page is looked at with corrections in it, in tests of its own.
-PAGES = ["/", "/three_views", "/masks", "/model_card"]
 TITLES = {
     "/": "Why this label?",
     "/three_views": "Three views",
     "/masks": "Masks",
     "/model_card": "Model card",
 }
-TABS = 120
-FOCUSED = """(() => {
-    let node = document.activeElement;
-    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-    return node;
-})()"""
-
-StartServer = Callable[..., str]
+COLD = ["/masks?concept=noise", "/?concept=noise&method=gradient"]
+COLD_TOO = ["/", "/three_views", "/masks", "/model_card", "/corrections"]
 
 
-@pytest.fixture(scope="session")
-def app_env(app_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    if (BUNDLED / "config.json").is_file():
-        return app_env
-    from dataclasses import replace
-
-    from tests.app.conftest import METRICS, TRAINING
-    from tests.tiny import make_tiny
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    replace(make_tiny("bert"), metrics=METRICS, training=TRAINING).save_pretrained(folder)
-    return {**app_env, "SPARSECBM_MODEL": str(folder)}
-
-
-def explain(page: Page, text: str) -> None:
-    page.get_by_label("Review", exact=True).fill(text)
-    page.get_by_role("button", name="Explain", exact=True).click()
-    settle(page)
-
-
-def tab_to(page: Page, wanted: str) -> None:
-    """Press Tab until the widget with the key ``wanted`` has the focus."""
-    tab_until(page, f"{FOCUSED}.closest('.st-key-{wanted}') !== null")
-
-
-def tab_until(page: Page, condition: str) -> None:
-    """Press Tab until what has the focus meets ``condition``."""
-    for _ in range(TABS):
-        page.keyboard.press("Tab")
-        if page.evaluate(condition):
-            return
-    raise AssertionError(f"{condition} did not hold within {TABS} times Tab")
-
-
-def change(page: Page) -> str:
-    """Set the first concept to a state that the model did not find; returns its name."""
-    group = page.locator('[class*="st-key-states-"]').first.get_by_role("radio")
-    other = next(button for button in group.all() if "model" not in button.inner_text())
-    name = other.inner_text()
-    other.click()
-    expect(page.locator(".sc-verdict").first).to_be_visible(timeout=60_000)
-    settle(page)
-    return name
-
-
-def only_override(page: Page) -> None:
-    """Choose the rule that corrects nothing."""
-    page.get_by_text("How to correct", exact=True).click()
-    settle(page)
-    page.locator(".st-key-rule_choice").get_by_role("button").last.click()
-    page.get_by_role("option").last.click()
-    expect(page.locator(".st-key-states_card")).to_be_visible()  # the list closes before the page is another
-    settle(page)
-
-
-def concepts(page: Page) -> list[str]:
-    return page.locator(".pathway .card .title").all_inner_texts()
-
-
-def selected(page: Page) -> str:
-    return page.locator('.pathway .row[aria-pressed="true"] .title').inner_text()
-
-
-def test_a_cold_start_shows_an_example_explained(fresh_server: StartServer, page: Page) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    url = fresh_server()
-    visit(page, url)
-    expect(page.locator(".answer .sentence")).to_have_text(re.compile(r"^.+ \(.+ %\): .+\.$"))
-    expect(page.locator(".review .sc-word").first).to_be_visible()
-    expect(page.locator(".pathway .row").first).to_be_visible()
-    expect(page.locator(".pathway .links path").first).to_be_attached()
-    elsewhere = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
-    assert elsewhere == []
-
-
-@pytest.mark.parametrize("path", [*PAGES, "/?concept=noise&method=gradient"])
+@pytest.mark.parametrize(
+    "path", [*COLD, *(pytest.param(path, marks=pytest.mark.exhaustive) for path in COLD_TOO)]
+)
 def test_a_cold_deep_link_opens_that_page(fresh_server: StartServer, page: Page, path: str) -> None:
     visit(page, fresh_server() + path)
-    heading = TITLES[path.split("?")[0]]
+    heading = {**TITLES, "/corrections": "Corrections"}[path.split("?")[0]]
     expect(page.get_by_role("heading", level=1)).to_have_text(heading)
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_text("Page not found")).to_have_count(0)
     for name in ("Explain", "Model card"):
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
-    if "concept" in path:
+    if path.startswith("/?"):
         assert "concept=noise" in page.url
         assert selected(page).lower() == "noise"
+    elif "?" in path:
+        expect(page.get_by_role("heading", name="Noise, as loaded")).to_be_visible()
 
 
 def test_a_typed_review_gets_its_label_and_pathway(server: str, page: Page) -> None:
@@ -255,26 +185,23 @@ def test_the_review_survives_a_visit_to_the_other_page(server: str, page: Page) 
     expect(page.locator(".review")).to_have_text("The waiter was slow.")
 
 
-@pytest.mark.parametrize("path", PAGES)
 # Colours do not depend on the width, so the narrow page is looked at in one theme.
 @pytest.mark.parametrize(("width", "color_scheme"), [(1340, "light"), (1340, "dark"), (420, "light")])
-def test_every_page_is_accessible(
-    server: str, page: Page, path: str, width: int, color_scheme: Literal["light", "dark"]
-) -> None:
+def test_every_page_is_accessible(server: str, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
-    visit(page, server + path)
-    assert axe(page) == []
-    open_all(page)
-    if path == "/":
-        change(page)
-    settle(page)
-    assert axe(page) == []
+    found = {}
+    for path in TITLES:
+        visit(page, server + path)
+        found[path] = axe(page)
+        open_all(page)
+        if path == "/":
+            change(page)
+        found[f"{path}, all open"] = axe(page)
+    assert not any(found.values()), found
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
-def test_states_are_readable_under_the_pointer(
-    server: str, page: Page, color_scheme: Literal["light", "dark"]
-) -> None:
+@both_themes
+def test_states_are_readable_under_the_pointer(server: str, page: Page) -> None:
     visit(page, server)
     found = page.locator(".st-key-states_live [role=radio][aria-checked=true]").first
     filled = found.evaluate("(node) => getComputedStyle(node).backgroundColor")
@@ -293,7 +220,7 @@ def test_states_are_readable_under_the_pointer(
     assert axe(page) == []
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", TITLES)
 def test_nothing_is_wider_than_the_page(server: str, page: Page, path: str) -> None:
     visit(page, server + path)
     for width in WIDTHS:

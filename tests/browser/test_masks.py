@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from benchmarks.browser import settle, visit
 from sparsecbm_core.explain.mask_windows import fullest_window
-from sparsecbm_core.models.concept_model import ConceptModel
-from tests.browser.harness import axe, both_themes, settle, visit
-from tests.browser.test_correction import REVIEW, correct
-from tests.browser.test_explain import BUNDLED, FOCUSED, app_env, explain, tab_until
+from tests.browser.checks import axe, both_themes
+from tests.browser.models import LAYERS, WIDTH, restaurants
+from tests.browser.steps import FOCUSED, REVIEW, correct, explain, tab_until
 
-__all__ = ["app_env"]
+WINDOW, BLOCKS = 48, 4  # weights along a side, and blocks along a side of a square matrix of this width
 
 
 def click_in(page: Page, chart: str, across: float, down: float) -> None:
@@ -39,35 +37,29 @@ def place(page: Page) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def test_a_cold_link_opens_the_page(fresh_server: Callable[..., str], page: Page) -> None:
-    visit(page, f"{fresh_server()}/masks?concept=noise")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
-    expect(page.get_by_text("Page not found")).to_have_count(0)
-    expect(page.get_by_role("heading", name="Noise, as loaded")).to_be_visible()
-
-
-def fullest(folder: Path, layer: int, role: str) -> tuple[int, int]:
+def fullest(layer: int, role: str) -> tuple[int, int]:
     """Where the first concept keeps most of a matrix."""
-    model = ConceptModel.from_pretrained(folder, "cpu")
+    model = restaurants()
     assert model.masks is not None
     matrix = next(info.name for info in model.cbm.matrices if (info.layer, info.role) == (layer, role))
-    return fullest_window(model.masks, model.masks, model.space.concepts[0], matrix, 48)
+    return fullest_window(model.masks, model.masks, model.space.concepts[0], matrix, WINDOW)
 
 
-def test_matrix_and_weights_are_chosen_by_click(server: str, app_env: dict[str, str], page: Page) -> None:
+def test_matrix_and_weights_are_chosen_by_click(server: str, page: Page) -> None:
     visit(page, f"{server}/masks")
     assert matrix(page) == "Layer 1, query"
-    click_in(page, "masks-loaded", 2.5 / 6, 3.5 / 6)
-    assert matrix(page) == "Layer 4, value"
+    click_in(page, "masks-loaded", 2.5 / 6, 1.5 / LAYERS)
+    assert matrix(page) == "Layer 2, value"
     expect(page.get_by_role("combobox", name="Matrix")).to_have_value(
-        re.compile(r"^Layer 4, value: .+ % kept$")
+        re.compile(r"^Layer 2, value: .+ % kept$")
     )
-    assert place(page) == fullest(Path(app_env.get("SPARSECBM_MODEL", BUNDLED)), 3, "value")
-    # The block in the middle of 12 × 12: the window of 48 weights lies around it.
-    click_in(page, "mask-blocks", 6.5 / 12, 3.5 / 12)
-    assert place(page) == (96 - 8, 192 - 8)
-    click_in(page, "mask-blocks", 11.5 / 12, 11.5 / 12)
-    assert place(page) == (336, 336)
+    assert place(page) == fullest(1, "value")
+    # A block inside: the window lies around it. The last one: the window ends with the matrix.
+    click_in(page, "mask-blocks", 2.5 / BLOCKS, 1.5 / BLOCKS)
+    middle = WIDTH // BLOCKS // 2
+    assert place(page) == (3 * middle - WINDOW // 2, 5 * middle - WINDOW // 2)
+    click_in(page, "mask-blocks", (BLOCKS - 0.5) / BLOCKS, (BLOCKS - 0.5) / BLOCKS)
+    assert place(page) == (WIDTH - WINDOW, WIDTH - WINDOW)
 
 
 def test_everything_is_reached_by_keyboard(server: str, page: Page) -> None:
@@ -81,10 +73,10 @@ def test_everything_is_reached_by_keyboard(server: str, page: Page) -> None:
     column = place(page)[1]
     tab_until(page, f"{FOCUSED}.matches('.st-key-mask_row input')")
     page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type("100")
+    page.keyboard.type("40")
     page.keyboard.press("Enter")
     settle(page)
-    assert place(page) == (100, column)
+    assert place(page) == (40, column)
 
 
 @both_themes
@@ -97,7 +89,10 @@ def test_a_correction_is_shown_down_to_the_weight(server: str, page: Page) -> No
     page.get_by_role("link", name="Masks", exact=True).click()
     settle(page)
     expect(page.get_by_role("heading", name="Service, before and after")).to_be_visible()
-    line = rf"kept before, {dropped} dropped, {grown} grown, 2,654,208 kept now: sparsity unchanged at 75.0 %"
+    masks = restaurants().masks
+    assert masks is not None
+    kept = f"{sum(masks.kept()['service'].values()):,}"
+    line = rf"kept before, {dropped} dropped, {grown} grown, {kept} kept now: sparsity unchanged at 75.0 %"
     expect(page.get_by_text(re.compile(line))).to_be_visible()
     assert axe(page) == []
     for view in ("As corrected", "Two concepts"):

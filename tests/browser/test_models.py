@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.browser import settle, visit
 from sparsecbm_core.concepts import IMDB_ALL_CONCEPTS
-from tests.app.films import TITLE, both, save_films
-from tests.browser.harness import axe, both_themes, settle, visit
-from tests.browser.test_explain import BUNDLED, app_env
+from tests.app.films import FILMS
+from tests.browser.checks import axe, both_themes
+from tests.browser.models import FILMS_TITLE
+from tests.browser.steps import explain
 
-__all__ = ["app_env"]
-StartServer = Callable[..., str]
-FILMS = "imdb-minilm"
 OPENING = {"restaurants": "The lamb was superb", "films": "Great cast, silly plot."}
-
-
-@pytest.fixture
-def two_models(fresh_server: StartServer, app_env: dict[str, str], tmp_path: Path) -> str:
-    """The address of an app whose default is the model of restaurants, with one of films beside it: the app's
-    own, or a tiny one where it has none."""
-    if (BUNDLED.parent / FILMS / "config.json").is_file():
-        return fresh_server()
-    restaurants = Path(app_env.get("SPARSECBM_MODEL", BUNDLED))
-    return fresh_server(SPARSECBM_MODEL=both(restaurants, save_films(tmp_path / FILMS)))
 
 
 def menu(page: Page, title: str) -> None:
@@ -46,7 +31,7 @@ def open_page(page: Page, name: str) -> None:
 
 
 def shows_films(page: Page) -> None:
-    menu(page, TITLE)
+    menu(page, FILMS_TITLE)
     expect(page.locator(".review")).to_contain_text(OPENING["films"])
     names = page.locator(".st-key-concept_choice").get_by_role("radio").all_inner_texts()
     assert [name.casefold() for name in names] == list(IMDB_ALL_CONCEPTS)
@@ -54,19 +39,19 @@ def shows_films(page: Page) -> None:
 
 
 @both_themes
-def test_the_other_model_is_picked_and_stays_over_pages_and_a_reload(two_models: str, page: Page) -> None:
-    visit(page, two_models)
+def test_the_other_model_is_picked_and_stays_over_pages_and_a_reload(server: str, page: Page) -> None:
+    visit(page, server)
     expect(page.locator(".review")).to_contain_text(OPENING["restaurants"])
-    pick(page, TITLE)
+    pick(page, FILMS_TITLE)
     shows_films(page)
     assert axe(page) == []
     open_page(page, "Model card")
-    menu(page, TITLE)
+    menu(page, FILMS_TITLE)
     expect(page.get_by_text("Reads 8 concepts from a text")).to_be_visible()
     assert axe(page) == []
     page.reload()
     settle(page)
-    menu(page, TITLE)
+    menu(page, FILMS_TITLE)
     open_page(page, "Explain")
     shows_films(page)
     page.reload()
@@ -74,9 +59,9 @@ def test_the_other_model_is_picked_and_stays_over_pages_and_a_reload(two_models:
     shows_films(page)
 
 
-def test_going_back_brings_the_model_back_with_its_review(two_models: str, page: Page) -> None:
-    visit(page, two_models)
-    pick(page, TITLE)
+def test_going_back_brings_the_model_back_with_its_review(server: str, page: Page) -> None:
+    visit(page, server)
+    pick(page, FILMS_TITLE)
     shows_films(page)
     page.go_back()
     expect(page.locator(".review")).to_contain_text(OPENING["restaurants"])
@@ -86,13 +71,11 @@ def test_going_back_brings_the_model_back_with_its_review(two_models: str, page:
     shows_films(page)
 
 
-def test_what_was_typed_stays_when_the_model_changes(two_models: str, page: Page) -> None:
-    visit(page, two_models)
+def test_what_was_typed_stays_when_the_model_changes(server: str, page: Page) -> None:
+    visit(page, server)
     field = page.get_by_label("Review", exact=True)
-    field.fill("The soup was cold.")
-    page.get_by_role("button", name="Explain", exact=True).click()
-    settle(page)
+    explain(page, "The soup was cold.")
     field.fill("The soup was cold, and more of this was never sent.")
-    pick(page, TITLE)
+    pick(page, FILMS_TITLE)
     expect(field).to_have_value("The soup was cold, and more of this was never sent.")
     expect(page.locator(".review")).to_have_text("The soup was cold.")

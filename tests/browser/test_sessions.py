@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.harness import VIEWPORT, settle, visit
-from tests.browser.test_explain import app_env, explain
-
-__all__ = ["app_env"]
+from benchmarks.browser import settle, visit
+from tests.browser.steps import explain
 
 
 def choose_example(page: Page, number: int) -> str:
@@ -66,9 +65,9 @@ def test_one_choice_is_one_step_back(server: str, page: Page) -> None:
     assert page.evaluate("history.length") == steps + 2
 
 
-def test_two_visitors_at_once_see_their_own_reviews(server: str, browser: Browser) -> None:
+def test_two_visitors_at_once_see_their_own_reviews(server: str, newcomer: Callable[[], Page]) -> None:
     texts = ["The soup was cold.", "The waiter was slow and rude."]
-    pages = [browser.new_context(viewport=VIEWPORT).new_page() for _ in texts]
+    pages = [newcomer() for _ in texts]
     for page in pages:
         page.goto(server)
     for page in pages:
@@ -80,7 +79,6 @@ def test_two_visitors_at_once_see_their_own_reviews(server: str, browser: Browse
     for page, text in zip(pages, texts, strict=True):
         settle(page)
         assert both_texts(page) == text
-        page.context.close()
 
 
 def test_results_are_told_in_a_region_that_stays(server: str, page: Page) -> None:
@@ -100,7 +98,10 @@ def test_every_paragraph_starts_on_its_own_side(server: str, page: Page) -> None
         assert part.evaluate("node => getComputedStyle(node).unicodeBidi") == "plaintext"
 
 
-def test_the_tiles_take_the_colour_of_a_theme_chosen_in_the_menu(server: str, page: Page) -> None:
+def test_the_tiles_take_the_colour_of_a_theme_chosen_in_the_menu(
+    server: str, newcomer: Callable[[], Page]
+) -> None:
+    page = newcomer()  # the browser keeps the choice
     visit(page, server)
 
     def color() -> str:

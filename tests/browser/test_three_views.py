@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.harness import axe, both_themes, open_all, settle, visit
-from tests.browser.test_explain import FOCUSED, tab_to
-from tests.tiny import make_tiny
-
-StartServer = Callable[..., str]
-
-
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "pair"
-    dense = make_tiny("bert", density=None)
-    sparse = replace(make_tiny("bert"), training={"init": {"fingerprint": dense.fingerprint}})
-    sparse.save_pretrained(folder)
-    dense.save_pretrained(folder / "dense")
-    return folder
+from benchmarks.browser import settle, visit
+from tests.browser.checks import axe, both_themes, open_all
+from tests.browser.models import LAYERS
+from tests.browser.steps import FOCUSED, tab_to
 
 
 def shading(page: Page) -> str:
@@ -32,8 +17,8 @@ def shading(page: Page) -> str:
 
 
 @both_themes
-def test_layer_and_concept_are_chosen(fresh_server: StartServer, page: Page, pair: Path) -> None:
-    visit(page, f"{fresh_server(SPARSECBM_MODEL=str(pair))}/three_views?concept=noise")
+def test_layer_and_concept_are_chosen(server: str, page: Page) -> None:
+    visit(page, f"{server}/three_views?concept=noise")
     expect(page.get_by_role("heading", level=1)).to_have_text("Three views")
     expect(page.get_by_text("Page not found")).to_have_count(0)
     expect(page.get_by_role("radio", name="noise")).to_be_checked()
@@ -48,7 +33,7 @@ def test_layer_and_concept_are_chosen(fresh_server: StartServer, page: Page, pai
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     settle(page)
-    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile(r"^Layer \d of 2$"))
+    expect(page.get_by_role("combobox", name="Layer")).to_have_value(re.compile(rf"^Layer \d of {LAYERS}$"))
     layer = shading(page)
     assert layer != rollout
 
@@ -71,10 +56,8 @@ def test_layer_and_concept_are_chosen(fresh_server: StartServer, page: Page, pai
     expect(page.get_by_role("radio", name="service", exact=True).first).to_be_checked()
 
 
-def test_the_views_are_side_by_side_or_under_each_other(
-    fresh_server: StartServer, page: Page, pair: Path
-) -> None:
-    visit(page, f"{fresh_server(SPARSECBM_MODEL=str(pair))}/three_views")
+def test_the_views_are_side_by_side_or_under_each_other(server: str, page: Page) -> None:
+    visit(page, f"{server}/three_views")
 
     def boxes() -> list[tuple[float, float, float]]:
         found = []

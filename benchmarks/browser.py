@@ -1,4 +1,4 @@
-"""What a browser test needs besides fixtures: starting the app, waiting for it, checking it with axe."""
+"""The app as a visitor meets it: a server of its own, and waiting until its page is finished."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import pytest
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app.py"
 VIEWPORT: Final[ViewportSize] = {"width": 1340, "height": 1590}
-WIDTHS = (1340, 768, 420, 320)
 # Without the background flags Chromium looks for Google's hosts at every start.
 CHROMIUM_FLAGS = (
     "--headless",
@@ -37,10 +34,7 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 NO_BROWSER = "no Chromium found, so no browser test can run (install chromium, or set CHROMIUM to its path)"
-WCAG_21_AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
-
-both_themes = pytest.mark.parametrize("color_scheme", ["light", "dark"])
-"""Runs a test twice: Streamlit follows the system's preference, which the browser context emulates."""
+PATIENCE = 300  # seconds: a bound for what hangs, far beyond what the busiest machine takes
 
 
 def find_chromium() -> str | None:
@@ -91,7 +85,7 @@ def serve(log: Path, script: Path = APP, env: Mapping[str, str] | None = None) -
                 process.wait()
 
 
-def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], timeout: float = 60) -> None:
+def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], timeout: float = PATIENCE) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -105,66 +99,46 @@ def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], timeou
     raise RuntimeError(f"the app's server gave no answer in {timeout:.0f} s:\n{server.tail()}")
 
 
+# Counts what the page has asked its server for, until the server has said something since.
+WATCH = """if (!window.asks) {
+  window.asks = { open: false };
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (...data) {
+    if (!this.watched) {
+      this.watched = true;
+      this.addEventListener('message', () => { window.asks.open = false; });
+    }
+    window.asks.open = true;
+    return send.apply(this, data);
+  };
+}"""
 IS_SETTLED = """() => {
   const app = document.querySelector('[data-testid="stApp"]');
   return app !== null
     && app.dataset.testScriptState === 'notRunning'
+    && !window.asks?.open
     && app.querySelector('[data-stale="true"], [data-testid="stSkeleton"]') === null;
 }"""
 
 
-def settle(page: Page, timeout: float = 60) -> None:
-    """Wait until the script has run and nothing is stale or still a placeholder, seen twice 100 ms apart.
+def settle(page: Page, timeout: float = PATIENCE) -> None:
+    """Wait until the script has run and nothing is stale or still a placeholder, seen twice 50 ms apart.
 
-    Twice, because right after a click the page still looks finished: the run has not begun. Placeholders,
-    because the code of each kind of widget is loaded after the script has ended.
+    Not before the server has answered the last click: until then the page still looks finished. Twice,
+    because what was answered is drawn in several steps. Placeholders, because the code of each kind of
+    widget is loaded after the script has ended.
     """
     deadline = time.monotonic() + timeout
     seen = 0
     while seen < 2:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{page.url} was still running after {timeout:.0f} s")
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(50)
         seen = seen + 1 if page.evaluate(IS_SETTLED) else 0
 
 
-def visit(page: Page, url: str, timeout: float = 60) -> None:
+def visit(page: Page, url: str, timeout: float = PATIENCE) -> None:
     """Open an address and wait until the page is finished."""
+    page.add_init_script(WATCH)
     page.goto(url)
     settle(page, timeout)
-
-
-def open_all(page: Page) -> None:
-    """Open every expander. The page itself clicks: brought into view, each takes most of a second."""
-    page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach(item => item.click())")
-    settle(page)
-
-
-def too_wide(page: Page, width: int) -> list[str]:
-    """What sticks out of a window so many pixels wide; what can be scrolled by itself may."""
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.wait_for_timeout(300)  # charts follow the window with a delay
-    settle(page)
-    found: list[str] = page.evaluate(
-        """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
-            .filter(node => node.getBoundingClientRect().right > width + 1)
-            .filter(node => !node.closest('.sc-scroll, svg'))
-            .map(node => node.outerHTML.slice(0, 120))""",
-        width,
-    )
-    return found
-
-
-def axe(page: Page) -> list[str]:
-    """WCAG 2.1 A and AA violations as axe sees them, one readable line for each element: [] is a pass."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    options: dict[str, Any] = {"runOnly": {"type": "tag", "values": list(WCAG_21_AA)}}
-    found = Axe().run(page, options=options).response["violations"]
-    return [_violation(rule, node) for rule in found for node in rule["nodes"]]
-
-
-def _violation(rule: dict[str, Any], node: dict[str, Any]) -> str:
-    reasons = [check["message"] for kind in ("any", "all", "none") for check in node[kind]]
-    where = " ".join(str(part) for part in node["target"])
-    return f"{rule['id']} ({rule['impact']}): {'; '.join(reasons)}\n    at {where}\n    {node['html'][:200]}"
