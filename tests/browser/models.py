@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from ui.resources.loader import BUNDLED
+
 from sparsecbm_core.concepts import CEBAB
 from sparsecbm_core.evaluate.trust.file import read_report, save_report
 from sparsecbm_core.intervene.profile import SHIPPED, compute_profile
@@ -13,7 +15,6 @@ from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.films import FILMS, save_films
 from tests.tiny import make_tiny
 from ui.resources import guard_reviews
-from ui.resources.loader import BUNDLED
 
 RESTAURANTS = "tiny-restaurants"
 FILMS_TITLE = f"Films (MiniLM), {FILMS}"  # the app has a model of its own with this title
