@@ -1,7 +1,7 @@
 """The app around its pages: settings and navigation, and what every page begins with.
 
 When the first visit to a new server is a link to a page, Streamlit runs the page's file instead of app.py.
-So a page sets the app up itself where nothing has done so before it.
+So a page that is not run by the app starts the app, which then runs it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
     from ui.resources.models import ModelCard, Offer
 
-_set_up = ContextVar("_set_up", default=False)
+_runs = ContextVar("_runs", default=False)
 
 
 def run() -> None:
     """Set the app up and run the page that was asked for."""
-    page = set_up()
-    before = _set_up.set(True)
+    page = _set_up()
+    before = _runs.set(True)
     try:
         page.run()
     finally:
-        _set_up.reset(before)
+        _runs.reset(before)
 
 
-def set_up() -> StreamlitPage:
+def _set_up() -> StreamlitPage:
     """Page settings, navigation and style; returns the page that was asked for."""
     st.set_page_config(page_title="SparseCBM Explorer", page_icon=ASSETS / "icon.svg", layout="wide")
     page = st.navigation(
@@ -54,8 +54,9 @@ def begin(
     ``of_review`` for a page that shows the review, which the address then names; ``link`` for one that leads
     to the model's card.
     """
-    if not _set_up.get():
-        set_up()
+    if not _runs.get():
+        run()
+        st.stop()
     names = PARAMETERS if of_review else MODEL
     state, offer = current(), loading.offer()
     card = read_address(state, page, offer, names)
