@@ -6,15 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ui.resources.loader import BUNDLED
-
 from sparsecbm_core.concepts import CEBAB
 from sparsecbm_core.evaluate.trust.file import read_report, save_report
-from sparsecbm_core.intervene.profile import SHIPPED, compute_profile
+from sparsecbm_core.intervene.guard_files import SHIPPED, save_profile
+from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.app.films import FILMS, save_films
 from tests.tiny import make_tiny
 from ui.resources import guard_reviews
+from ui.resources.models import BUNDLED
 
 RESTAURANTS = "tiny-restaurants"
 FILMS_TITLE = f"Films (MiniLM), {FILMS}"  # the app has a model of its own with this title
@@ -50,5 +50,6 @@ def _save_restaurants(folder: Path) -> Path:
     reviews = guard_reviews.bundled(CEBAB)
     assert reviews is not None
     (folder / SHIPPED).mkdir()
-    compute_profile(model, reviews.texts[:12]).save(folder / SHIPPED / f"{model.fingerprint}-few.safetensors")
+    profile = compute_profile(model, reviews.texts[:12])
+    save_profile(profile, folder / SHIPPED / f"{model.fingerprint}-few.safetensors")
     return folder
