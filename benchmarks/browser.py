@@ -34,7 +34,7 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 NO_BROWSER = "no Chromium found, so no browser test can run (install chromium, or set CHROMIUM to its path)"
-PATIENCE = 300  # seconds: a bound for what hangs, far beyond what the busiest machine takes
+PATIENCE = 120  # seconds: a bound for what hangs, far beyond what the busiest machine takes
 
 
 def find_chromium() -> str | None:

@@ -43,8 +43,12 @@ def test_layer_and_concept_are_chosen(server: str, page: Page) -> None:
         settle(page)
         assert f"concept={name}" in page.url
         assert shading(page) == layer
-        expect(page.locator(".st-key-view_bottleneck .sc-chosen th")).to_have_text(name)
-        expect(page.locator(".st-key-view_pathway")).to_contain_text(f"the subnetwork of {name}")
+        chosen, pathway = (
+            page.locator(".st-key-view_bottleneck .sc-chosen th"),
+            page.locator(".st-key-view_pathway"),
+        )
+        expect(chosen).to_have_text(name, ignore_case=True)
+        expect(pathway).to_contain_text(f"the subnetwork of {name}", ignore_case=True)
     open_all(page)
     page.mouse.move(0, 0)
     settle(page)
@@ -53,7 +57,7 @@ def test_layer_and_concept_are_chosen(server: str, page: Page) -> None:
     page.get_by_role("link", name="Choose another review").click()
     settle(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Why this label?")
-    expect(page.get_by_role("radio", name="service", exact=True).first).to_be_checked()
+    expect(page.get_by_role("radio", name="Service", exact=True).first).to_be_checked()
 
 
 def test_the_views_are_side_by_side_or_under_each_other(server: str, page: Page) -> None:
