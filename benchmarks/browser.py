@@ -38,10 +38,13 @@ PATIENCE = 120  # seconds: a bound for what hangs, far beyond what the busiest m
 
 
 def find_chromium() -> str | None:
-    """The path in CHROMIUM, else the first Chromium or Chrome on PATH, else None."""
+    """The path in CHROMIUM, else the first Chromium or Chrome on PATH, else None.
+
+    The shell without a window first: it draws a page of the app for a third less.
+    """
     if named := os.environ.get("CHROMIUM"):
         return shutil.which(named)
-    names = ("chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
     return next((path for name in names if (path := shutil.which(name))), None)
 
 

@@ -1,20 +1,17 @@
-"""What pages are checked for: reach of screen readers, width, both themes."""
+"""What pages are checked for: reach of screen readers in both themes, and width."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from benchmarks.browser import settle
 
 WIDTHS = (1340, 768, 420, 320)
+Theme = Literal["light", "dark"]
 WCAG_21_AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
-
-both_themes = pytest.mark.parametrize("color_scheme", ["light", "dark"])
-"""Runs a test twice: Streamlit follows the system's preference, which the browser context emulates."""
 
 
 def open_all(page: Page) -> None:
@@ -38,11 +35,21 @@ def too_wide(page: Page, width: int) -> list[str]:
     return found
 
 
-def axe(page: Page) -> list[str]:
-    """WCAG 2.1 A and AA violations as axe sees them, one readable line for each element: [] is a pass."""
+def axe(page: Page, *themes: Theme) -> list[str]:
+    """WCAG 2.1 A and AA violations as axe sees them, one readable line for each element: [] is a pass.
+
+    Looked for in the light theme, then in the dark one, unless ``themes`` names fewer; the page stays in the
+    last. The page itself changes: Streamlit follows the system's preference, which the browser emulates.
+    """
     options: dict[str, Any] = {"runOnly": {"type": "tag", "values": list(WCAG_21_AA)}}
-    found = Axe().run(page, options=options).response["violations"]
-    return [_violation(rule, node) for rule in found for node in rule["nodes"]]
+    found: list[str] = []
+    for theme in themes or ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator(".stApp")).to_have_css("color-scheme", theme)
+        settle(page)
+        violations = Axe().run(page, options=options).response["violations"]
+        found += [f"{theme}: {_violation(rule, node)}" for rule in violations for node in rule["nodes"]]
+    return found
 
 
 def _violation(rule: dict[str, Any], node: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -27,7 +26,6 @@ from tests.browser.models import save_models
 
 SCREENSHOTS = ROOT / ".test-artifacts"
 SERVERS = pytest.StashKey[list[Server]]()
-Theme = Literal["light", "dark"]
 StartServer = Callable[..., str]
 
 
@@ -137,37 +135,23 @@ def fresh_server(
         yield start
 
 
-@pytest.fixture
-def color_scheme() -> Theme:
-    """The system's preference, which Streamlit follows; the mark ``both_themes`` sets it."""
-    return "light"
-
-
-@pytest.fixture(scope="package")
-def context_of(browser: Browser) -> Iterator[Callable[[Theme], BrowserContext]]:
-    """One context a theme, so that Streamlit's own code is fetched once."""
-    made: dict[Theme, BrowserContext] = {}
-
-    def context(theme: Theme) -> BrowserContext:
-        if theme not in made:
-            made[theme] = new_context(browser, theme)
-        return made[theme]
-
-    yield context
-    for one in made.values():
-        one.close()
-
-
-def new_context(browser: Browser, theme: Theme = "light") -> BrowserContext:
-    context = browser.new_context(viewport=VIEWPORT, color_scheme=theme, reduced_motion="reduce")
+def new_context(browser: Browser) -> BrowserContext:
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
     context.set_default_timeout(1000 * PATIENCE)
     return context
 
 
+@pytest.fixture(scope="package")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all pages, so that Streamlit's own code is fetched once."""
+    with new_context(browser) as context:
+        yield context
+
+
 @pytest.fixture
-def page(context_of: Callable[[Theme], BrowserContext], color_scheme: Theme) -> Iterator[Page]:
+def page(context: BrowserContext) -> Iterator[Page]:
     """A new page, which is a session of its own. An uncaught error in its scripts fails the test."""
-    with _watched(context_of(color_scheme).new_page()) as page:
+    with _watched(context.new_page()) as page:
         yield page
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.browser import settle, visit
 from sparsecbm_core.ledger import Ledger
-from tests.browser.checks import axe, both_themes
+from tests.browser.checks import axe
 from tests.browser.conftest import StartServer
 from tests.browser.steps import CONCEPT, REVIEW, RIGHT, WRONG, correct, expect_state, explain, press, tab_to
 
@@ -88,7 +88,6 @@ def test_a_correction_by_keyboard_alone(server: str, page: Page) -> None:
     expect_state(page, WRONG)
 
 
-@both_themes
 def test_a_corrected_page_is_accessible(server: str, page: Page) -> None:
     visit(page, server)
     explain(page, REVIEW)

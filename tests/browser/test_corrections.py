@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,7 +13,7 @@ from benchmarks.browser import settle, visit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
-from tests.browser.checks import WIDTHS, axe, both_themes, too_wide
+from tests.browser.checks import WIDTHS, axe, too_wide
 from tests.browser.conftest import starting
 from tests.browser.models import restaurants
 from tests.browser.steps import FOCUSED, press, tab_until
@@ -167,24 +166,13 @@ def test_the_chain_is_measured(site: str, page: Page) -> None:
     expect(page.get_by_text(re.compile(r"On \d+ guard reviews, after \d correction"))).to_be_visible()
 
 
-@both_themes
-@pytest.mark.parametrize("width", [1340, 420])
-def test_the_page_is_accessible_with_all_open(
-    site: str, page: Page, width: int, color_scheme: Literal["light", "dark"]
-) -> None:
-    page.set_viewport_size({"width": width, "height": 1000})
+def test_the_page_is_accessible_with_all_open_and_nothing_is_wider_than_it(site: str, page: Page) -> None:
     visit(page, site)
     press(page, "Use all 2 active")
-    assert axe(page) == []
     for number in range(page.locator("details summary").count()):
         page.locator("details summary").nth(number).click()
         settle(page)
     assert axe(page) == []
-
-
-def test_nothing_is_wider_than_the_page(site: str, page: Page) -> None:
-    visit(page, site)
-    press(page, "Use all 2 active")
-    open_row(page, 1)
     for width in WIDTHS:
         assert too_wide(page, width) == []
+    assert axe(page, "light") == []

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.browser import settle, visit
 from sparsecbm_core.explain.mask_windows import fullest_window
-from tests.browser.checks import axe, both_themes
+from tests.browser.checks import axe
 from tests.browser.models import LAYERS, WIDTH, restaurants
 from tests.browser.steps import FOCUSED, REVIEW, correct, explain, tab_until
 
@@ -79,7 +79,6 @@ def test_everything_is_reached_by_keyboard(server: str, page: Page) -> None:
     assert place(page) == (40, column)
 
 
-@both_themes
 def test_a_correction_is_shown_down_to_the_weight(server: str, page: Page) -> None:
     visit(page, server)
     explain(page, REVIEW)

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.browser import settle, visit
 from sparsecbm_core.concepts import IMDB_ALL_CONCEPTS
 from tests.app.films import FILMS
-from tests.browser.checks import axe, both_themes
+from tests.browser.checks import axe
 from tests.browser.models import FILMS_TITLE
 from tests.browser.steps import explain
 
@@ -38,7 +38,6 @@ def shows_films(page: Page) -> None:
     assert f"model={FILMS}" in page.url
 
 
-@both_themes
 def test_the_other_model_is_picked_and_stays_over_pages_and_a_reload(server: str, page: Page) -> None:
     visit(page, server)
     expect(page.locator(".review")).to_contain_text(OPENING["restaurants"])

@@ -45,24 +45,18 @@ def test_back_and_forward_bring_text_and_explanation_together(server: str, page:
     assert both_texts(page) == texts[1]
 
 
-def test_ones_own_text_comes_back_from_an_example(server: str, page: Page) -> None:
-    visit(page, server)
+def test_ones_own_text_comes_back_from_an_example_in_one_step(server: str, page: Page) -> None:
+    visit(page, server + "/?method=gradient&concept=noise")
+    steps = page.evaluate("history.length")
     explain(page, "A slow waiter, a cold soup.")
     assert choose_example(page, 2) != "A slow waiter, a cold soup."
+    assert page.evaluate("history.length") == steps + 2
     page.go_back()
     expect(page.locator(".review")).to_have_text("A slow waiter, a cold soup.")
     assert both_texts(page) == "A slow waiter, a cold soup."
     page.go_forward()
     expect(page.locator(".review")).not_to_have_text("A slow waiter, a cold soup.")
     assert both_texts(page) != "A slow waiter, a cold soup."
-
-
-def test_one_choice_is_one_step_back(server: str, page: Page) -> None:
-    visit(page, server + "/?method=gradient&concept=noise")
-    steps = page.evaluate("history.length")
-    explain(page, "A slow waiter.")
-    choose_example(page, 2)
-    assert page.evaluate("history.length") == steps + 2
 
 
 def test_two_visitors_at_once_see_their_own_reviews(server: str, newcomer: Callable[[], Page]) -> None:
@@ -89,10 +83,7 @@ def test_results_are_told_in_a_region_that_stays(server: str, page: Page) -> Non
     explain(page, "The soup was cold and the waiter was rude.")
     answer = page.locator(".answer .sentence").inner_text().replace("\n", " ")
     assert page.evaluate("[window.kept.isConnected, window.kept.textContent]") == [True, answer]
-
-
-def test_every_paragraph_starts_on_its_own_side(server: str, page: Page) -> None:
-    visit(page, server)
+    # Every paragraph starts on its own side.
     explain(page, "The soup was cold.\n\u05d4\u05de\u05e8\u05e7 \u05d4\u05d9\u05d4 \u05e7\u05e8.")
     for part in (page.locator(".review"), page.get_by_label("Review", exact=True)):
         assert part.evaluate("node => getComputedStyle(node).unicodeBidi") == "plaintext"
@@ -120,7 +111,9 @@ def test_the_tiles_take_the_colour_of_a_theme_chosen_in_the_menu(
     assert color() != light
 
 
-def test_a_chart_is_saved_as_a_picture_by_its_only_button(server: str, page: Page) -> None:
+def test_a_chart_is_saved_as_a_picture_and_the_report_opens_without_a_server(
+    server: str, browser: Browser, page: Page, tmp_path: Path
+) -> None:
     visit(page, server)
     chart = page.locator(".st-key-chart-contributions")
     chart.hover()
@@ -130,10 +123,6 @@ def test_a_chart_is_saved_as_a_picture_by_its_only_button(server: str, page: Pag
         button.click()
     assert download.value.suggested_filename == "contributions.png"
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_report_opens_without_a_server(server: str, browser: Browser, page: Page, tmp_path: Path) -> None:
-    visit(page, server)
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (HTML)").click()
     file = tmp_path / "report.html"

@@ -171,7 +171,7 @@ def test_which_way_is_quicker_is_measured(tiny_model, reviews, monkeypatch):
     assert not half_is_faster(tiny_model, encoded)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_bundled_model_reports_the_same_both_ways():
     from sparsecbm_core.cli.options import DatasetName, DataSource
 
