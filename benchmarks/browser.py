@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize
 
 ROOT = Path(__file__).resolve().parents[1]
-APP = ROOT / "app.py"
 VIEWPORT: Final[ViewportSize] = {"width": 1340, "height": 1590}
 # Without the background flags Chromium looks for Google's hosts at every start.
 CHROMIUM_FLAGS = (
@@ -60,18 +59,18 @@ class Server:
 
 
 @contextmanager
-def serve(log: Path, script: Path = APP, env: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run ``streamlit run script`` from its own folder, on a free port, until the block ends."""
+def serve(log: Path, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run the app on a free port until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script)]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
     server = Server(f"http://127.0.0.1:{port}", log)
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
-            cwd=script.parent,
+            cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},

@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from benchmarks.browser import (
-    APP,
     CHROMIUM_FLAGS,
     NO_BROWSER,
     PATIENCE,
@@ -74,40 +73,27 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def app_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the app writes goes to a folder of this run, never to the user's own."""
-    return {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")), "HF_HUB_OFFLINE": "1"}
-
-
-@pytest.fixture(scope="session")
-def tiny_env(app_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The app with the tiny models, restaurants first, in front of its own ones."""
+def tiny_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The app with the tiny models, restaurants first, in front of its own ones. What it writes goes to
+    folders of this run, never to the user's own."""
     folders = save_models(tmp_path_factory.mktemp("models"))
     ledger = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
     return {
-        **app_env,
+        "HF_HUB_OFFLINE": "1",
+        "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),
         "SPARSECBM_MODEL": os.pathsep.join(map(str, folders)),
         "SPARSECBM_LEDGER": str(ledger),
     }
 
 
 @contextmanager
-def starting(config: pytest.Config, folder: Path, env: dict[str, str]) -> Iterator[StartServer]:
-    """Gives a function that starts a server and returns its address; all of them end with the block."""
+def serving(config: pytest.Config, log: Path, env: dict[str, str]) -> Iterator[str]:
+    """The address of an app of its own; its output is put beside a test that fails meanwhile."""
     running = config.stash.setdefault(SERVERS, [])
-    started: list[Server] = []
-    with ExitStack() as stack:
-
-        def start(script: Path = APP, **more_env: str) -> str:
-            log = folder / f"streamlit-{len(started)}.log"
-            server = stack.enter_context(serve(log, script, env | more_env))
-            started.append(server)
-            running.append(server)
-            return server.url
-
-        yield start
-    for server in started:
-        running.remove(server)
+    with serve(log, env) as server:
+        running.append(server)
+        yield server.url
+    running.remove(server)
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +104,8 @@ def server(
     pytestconfig: pytest.Config,
 ) -> Iterator[str]:
     """The address of the app with the tiny models, started once for the session."""
-    with starting(pytestconfig, tmp_path_factory.mktemp("server"), tiny_env) as start:
-        yield start()
+    with serving(pytestconfig, tmp_path_factory.mktemp("server") / "log", tiny_env) as address:
+        yield address
 
 
 @pytest.fixture
@@ -128,10 +114,13 @@ def fresh_server(
 ) -> Iterator[StartServer]:
     """Starts a server that nobody has visited, for what only shows on a cold one, and gives its address.
 
-    ``fresh_server()``; with another environment ``fresh_server(NAME="value")``; with another script
-    ``fresh_server(path)``.
+    ``fresh_server()``; with another environment ``fresh_server(NAME="value")``.
     """
-    with starting(pytestconfig, tmp_path, tiny_env) as start:
+
+    def start(**env: str) -> str:
+        return stack.enter_context(serving(pytestconfig, tmp_path / "server.log", tiny_env | env))
+
+    with ExitStack() as stack:
         yield start
 
 

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.browser import settle, visit
-from tests.browser.conftest import starting
+from tests.browser.conftest import StartServer
 from tests.browser.steps import CONCEPT, REVIEW, RIGHT, WRONG, correct, expect_state, explain
 
 
-@pytest.fixture(scope="module")
-def shipped(
-    chromium_path: str,
-    app_env: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
-) -> Iterator[str]:
-    with starting(pytestconfig, tmp_path_factory.mktemp("shipped"), app_env) as start:
-        yield start()
-
-
-def test_from_a_cold_start_to_a_correction(shipped: str, page: Page) -> None:
+def test_from_a_cold_start_to_a_correction(fresh_server: StartServer, page: Page) -> None:
+    shipped = fresh_server(SPARSECBM_MODEL="")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     visit(page, shipped)

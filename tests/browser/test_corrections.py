@@ -14,7 +14,7 @@ from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.ledger import Ledger
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.browser.checks import WIDTHS, axe, too_wide
-from tests.browser.conftest import starting
+from tests.browser.conftest import serving
 from tests.browser.models import restaurants
 from tests.browser.steps import FOCUSED, press, tab_until
 from tests.ledger.made import patch_of, random_edit
@@ -58,8 +58,8 @@ def started(
         ledger.add(a_patch(model, 1))
         ledger.add(patch_of(random_edit(model, 2), model="f" * 16))
     env = tiny_env | {"SPARSECBM_LEDGER": str(ledger_file)}
-    with starting(pytestconfig, ledger_file.parent, env) as start:
-        yield f"{start()}/corrections"
+    with serving(pytestconfig, ledger_file.parent / "server.log", env) as address:
+        yield f"{address}/corrections"
 
 
 @pytest.fixture
