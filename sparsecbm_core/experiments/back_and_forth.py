@@ -192,7 +192,7 @@ def tables(results: Results) -> list[Table]:
         ("reached, first → last two rounds", _both("reached_first", "reached_last", 100)),
         ("bits a correction flips, first → last", _both("flipped_first", "flipped_last")),
         ("bits that differ from the start, half-way → end", _both("drift_half", "drift_end")),
-        ("back at the start exactly", shown.percent("home", 0)),
+        ("back at the start exactly", shown.single("home", 0)),
         ("repeat exactly", lambda row: shown.number(row["settled"], digits=0) + _since(row["settled_after"])),
         ("concept acc. of other reviews, points", lambda row: _change(row["concept_change"])),
         ("label acc.", lambda row: _change(row["label_change"])),

@@ -82,28 +82,28 @@ def summary(parts: Sequence[Measured]) -> dict[str, Any]:
 
 def tables(results: Results) -> list[Table]:
     """Single corrections, and chains."""
-    percent, name = shown.percent, [("rule", "rule"), ("seed", "seed")]
+    one, name = shown.single, [("rule", "rule"), ("seed", "seed")]
     single: list[shown.Column] = [
         *name,
         ("pairs", "pairs"),
-        ("right when it comes again", percent("efficacy", 0)),
+        ("right when it comes again", one("efficacy", 0)),
         ("weights flipped, median", lambda row: f"{100 * row['weights_flipped_median']:.2g}"),
-        ("same concept unchanged", percent("guard_unchanged.concept")),
-        ("label unchanged", percent("guard_unchanged.label")),
-        ("concept accuracy, points", percent("guard_accuracy_delta.concept", 2)),
-        ("label accuracy, points", percent("guard_accuracy_delta.label", 2)),
-        ("siblings right before", percent("generalisation.before", 0)),
-        ("after", percent("generalisation.after", 0)),
-        ("seconds, median", percent("seconds_median", 2, scale=1)),
+        ("same concept unchanged", one("guard_unchanged.concept")),
+        ("label unchanged", one("guard_unchanged.label")),
+        ("concept accuracy, points", one("guard_accuracy_delta.concept", 2)),
+        ("label accuracy, points", one("guard_accuracy_delta.label", 2)),
+        ("siblings right before", one("generalisation.before", 0)),
+        ("after", one("generalisation.after", 0)),
+        ("seconds, median", one("seconds_median", 2, scale=1)),
     ]
     chain: list[shown.Column] = [
         *name,
         ("corrections", "corrections"),
-        ("still right", percent("still_right", 0)),
-        ("concept acc. before", percent("concept_accuracy_start")),
-        ("after", percent("concept_accuracy")),
-        ("label acc. before", percent("label_accuracy_start")),
-        ("after", percent("label_accuracy")),
+        ("still right", one("still_right", 0)),
+        ("concept acc. before", one("concept_accuracy_start")),
+        ("after", one("concept_accuracy")),
+        ("label acc. before", one("label_accuracy_start")),
+        ("after", one("label_accuracy")),
         ("bits changed", "drift"),
     ]
     rows = results["rows"]

@@ -53,7 +53,7 @@ def table(title: str, rows: Iterable[Row], columns: Sequence[Column]) -> Table:
     or figure that is written as it is.
 
     >>> row = {"rule": "paper", "seed": 0, "right": 0.5}
-    >>> found = table("Best", [row], [("rule", "rule"), ("seed", "seed"), ("right", percent("right"))])
+    >>> found = table("Best", [row], [("rule", "rule"), ("seed", "seed"), ("right", single("right"))])
     >>> found.header, found.rows
     (['rule', 'seed', 'right'], [['paper', '0', '50.0']])
     """
@@ -72,7 +72,7 @@ def _writer(name: str) -> Callable[[Row], str]:
     return write
 
 
-def percent(name: str, digits: int = 1, scale: float = 100.0) -> Callable[[Row], str]:
+def single(name: str, digits: int = 1, scale: float = 100.0) -> Callable[[Row], str]:
     """Writes a single figure of a row; a dotted name leads to one further down."""
 
     def write(row: Row) -> str:
