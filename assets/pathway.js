@@ -36,10 +36,13 @@ function tile(mask) {
 }
 
 function conceptRow(concept, selected, pick) {
-  const row = element("button", "row");
-  row.type = "button";
-  row.dataset.concept = concept.name;
-  row.setAttribute("aria-pressed", String(selected));
+  const row = element(pick ? "button" : "div", "row");
+  if (pick) {
+    row.type = "button";
+    row.dataset.concept = concept.name;
+    row.setAttribute("aria-pressed", String(selected));
+    row.addEventListener("click", () => pick(concept.name));
+  }
   const left = element("span", "tile");
   if (concept.mask.cells.length) left.append(tile(concept.mask));
   left.append(element("span", "caption", concept.mask.caption));
@@ -61,7 +64,6 @@ function conceptRow(concept, selected, pick) {
     card.append(states);
   }
   row.append(left, card);
-  row.addEventListener("click", () => pick(concept.name));
   return row;
 }
 
@@ -101,6 +103,7 @@ function build(data, pick) {
   for (const concept of data.concepts) {
     rows.append(conceptRow(concept, concept.name === data.selected, pick));
   }
+  if (data.rest) rows.append(conceptRow(data.rest, false, null));
   const base = element("div", "base");
   base.append(element("span", "", data.base.title), element("span", "number", data.base.text));
   rows.append(base);
@@ -147,10 +150,11 @@ function connect(frame, data) {
   const current = frame.querySelector('.labels-list li[aria-current="true"]');
   const target = current && at(current.querySelector(".bar"), narrow ? "right" : "left");
   if (target) target.x += narrow ? 4 : -8;
-  const largest = Math.max(...data.concepts.map((concept) => Math.abs(concept.value)), Math.abs(data.base.value), 1e-9);
+  const parts = data.rest ? [...data.concepts, data.rest] : data.concepts;
+  const largest = Math.max(...parts.map((part) => Math.abs(part.value)), Math.abs(data.base.value), 1e-9);
   const thickness = (value) => 1.5 + (13 * Math.abs(value)) / largest;
   frame.querySelectorAll(".row").forEach((row, i) => {
-    const concept = data.concepts[i];
+    const concept = parts[i];
     const selected = concept.name === data.selected;
     const mask = row.querySelector(".picture") || row.querySelector(".caption");
     const card = row.querySelector(".card");

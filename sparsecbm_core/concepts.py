@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sparsecbm_core.errors import InputError, SettingsError, one_of
 
 NEGATIVE, POSITIVE, UNKNOWN = "Negative", "Positive", "unknown"
 DEFAULT_STATES = (NEGATIVE, POSITIVE, UNKNOWN)
+REST, REST_TITLE = "rest", "Rest of the review"  # what speaks for the label, and of no concept
+SIGNS = {NEGATIVE: -1, POSITIVE: 1}
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,9 @@ class ConceptSpace:
     ``titles`` maps any name to what a person reads ("unknown" → "Not mentioned",
     "4" → "4 stars"); a name without a title is its own title. A label may be called as a state is:
     ``label_titles`` are for labels alone and go before.
+
+    ``ordered`` says whether the labels go from worst to best; None: where they are rising numbers, or
+    Negative and Positive. ``label_unit`` is what they count ("stars").
 
     >>> space = ConceptSpace(("food",), ("no", "yes"), ("no", "yes"), {}, {"yes": "Liked it"})
     >>> space.concept_index("food"), space.title("yes"), space.label_title("yes")
@@ -30,8 +37,14 @@ class ConceptSpace:
     labels: tuple[str, ...]
     titles: Mapping[str, str] = field(default_factory=dict)
     label_titles: Mapping[str, str] = field(default_factory=dict)
+    ordered: bool | None = None
+    label_unit: str = ""
 
     def __post_init__(self) -> None:
+        if self.ordered is not None and not isinstance(self.ordered, bool):
+            raise SettingsError(f"ordered must be true, false or null, got {self.ordered!r}")
+        if not isinstance(self.label_unit, str):
+            raise SettingsError(f"label_unit must be text, got {self.label_unit!r}")
         for kind, names, least in (
             ("concept", self.concepts, 1),
             ("state", self.states, 2),
@@ -64,6 +77,35 @@ class ConceptSpace:
         """What a model, its data and its records must agree on; titles may differ."""
         return self.concepts, self.states, self.labels
 
+    @property
+    def label_values(self) -> tuple[float, ...] | None:
+        """Where each label stands on the scale of an ordered answer; None where labels have no order.
+
+        The labels' own numbers; of two that are none, 0 and 100: the chance of the second, in points; of
+        more, their ranks.
+
+        >>> CEBAB.label_values, imdb_space().label_values
+        ((1.0, 2.0, 3.0, 4.0, 5.0), (0.0, 100.0))
+        """
+        numbers = [_number(label) for label in self.labels]
+        rising = [number for number in numbers if number is not None]
+        counted = len(rising) == len(numbers) and all(a < b for a, b in pairwise(rising))
+        if not (counted or self.labels == (NEGATIVE, POSITIVE) if self.ordered is None else self.ordered):
+            return None
+        if counted:
+            return tuple(rising)
+        return (0.0, 100.0) if self.num_labels == 2 else tuple(float(y + 1) for y in range(self.num_labels))
+
+    @property
+    def spoken(self) -> tuple[int, ...]:
+        """Indices of the states that say something: all but "unknown"."""
+        return tuple(c for c, state in enumerate(self.states) if state != UNKNOWN)
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Of every state: 1 where it can only speak for better labels, -1 for worse ones, 0 for either."""
+        return tuple(SIGNS.get(state, 0) for state in self.states)
+
     def concept_index(self, name: str) -> int:
         return _index(self.concepts, name, "concept")
 
@@ -74,22 +116,27 @@ class ConceptSpace:
         return _index(self.labels, name, "label")
 
     def title(self, name: str) -> str:
-        """What a person reads for a concept or a state."""
-        return self.titles.get(name, name)
+        """What a person reads for a concept, the rest or a state."""
+        return self.titles.get(name, REST_TITLE if name == REST else name)
 
     def label_title(self, name: str) -> str:
         """What a person reads for a label."""
         return self.label_titles.get(name, self.title(name))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; titles of labels only where there are any, as in files of earlier versions."""
+        """As JSON; what files of earlier versions do not have, only where it says something."""
         values = {
             "concepts": list(self.concepts),
             "states": list(self.states),
             "labels": list(self.labels),
             "titles": dict(self.titles),
         }
-        return {**values, "label_titles": dict(self.label_titles)} if self.label_titles else values
+        more = {
+            "label_titles": dict(self.label_titles),
+            "ordered": self.ordered,
+            "label_unit": self.label_unit,
+        }
+        return {**values, **{name: value for name, value in more.items() if value not in ({}, None, "")}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ConceptSpace:
@@ -100,9 +147,19 @@ class ConceptSpace:
                 tuple(data["labels"]),
                 dict(data.get("titles", {})),
                 dict(data.get("label_titles", {})),
+                data.get("ordered"),
+                data.get("label_unit", ""),
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"concept space lacks {error}; needs concepts, states, labels") from error
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _index(names: tuple[str, ...], name: str, kind: str) -> int:
@@ -128,6 +185,7 @@ CEBAB = ConceptSpace(
         "4": "4 of 5 stars",
         "5": "5 of 5 stars",
     },
+    label_unit="stars",
 )
 
 IMDB_PAPER_CONCEPTS = ("acting", "storyline", "emotional arousal", "cinematography")
@@ -152,4 +210,5 @@ def imdb_space(concepts: tuple[str, ...] = IMDB_PAPER_CONCEPTS) -> ConceptSpace:
         (NEGATIVE, POSITIVE),
         {**titles, UNKNOWN: "Not mentioned"},
         {NEGATIVE: "Negative review", POSITIVE: "Positive review"},
+        label_unit="points",
     )

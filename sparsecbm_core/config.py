@@ -15,6 +15,8 @@ KINDS = ("standard", "cbm", *HEAD_KINDS, "sparse")
 CRITERIA = ("second_order", "diagonal_fisher", "wanda", "magnitude", "random", "structured")
 SCOPES = ("global", "matrix")
 METHODS = ("gradual", "partition")
+HEADS = HONEST, PAPER = "honest", "paper"  # what stands between concepts and label
+RESTS = ("on_top", "joint", "none")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -36,7 +38,7 @@ class PruneSettings:
     ``calibration_reviews`` training reviews (`pruning.partition`, `pruning.compensate`).
     """
 
-    sparsity: float = 0.75
+    sparsity: float = 0.8
     criterion: str = "second_order"
     scope: str = "global"
     exclusivity: float = 0.8
@@ -69,6 +71,12 @@ class TrainSettings:
     "sequential" and "independent" (dense, but trained on concepts alone for ``dense_epochs``; the label
     head then learns for ``head_epochs`` from the predicted activations, or from the annotated states) or
     "sparse" (SparseCBM: the dense CBM for ``dense_epochs``, then ``sparse_epochs`` under masks).
+    ``head`` is what stands between concepts and label: "honest" (`models.honest_cbm`) or "paper" (Eq. 3 with
+    sigmoid activations and free weights), which "sequential" and "independent" have whatever it says.
+    Of the honest head, ``rest`` says how the part that no concept carries is learned: "on_top" of what the
+    concepts carry alone, "joint" with them, or "none". ``locality`` weighs the loss that keeps what an edit
+    of one concept adds to the others (`training.pathway`), ``interventions`` the task losses with concepts
+    set to states that the annotators gave them.
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
@@ -82,6 +90,7 @@ class TrainSettings:
 
     backbone: str
     kind: str = "sparse"
+    head: str = HONEST
     seed: int = 0
     dense_epochs: int = 7
     sparse_epochs: int = 5
@@ -101,12 +110,17 @@ class TrainSettings:
     soft_labels: float = 0.0
     distillation: float = 0.0
     swap_loss: float = 0.0
+    locality: float = 0.15
+    interventions: float = 0.5
+    rest: str = "on_top"
     weight_average: float = 0.0
     precision: str = "auto"
     prune: PruneSettings = field(default_factory=PruneSettings)
 
     def __post_init__(self) -> None:
         _member(self.kind, KINDS, "kind")
+        _member(self.head, HEADS, "head")
+        _member(self.rest, RESTS, "rest")
         _member(self.precision, PRECISIONS, "precision")
         for name in ("dense_epochs", "sparse_epochs", "head_epochs", "seed"):
             _at_least(name, getattr(self, name), 0)
@@ -116,7 +130,7 @@ class TrainSettings:
             raise SettingsError(f"backbone must be a model's name or folder, got {self.backbone!r}")
         if self.seed >= 2**32:
             raise SettingsError(f"seed must be below 2**32, got {self.seed}")
-        for name in ("gamma", "weight_decay", "swap_loss"):
+        for name in ("gamma", "weight_decay", "swap_loss", "locality", "interventions"):
             if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < math.inf):
                 raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)!r}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
@@ -140,6 +154,13 @@ class TrainSettings:
         if self.kind in HEAD_KINDS and self.head_epochs < 1:
             raise SettingsError(f"kind {self.kind!r} needs at least one head epoch")
 
+    @property
+    def trained_head(self) -> str | None:
+        """The head that the run trains; None without concepts."""
+        if self.kind == "standard":
+            return None
+        return PAPER if self.kind in HEAD_KINDS else self.head
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -155,6 +176,8 @@ class TrainSettings:
             unused |= {"sparse_epochs", "sparse_encoder_lr", "distillation", "swap_loss", "prune"}
         if self.kind == "standard":
             unused |= {"gamma", "classifier_lr", "soft_concepts"}
+        if self.trained_head != HONEST:
+            unused |= {"locality", "interventions", "rest"}
         if self.kind in HEAD_KINDS:
             unused |= {"gamma"}
             if from_model:
@@ -162,7 +185,8 @@ class TrainSettings:
                 unused |= {"soft_concepts"} if self.kind == "sequential" else set()
         else:
             unused |= {"head_epochs"}
-        return {name: None if name in unused else value for name, value in self.to_dict().items()}
+        values = {**self.to_dict(), "head": self.trained_head}
+        return {name: None if name in unused else value for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainSettings:

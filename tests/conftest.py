@@ -40,3 +40,11 @@ def tiny_models() -> dict[str, ConceptModel]:
 def tiny_model(tiny_models: dict[str, ConceptModel]) -> ConceptModel:
     """The tiny BERT, where the architecture does not matter."""
     return tiny_models["bert"]
+
+
+@pytest.fixture(scope="session")
+def honest_model() -> ConceptModel:
+    """The same with the honest head: its concepts, and the rest."""
+    from tests.tiny import make_tiny
+
+    return make_tiny("bert", head="honest")

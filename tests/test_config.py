@@ -56,10 +56,10 @@ def test_the_defaults_are_the_recipe():
     settings = TrainSettings("some/model")
     assert (settings.kind, settings.gamma, settings.precision) == ("sparse", 1.0, "auto")
     assert settings.prune == PruneSettings()
-    assert (settings.prune.sparsity, settings.prune.exclusivity) == (0.75, 0.8)
+    assert (settings.prune.sparsity, settings.prune.exclusivity) == (0.8, 0.8)
     assert (settings.prune.criterion, settings.prune.scope) == ("second_order", "global")
-    # s ≥ 1 − 1/K for the four concepts of CEBaB
-    assert settings.prune.sparsity >= 1 - 1 / 4
+    # s ≥ 1 − 1/P for the four concepts of CEBaB and the rest
+    assert settings.prune.sparsity >= 1 - 1 / 5
     with pytest.raises(FrozenInstanceError):
         settings.seed = 1
 
@@ -168,20 +168,22 @@ def test_what_did_not_apply_is_not_recorded():
         settings = TrainSettings("some/model", kind, **values)
         recorded = settings.applied(from_model)
         assert {name: value for name, value in recorded.items() if value is not None}.items() <= (
-            settings.to_dict().items()
+            {**settings.to_dict(), "head": settings.trained_head}.items()
         )
         return {name for name, value in recorded.items() if value is None} - {"dropout"}
 
     sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "swap_loss", "prune"}
-    dense_phase = {"backbone", "dense_epochs", "encoder_lr"}
+    dense_phase, honest = {"backbone", "dense_epochs", "encoder_lr"}, {"locality", "interventions", "rest"}
     assert unused("sparse") == {"head_epochs"}
     assert unused("sparse", from_model=True) == dense_phase | {"head_epochs"}
     assert unused("sparse", dense_epochs=0) == {"encoder_lr", "head_epochs"}
     assert unused("cbm") == sparse_only | {"head_epochs"}
-    assert unused("standard") == sparse_only | {"gamma", "classifier_lr", "soft_concepts", "head_epochs"}
+    assert unused("cbm", head="paper") == sparse_only | honest | {"head_epochs"}
+    no_concepts = {"gamma", "classifier_lr", "soft_concepts", "head_epochs", "head"}
+    assert unused("standard") == sparse_only | honest | no_concepts
     # γ weighs two losses against each other, of which each phase has one
-    assert unused("sequential") == unused("independent") == sparse_only | {"gamma"}
-    learned_before = sparse_only | dense_phase | {"gamma", "projector_lr"}
+    assert unused("sequential") == unused("independent") == sparse_only | honest | {"gamma"}
+    learned_before = sparse_only | honest | dense_phase | {"gamma", "projector_lr"}
     assert unused("independent", from_model=True) == learned_before
     assert unused("sequential", from_model=True) == learned_before | {"soft_concepts"}
     assert TrainSettings("some/model", "sequential", dropout=0.5).applied(True)["dropout"] is None
@@ -212,6 +214,8 @@ def other(item, settings):
     """Another value that makes sense for a setting."""
     choices = {
         "kind": "cbm",
+        "head": "paper",
+        "rest": "joint",
         "precision": "float32",
         "criterion": "magnitude",
         "scope": "matrix",

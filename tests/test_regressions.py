@@ -94,7 +94,7 @@ def test_4_the_concept_loss_can_fall_to_zero(backbone, tmp_path):
 def test_4_the_concept_loss_reads_logits():
     """4: cross-entropy over sigmoid outputs, which cannot fall below 0.551 a concept."""
     logits = torch.tensor([[[30.0, -30.0, -30.0]] * K])
-    output = CBMOutput(logits, logits.sigmoid(), torch.zeros(1, SPACE.num_labels))
+    output = CBMOutput(logits, logits.sigmoid(), torch.zeros(1, SPACE.num_labels), logits)
     targets = torch.tensor([[[1.0, 0.0, 0.0]] * K])
     batch = LabelledBatch(torch.zeros(1, 1), torch.ones(1, 1), targets, torch.tensor([0]))
     assert joint_loss(output, batch, gamma=1.0).concept.item() < 1e-6

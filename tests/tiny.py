@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from sparsecbm_core.concepts import DEFAULT_STATES, ConceptSpace
 from sparsecbm_core.models.backbone import build_backbone
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.heads import bottleneck_class
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from tests.encoders import FAMILIES
@@ -36,7 +37,12 @@ _WORDS = (
 
 
 def make_tiny(
-    arch: str, seed: int = 0, density: float | None = 0.25, space: ConceptSpace = SPACE, **values: Any
+    arch: str,
+    seed: int = 0,
+    density: float | None = 0.25,
+    space: ConceptSpace = SPACE,
+    head: str = "paper",
+    **values: Any,
 ) -> ConceptModel:
     """A random model of ``arch`` (one of `FAMILIES`); ``density`` None makes it a dense CBM. ``values`` are
     other ones of its configuration."""
@@ -44,7 +50,7 @@ def make_tiny(
     torch_state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed)
-        network = SparseCBM(build_backbone({**encoder_config(arch, tokenizer), **values}), space)
+        network = bottleneck_class(head)(build_backbone({**encoder_config(arch, tokenizer), **values}), space)
         # Weights large enough that scores differ clearly from word to word.
         for parameter in network.encoder.parameters():
             if parameter.dim() == 2:
@@ -53,9 +59,11 @@ def make_tiny(
             torch.nn.init.zeros_(network.encoder.get_input_embeddings().weight[tokenizer.pad_token_id])
         torch.nn.init.normal_(network.projector)
         torch.nn.init.normal_(network.projector_bias)
-        torch.nn.init.normal_(network.classifier)
-        torch.nn.init.normal_(network.classifier_bias)
-        torch.nn.init.uniform_(network.get_buffer("mean_activations"))
+        for name, parameter in network.named_parameters():
+            if name.startswith(("classifier", "strength", "rest")):
+                torch.nn.init.normal_(parameter)
+        for buffer in network.buffers(recurse=False):
+            torch.nn.init.uniform_(buffer)
     finally:
         torch.random.set_rng_state(torch_state)
     network.eval().requires_grad_(False)
@@ -75,10 +83,8 @@ def random_masks(network: SparseCBM, seed: int = 0, density: float = 0.25) -> Ma
     for name, shape in network.mask_shapes.items():
         size = shape[0] * shape[1]
         flat = np.arange(size) < round(density * size)
-        masks[name] = np.stack([generator.permutation(flat) for _ in network.space.concepts]).reshape(
-            -1, *shape
-        )
-    return MaskSet.from_bool(network.space.concepts, masks)
+        masks[name] = np.stack([generator.permutation(flat) for _ in network.parts]).reshape(-1, *shape)
+    return MaskSet.from_bool(network.parts, masks)
 
 
 def with_masks(model: ConceptModel, masks: MaskSet | None) -> ConceptModel:

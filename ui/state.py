@@ -43,7 +43,7 @@ class AppState:
     own_text: str | None = None
     shown_text: str | None = None
     method: str = DEFAULT_METHOD
-    relative: bool = True
+    view: str = "answer"  # one of `ui.widgets.sums`
     notice: str | None = None
     refused: str | None = None
     address: dict[str, str] = field(default_factory=dict)
@@ -132,9 +132,9 @@ class AppState:
         """Another method means scoring the words here, not showing those of a file."""
         self.method, self.work.saved = name, None
 
-    def choose_view(self, relative: bool) -> None:
-        """Measure contributions against the average review, or from zero."""
-        self.relative = relative
+    def choose_view(self, view: str) -> None:
+        """Show the answer, or the scores behind it, as a sum."""
+        self.view = view
 
     def parameters(self) -> dict[str, str]:
         """What the address shows: names only, never the review."""

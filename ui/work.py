@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import breakdown
+from sparsecbm_core.figures import answer_breakdown, breakdown
 from sparsecbm_core.session.correction import Attempt, Correction, Corrections, Failure, Request, Settings
 from sparsecbm_core.session.history import History
 
@@ -259,7 +259,8 @@ class Work:
         """The chosen concept, or else the one that moves the label most, of those that are mentioned."""
         if self.concept in space.concepts:
             return str(self.concept)
-        names = [part.name for part in breakdown(explanation, space).parts]
+        sum_of_parts = answer_breakdown(explanation, space) or breakdown(explanation, space)
+        names = [part.name for part in sum_of_parts.parts if part.name in space.concepts]
         return next((name for name in names if explanation.concepts[name].state != UNKNOWN), names[0])
 
     def _own(self, correction: Correction) -> bool:

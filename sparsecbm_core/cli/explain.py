@@ -12,12 +12,16 @@ from sparsecbm_core.cli.output import emit
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS, METHODS
 
+NONE = "none"  # of the words nothing is asked
+
 
 def explain(
     model: ModelOption,
     text: Annotated[str | None, typer.Option(help="The review to explain.")] = None,
     file: Annotated[Path | None, typer.Option(help="UTF-8 file with one review a line.")] = None,
-    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = DEFAULT_METHOD,
+    method: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(METHODS)}; or {NONE}: no word scores, fast.")
+    ] = DEFAULT_METHOD,
     steps: Annotated[int, typer.Option(help="Steps of integrated gradients.")] = DEFAULT_STEPS,
     pieces: Annotated[bool, typer.Option(help="Score raw word pieces instead of words.")] = False,
     output: OutputOption = None,
@@ -45,7 +49,13 @@ def explain(
             done = number
 
         results = explain_many(
-            loaded, texts, method, steps=steps, pieces=pieces, on_progress=on_progress, on_share=on_share
+            loaded,
+            texts,
+            None if method == NONE else method,
+            steps=steps,
+            pieces=pieces,
+            on_progress=on_progress,
+            on_share=on_share,
         )
         reviews = [result.to_dict() for result in results]
     emit(output, reviews[0] if text is not None else {"schema_version": SCHEMA_VERSION, "reviews": reviews})

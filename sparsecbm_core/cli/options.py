@@ -58,6 +58,13 @@ class DataSource:
             f"{','.join(DEFAULT_STATES)}."
         ),
     ] = None
+    group_column: Annotated[
+        str, typer.Option(help="csv: column that joins a text and its edits, if the file has it.")
+    ] = "group"
+    edit_column: Annotated[
+        str,
+        typer.Option(help="csv: column that names the concept which an edit changed, if the file has it."),
+    ] = "edit_concept"
     state_map: Annotated[
         str | None, typer.Option(help="csv: how the file spells states, as 'pos=Positive,neg=Negative'.")
     ] = None
@@ -69,16 +76,38 @@ class DataSource:
         typer.Option(help="imdb: concepts to read, separated by commas; default: the paper's four."),
     ] = None
 
-    def open(self, split: str, space: ConceptSpace | None = None, label_votes: bool = False) -> ReviewDataset:
-        """One split; ``space`` is the model's, if there is one. ``label_votes``: see `load_cebab`."""
+    def open(
+        self,
+        split: str,
+        space: ConceptSpace | None = None,
+        label_votes: bool = False,
+        to_train: bool = False,
+    ) -> ReviewDataset:
+        """One split; ``space`` is the model's, if there is one. ``label_votes``: see `load_cebab`,
+        ``to_train``: `load_csv`."""
         from sparsecbm_core.data.open import open_dataset
 
         options = self.loader_options()
+        if to_train and self.dataset is DatasetName.csv:
+            options["to_train"] = True
         if label_votes:
             if self.dataset is not DatasetName.cebab:
                 raise InputError(f"--label-votes needs --dataset cebab: {self.dataset.value} has no votes")
             options["label_votes"] = True
         return open_dataset(self.dataset.value, self.data, split, options, space)
+
+    def beside(self, file: Path, space: ConceptSpace) -> ReviewDataset:
+        """Further reviews from a CSV file, for the concepts, states and labels of those that were opened."""
+        from sparsecbm_core.data.open import open_dataset
+
+        options = {
+            "text_column": self.text_column,
+            "label_column": self.label_column,
+            "group_column": self.group_column,
+            "edit_column": self.edit_column,
+            "to_train": True,
+        }
+        return open_dataset(DatasetName.csv.value, str(file), "train", options, space)
 
     def default_splits(self, cebab: str = "train_inclusive") -> tuple[str, ...]:
         """Training and dev split, where none are named."""
@@ -99,6 +128,8 @@ class DataSource:
                 "concept_columns": pairs("--concept-columns", columns) if "=" in columns else listed(columns),
                 "states": listed(self.states),
                 "state_map": pairs("--state-map", self.state_map or ""),
+                "group_column": self.group_column,
+                "edit_column": self.edit_column,
             }
         return {name: value for name, value in options.items() if value}
 

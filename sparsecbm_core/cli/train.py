@@ -12,6 +12,7 @@ import typer
 from sparsecbm_core.cli.options import DataSource, DeviceOption, takes_data
 from sparsecbm_core.config import (
     CRITERIA,
+    HEADS,
     KINDS,
     METHODS,
     PRECISIONS,
@@ -38,6 +39,20 @@ def train(
         str, typer.Option(help="Encoder: Hugging Face name or folder; docs/encoders.md says which.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(KINDS)}.")] = TrainSettings.kind,
+    head: Annotated[
+        str,
+        typer.Option(
+            help=f"What stands between concepts and label: {', '.join(HEADS)}. With the honest one a concept "
+            "that is not mentioned adds nothing, and what no concept carries is a part of its own."
+        ),
+    ] = TrainSettings.head,
+    more: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Further training reviews: a CSV file with the same concepts, states and labels (its label "
+            "column by --label-column). Can be given several times."
+        ),
+    ] = None,
     init: Annotated[
         Path | None,
         typer.Option(
@@ -97,6 +112,7 @@ def train(
 
     The run can be stopped at any time and continued with --resume, to the same result.
     """
+    from sparsecbm_core.data.open import joined
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.progress import progress_bar
     from sparsecbm_core.training.trainer import Trainer
@@ -106,6 +122,7 @@ def train(
         {
             "backbone": backbone,
             "kind": kind,
+            "head": head,
             "seed": seed,
             "dense_epochs": dense_epochs,
             "sparse_epochs": sparse_epochs,
@@ -129,7 +146,9 @@ def train(
         typer.echo(f"{output} is finished; --overwrite starts it anew", err=True)
         _say_scores(model_folder, dev_split, read_json(model_folder / "metrics.json"))
         return
-    train_data = reviews.open(train_split, label_votes=label_votes)
+    train_data = reviews.open(train_split, label_votes=label_votes, to_train=True)
+    for file in more or []:
+        train_data = joined(train_data, reviews.beside(file, train_data.space))
     dev_data = reviews.open(dev_split, space=train_data.space)
     if dev_data.fingerprint() == train_data.fingerprint():
         raise InputError(

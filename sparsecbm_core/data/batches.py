@@ -150,13 +150,17 @@ def collate(encoded: Sequence[Encoded], pad_id: int) -> TokenBatch:
 
 
 def length_buckets(
-    lengths: Sequence[int], batch_size: int, generator: torch.Generator | None = None
+    lengths: Sequence[int],
+    batch_size: int,
+    generator: torch.Generator | None = None,
+    groups: Sequence[str] | None = None,
 ) -> list[list[int]]:
     """Cut the indices 0 … N−1 into batches of similar length; every index comes exactly once.
 
     Without a generator, all are sorted by length. With one, they are shuffled, cut into pools
     of 50 batches, sorted by length inside each pool, cut into batches, and the batches are
-    shuffled: random enough to train on, with little padding. One batch may be smaller.
+    shuffled: random enough to train on, with little padding. One batch may be smaller. Indices of one of the
+    ``groups`` (a name for each) then stay together where a batch has room for them.
     Raises `InputError` for a batch size below 1.
 
     >>> length_buckets([3, 9, 4, 8], batch_size=2)
@@ -166,11 +170,25 @@ def length_buckets(
         raise InputError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     if generator is None:
         return _cut(sorted(range(len(lengths)), key=lengths.__getitem__), batch_size)
-    order = _permutation(len(lengths), generator)
-    batches = []
-    for pool in _cut(order, POOL_BATCHES * batch_size):
-        batches += _cut(sorted(pool, key=lengths.__getitem__), batch_size)
+    members: dict[str | int, list[int]] = {}
+    for index in range(len(lengths)):
+        members.setdefault(index if groups is None else groups[index], []).append(index)
+    whole = list(members.values())
+    ranked: list[int] = []
+    pool: list[list[int]] = []
+    for position in _permutation(len(whole), generator):
+        pool.append(whole[position])
+        if sum(map(len, pool)) >= POOL_BATCHES * batch_size:
+            ranked += _by_length(pool, lengths)
+            pool = []
+    batches = _cut(ranked + _by_length(pool, lengths), batch_size)
     return [batches[position] for position in _permutation(len(batches), generator)]
+
+
+def _by_length(groups: list[list[int]], lengths: Sequence[int]) -> list[int]:
+    """The indices of all groups, shortest texts on average first."""
+    ordered = sorted(groups, key=lambda group: sum(lengths[i] for i in group) / len(group))
+    return [index for group in ordered for index in group]
 
 
 def _cut(indices: list[int], size: int) -> list[list[int]]:

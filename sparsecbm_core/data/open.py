@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from sparsecbm_core.concepts import IMDB_PAPER_CONCEPTS, ConceptSpace
 from sparsecbm_core.data.cebab import load_cebab, load_cebab_hub
 from sparsecbm_core.data.imdb import load_imdb
 from sparsecbm_core.data.table import load_csv
-from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.data.types import LoadReport, ReviewDataset
 from sparsecbm_core.errors import DataError, one_of
 
 DATASETS = ("cebab", "imdb", "csv")
@@ -49,6 +50,23 @@ def open_dataset(
         raise DataError("csv needs --concept-columns, the columns that hold concepts, separated by commas")
     path = Path(data)
     return load_csv(path / f"{split}.csv" if path.is_dir() else path, split=split, **chosen)
+
+
+def joined(first: ReviewDataset, second: ReviewDataset) -> ReviewDataset:
+    """The reviews of both, to train on: under the first one's split and both names.
+
+    Raises `DataError` where their concepts, states or labels differ.
+    """
+    if first.space.names != second.space.names:
+        raise DataError(f"{second.name} has other concepts, states or labels than {first.name}")
+    report = LoadReport(
+        (*first.report.files, *second.report.files),
+        first.report.rows_read + second.report.rows_read,
+        first.report.rows_kept + second.report.rows_kept,
+        dict(Counter(first.report.dropped) + Counter(second.report.dropped)),
+    )
+    name = f"{first.name} and {second.name}"
+    return ReviewDataset(name, first.split, first.space, (*first.examples, *second.examples), report)
 
 
 def default_splits(name: str, data: str | Path | None, cebab: str = "train_inclusive") -> tuple[str, ...]:

@@ -23,6 +23,9 @@ def load_csv(
     *,
     name: str | None = None,
     split: str = "all",
+    group_column: str = "group",
+    edit_column: str = "edit_concept",
+    to_train: bool = False,
 ) -> ReviewDataset:
     """Read a comma-separated UTF-8 file with a header line.
 
@@ -32,6 +35,10 @@ def load_csv(
     where that is a state. ``labels`` are by default the distinct values of the kept rows, sorted
     (by value where all are numbers). Rows without label or text are dropped and counted. ``name``
     is by default the file's, without its ending; an example's id is its data row, from 1.
+
+    Where the file has both, ``group_column`` joins a text and its edits, and ``edit_column`` names the
+    concept that an edit changed. ``to_train`` keeps edits without a label, `Example.undecided` with no votes:
+    to learn from, and not to measure on.
 
     Raises `DataError` for a file that cannot be read, for missing columns (the message lists
     those present) and for a value that cannot be mapped (naming file, row, column, value and
@@ -58,17 +65,41 @@ def load_csv(
     )
     label_choices = Choices(space.labels)
 
-    tally, examples = Tally(space), []
+    tally, examples, has_edits = Tally(space), [], {group_column, edit_column} <= set(header)
     for row in rows:
         concepts = tuple(_find(row, column, state_choices) for column in columns)
         tally.count(concepts)
         text, label = row.values[text_column], row.values[label_column]
-        if not label.strip() or not text.strip():
+        group, edit = _edit(row, group_column, edit_column, space) if has_edits else (None, None)
+        if not text.strip() or not (label.strip() or (edit and to_train)):
             tally.dropped[EMPTY_TEXT if label.strip() else EMPTY_LABEL] += 1
-        else:
-            found = _find(row, label_column, label_choices)
-            examples.append(Example(str(row.number), text, found, concepts))
+            continue
+        open_label = not label.strip()
+        examples.append(
+            Example(
+                str(row.number),
+                text,
+                0 if open_label else _find(row, label_column, label_choices),
+                concepts,
+                group,
+                edit,
+                label_votes=(0.0,) * space.num_labels if open_label else None,
+                undecided=open_label,
+            )
+        )
     return ReviewDataset(name or path.stem, split, space, tuple(examples), tally.report([path]))
+
+
+def _edit(
+    row: Row, group_column: str, edit_column: str, space: ConceptSpace
+) -> tuple[str | None, str | None]:
+    """Which text a row is a version of, and which concept was edited in it."""
+    group, edit = row.values[group_column].strip(), row.values[edit_column].strip()
+    if edit and edit not in space.concepts:
+        raise row.not_allowed(edit_column, ("", *space.concepts))
+    if edit and not group:
+        raise row.problem("empty; an edit belongs to the group of its text", group_column)
+    return group or None, edit or None
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:

@@ -98,25 +98,25 @@ def causal_effects(
     if not pairs:
         raise InputError(f"{data.name} {data.split} has no counterfactual pairs: edits of one group")
     made = model.predict(data.texts) if predictions is None else predictions
-    if made.activations is None:
+    if made.activations is None or made.readings is None:
         raise InputError("a standard classifier has no concepts to set")
-    tables = value_tables(model, reference, reference_predictions)
+    tables = value_tables(model, made.readings, reference, reference_predictions)
     base, other, concepts, _, after = torch.tensor([astuple(pair) for pair in pairs]).T
     activations = made.activations.double()
     probabilities = label_logits(model, activations).softmax(-1)  # (N, Y)
     true = probabilities[other] - probabilities[base]  # (P, Y)
 
     def estimate(values: torch.Tensor) -> torch.Tensor:
-        """With the edited concept's activations (P, C) set."""
-        changed = activations[base].clone()  # (P, K, C)
+        """With the edited concept's activations (n, A) set, one row a pair."""
+        changed = activations[base].clone()  # (n, P, A)
         changed[torch.arange(len(pairs)), concepts] = values
         return label_logits(model, changed).softmax(-1) - probabilities[base]
 
     drawn = torch.as_tensor(np.random.default_rng(seed).integers(model.space.num_states, size=len(pairs)))
-    estimates = {name: estimate(values[concepts, after]) for name, values in tables.items()}
+    estimates = {name: estimate(values[base, concepts, after]) for name, values in tables.items()}
     estimates[OWN_PATH] = estimate(activations[other, concepts])
     estimates[ZERO] = torch.zeros_like(true)
-    estimates[RANDOM_STATE] = estimate(tables.get(TYPICAL, tables[ONE_HOT])[concepts, drawn])
+    estimates[RANDOM_STATE] = estimate(tables.get(TYPICAL, tables[ONE_HOT])[base, concepts, drawn])
     names = groups_of(data)
     groups = [names[pair.base] for pair in pairs]
 

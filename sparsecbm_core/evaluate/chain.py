@@ -12,7 +12,7 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.in_force import corrected_model, firing
-from sparsecbm_core.intervene.reading import concept_logits
+from sparsecbm_core.intervene.reading import read_part
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.guard import GuardBaseline
@@ -89,11 +89,11 @@ def reviews_of(baseline: GuardBaseline, patches: Sequence[Patch]) -> list[list[i
 
 
 def read_under(baseline: GuardBaseline, edit: MaskEdit, concept: str, reviews: Sequence[int]) -> torch.Tensor:
-    """Logits (len(reviews), C) of one concept of some guard reviews, under ``edit`` of the model."""
+    """Readings (len(reviews), R) of one part of some guard reviews, under ``edit`` of the model."""
     if not edit.size:
-        return baseline.concept_logits[list(reviews), baseline.model.space.concept_index(concept)]
-    texts = [baseline.reviews.examples[i].text for i in reviews]
-    return concept_logits(corrected_model(baseline.model, edit), texts, concept)
+        return baseline.readings[list(reviews), baseline.model.cbm.part_index(concept)]
+    encoded = [baseline.encoded[i] for i in reviews]
+    return read_part(corrected_model(baseline.model, edit), encoded, concept)
 
 
 def chain_points(
@@ -110,10 +110,10 @@ def chain_points(
     """
     if active is not None and len(active) != len(edits):
         raise InputError(f"{len(edits)} edits need as many lists of reviews, got {len(active)}")
-    space, logits = baseline.model.space, baseline.concept_logits.clone()  # (N, K, C)
+    network, readings = baseline.model.cbm, baseline.readings.clone()  # (N, P, R)
     # Reviews under the same net edit are read together.
     groups: list[tuple[MaskEdit, list[int]]] = [(MaskEdit({}), list(range(len(baseline.reviews))))]
-    yield _point(baseline, logits, 0, ())
+    yield _point(baseline, readings, 0, ())
     for place, edit in enumerate(edits):
         own_reviews = None if active is None else active[place]
         wanted = None if own_reviews is None else set(own_reviews)
@@ -125,25 +125,24 @@ def chain_points(
                 new = net ^ edit
                 for concept in edit.concepts:
                     own = MaskEdit({concept: new.flips.get(concept, {})})
-                    logits[inside, space.concept_index(concept)] = read(baseline, own, concept, inside)
+                    readings[inside, network.part_index(concept)] = read(baseline, own, concept, inside)
                 after.append((new, inside))
             if outside:
                 after.append((net, outside))
         groups = after
-        yield _point(baseline, logits, place + 1, edit.concepts)
+        yield _point(baseline, readings, place + 1, edit.concepts)
 
 
 def _point(
-    baseline: GuardBaseline, logits: torch.Tensor, corrections: int, changed: tuple[str, ...]
+    baseline: GuardBaseline, readings: torch.Tensor, corrections: int, changed: tuple[str, ...]
 ) -> ChainPoint:
     model, reviews = baseline.model, baseline.reviews
-    with torch.inference_mode():
-        said = model.cbm.label_logits(logits.to(model.device).sigmoid()).argmax(-1).cpu().numpy()
-    right = logits.argmax(-1).numpy() == gold_states(reviews)  # (N, K)
+    said = model.predictions(readings)
+    right = said.states.numpy() == gold_states(reviews)  # (N, K)
     return ChainPoint(
         corrections=corrections,
         changed=changed,
         concepts=dict(zip(model.space.concepts, map(float, right.mean(axis=0)), strict=True)),
         concept=float(right.mean()),
-        label=float((said == gold_labels(reviews)).mean()),
+        label=float((said.labels.numpy() == gold_labels(reviews)).mean()),
     )

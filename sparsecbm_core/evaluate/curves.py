@@ -39,10 +39,10 @@ def correction_curves(
     check_fits(model, data)
     check_count("draws", draws)
     made = model.predict(data.texts) if predictions is None else predictions
-    if made.concept_logits is None or made.activations is None:
+    if made.concept_logits is None or made.activations is None or made.readings is None:
         raise InputError("a standard classifier has no concepts to correct")
     states = torch.as_tensor(gold_states(data))  # (N, K)
-    tables = value_tables(model, reference, reference_predictions)
+    tables = value_tables(model, made.readings, reference, reference_predictions)
     sure = made.concept_logits.double().softmax(-1).amax(-1).numpy()  # (N, K)
     rng = np.random.default_rng(seed)
     orders = {
@@ -54,8 +54,11 @@ def correction_curves(
     wrong = made.states.numpy() != states.numpy()
     labels, curves = gold_labels(data), []
     for values, table in tables.items():
-        filled = table[torch.arange(states.shape[1]), states]  # (N, K, C)
-        kept = torch.where(torch.as_tensor(wrong)[..., None], filled, made.activations.double())
+        by_hand = table[torch.arange(len(states))[:, None], torch.arange(states.shape[1]), states]
+        filled = made.activations.double().clone()  # (N, P, A)
+        filled[:, : states.shape[1]] = by_hand
+        kept = made.activations.double().clone()
+        kept[:, : states.shape[1]][torch.as_tensor(wrong)] = by_hand[torch.as_tensor(wrong)]
         for replaced, target in ((ALL, filled), (WRONG, kept)):
             for order, rankings in orders.items():
                 runs = [_accuracies(model, made.activations, target, r, labels) for r in rankings]

@@ -88,7 +88,7 @@ def _swapped(model: ConceptModel) -> list[EffectiveWeights]:
     if weights is None:
         return []
     orders = ([(k + shift) % count for k in range(count)] for shift in range(1, count))
-    return [weights.reordered(order) for order in orders]
+    return [weights.first(count).reordered(order) for order in orders]
 
 
 def _review(

@@ -14,6 +14,7 @@ from sparsecbm_core.evaluate.calibration import reliability
 from sparsecbm_core.evaluate.classification import accuracy_and_f1, gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_fits, data_name
 from sparsecbm_core.evaluate.leakage import head_accuracy
+from sparsecbm_core.evaluate.pathway import measure_pathway
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.masks import MaskSet, chance_jaccard
 from sparsecbm_core.progress import OnCount, unheard
@@ -27,7 +28,8 @@ class Evaluation:
 
     ``data`` names what it was measured on (name, split, fingerprint), ``model`` is the fingerprint
     of what was measured. ``paper_f1`` is only for comparison with published figures. ``leakage``:
-    label accuracy from gold states, from predicted ones, and from the activations.
+    label accuracy from gold states, from predicted ones, and from the activations. ``pathway`` are the
+    figures of `evaluate.pathway`, where labels are ordered.
     """
 
     data: Mapping[str, str]
@@ -45,6 +47,7 @@ class Evaluation:
     jaccard: Mapping[str, Any] | None
     examples: int
     seconds: float
+    pathway: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +73,7 @@ def evaluate_model(
     gold, labels, predicted = gold_states(data), gold_labels(data), predictions.labels.numpy()
     states = None if predictions.concept_logits is None else predictions.states.numpy()
     found = accuracy_and_f1(space, data, states, predicted)
+    pathway = measure_pathway(model, data, predictions)
     return Evaluation(
         data=data_name(data),
         model=model.fingerprint,
@@ -81,6 +85,7 @@ def evaluate_model(
         jaccard=None if model.masks is None else overlap_report(model.masks),
         examples=len(data),
         seconds=round(time.perf_counter() - started, 3),
+        pathway=None if pathway is None else pathway.to_dict(),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.config import PruneSettings
+from sparsecbm_core.config import PAPER, PruneSettings
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_states
@@ -192,6 +192,10 @@ def extended(model: ConceptModel, added: Added) -> ConceptModel:
     if model.masks is None:
         raise InputError("a new concept needs a model with masks to be added to; load a SparseCBM")
     old = model.cbm
+    if old.head != PAPER:
+        raise InputError(
+            f"a new concept is added to models with the paper's head; this has head {old.head!r}"
+        )
     space = replace(old.space, concepts=(*old.space.concepts, added.concept))
     state = torch.random.get_rng_state()
     try:

@@ -103,16 +103,14 @@ def pick_cases(model: ConceptModel, reviews: ReviewDataset, count: int) -> list[
     from sparsecbm_core.evaluate.classification import gold_states
 
     said = model.predict(reviews.texts)
-    if said.activations is None or model.masks is None:
+    if said.readings is None or model.masks is None:
         raise InputError("this model has no masks to correct; load a SparseCBM")
     gold = torch.from_numpy(gold_states(reviews))  # (N, K)
     ranked = []
     for i, example in enumerate(reviews):
         for k in (said.states[i] != gold[i]).nonzero().flatten().tolist():
-            activations = said.activations[i].clone()  # (K, C)
-            activations[k] = torch.nn.functional.one_hot(gold[i, k], model.space.num_states)
-            with torch.inference_mode():
-                label = int(model.cbm.label_logits(activations[None].to(model.device))[0].argmax())
+            set_right = model.cbm.stated(said.readings[i], k, gold[i, k])  # (P, R)
+            label = int(model.predictions(set_right[None]).labels[0])
             was_wrong = int(said.labels[i]) != example.label
             rank = 0 if was_wrong and label == example.label else 1 if was_wrong else 2
             ranked.append((rank, i, k))

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.config import PAPER, TrainSettings
+
+# What the absence of a setting says where its default has become another one since.
+BEFORE = {"head": PAPER, "prune.sparsity": 0.75}
 
 
 def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,4 +60,4 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str
 @cache
 def _defaults() -> dict[str, Any]:
     values = flat(TrainSettings(backbone="any").to_dict())
-    return {name: value for name, value in values.items() if name != "backbone"}
+    return {name: value for name, value in values.items() if name != "backbone"} | BEFORE

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparsecbm_core.data.types import ReviewDataset
+    from sparsecbm_core.evaluate.report import Evaluation
     from sparsecbm_core.models.concept_model import ConceptModel
 
 Measure = Callable[["ConceptModel", "ReviewDataset"], dict[str, Any]]
 
 
-def scores(model: ConceptModel, data: ReviewDataset) -> dict[str, Any]:
-    """Accuracy, macro-F1 and paper-F1 of concepts and label, leakage, calibration, sparsity, overlap."""
+def scores(model: ConceptModel, data: ReviewDataset, known: Evaluation | None = None) -> dict[str, Any]:
+    """Accuracy, macro-F1 and paper-F1 of concepts and label, leakage, calibration, sparsity, overlap; out of
+    what is ``known`` already, if it is."""
     from sparsecbm_core.evaluate.report import evaluate_model
 
-    said = evaluate_model(model, data)
+    said = known or evaluate_model(model, data)
     sparsity = None if said.sparsity is None else sum(said.sparsity.values()) / len(said.sparsity)
     return {
         "model": said.model,

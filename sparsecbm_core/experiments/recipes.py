@@ -26,9 +26,11 @@ class Recipe:
     start: str | None = None
 
 
-_DENSE = {"dense_epochs": 7, "dropout": 0.1, "gamma": 0.4}
+_DENSE = {"head": "paper", "dense_epochs": 7, "dropout": 0.1, "gamma": 0.4}
 _SPARSE = {
     "kind": "sparse",
+    "head": "paper",
+    "sparsity": 0.75,
     "sparse_epochs": 5,
     "dropout": 0.0,
     "sparse_encoder_lr": 1e-4,
@@ -61,6 +63,10 @@ RECIPES: Mapping[str, Recipe] = {
         "CBM, joint, trained on like SparseCBM, with all weights", {**_SPARSE, **WHOLE}, "joint"
     ),
     "sparse": Recipe("SparseCBM, the paper's recipe", _SPARSE, "joint"),
+    "honest": Recipe(
+        "honest CBM, with the annotators' votes",
+        {"kind": "cbm", **_DENSE, "head": "honest", "soft_concepts": 0.5},
+    ),
     "votes": Recipe(
         "CBM, joint, with the annotators' votes", {"kind": "cbm", **_DENSE, "soft_concepts": 0.5}
     ),

@@ -12,6 +12,7 @@ from sparsecbm_core.experiments import (
     figure4,
     figure5,
     front,
+    honesty,
     interventions,
     new_concept,
     overlap_errors,
@@ -23,6 +24,7 @@ from sparsecbm_core.experiments.experiment import Experiment, Study
 
 PAPER: tuple[Study, ...] = (table1, table2, figure3, figure4, figure5)
 BEYOND: tuple[Study, ...] = (
+    honesty,
     criteria,
     front,
     interventions,

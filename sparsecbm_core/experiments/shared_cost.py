@@ -124,10 +124,12 @@ def measure(lab: Lab, options: Options, backbone: str, report: OnWork) -> dict[s
 
 
 def bench_of(lab: Lab, options: Options, backbone: str) -> Bench:
-    from sparsecbm_core.config import TrainSettings
+    from sparsecbm_core.config import PAPER, TrainSettings
 
     sizes = chosen(options, "batch_size", "max_length")
-    return Bench(lab, TrainSettings(backbone, "cbm", dropout=0.0, **sizes), _split(lab, options), BATCHES)
+    return Bench(
+        lab, TrainSettings(backbone, "cbm", PAPER, dropout=0.0, **sizes), _split(lab, options), BATCHES
+    )
 
 
 def step_under(bench: Bench, way: Way) -> Callable[[LabelledBatch], None]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
+from sparsecbm_core.evaluate.concept_values import labels_with
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.progress import OnWork, unheard
@@ -86,11 +86,8 @@ def read_accuracy(model: ConceptModel, reviews: ReviewDataset) -> dict[str, floa
 def oracle_label_accuracy(model: ConceptModel, reviews: ReviewDataset) -> float:
     """Label accuracy with the activations of every wrong concept set to its gold state (Koh et al. 2020)."""
     said = model.predict(reviews.texts)
-    if said.activations is None:
+    if said.readings is None:
         raise InputError("a standard classifier has no concepts to set")
     gold = torch.from_numpy(gold_states(reviews))  # (N, K)
-    by_hand = F.one_hot(gold, model.space.num_states).to(said.activations.dtype)  # (N, K, C)
-    activations = torch.where((said.states != gold)[..., None], by_hand, said.activations)
-    with torch.inference_mode():
-        labels = model.cbm.label_logits(activations.to(model.device)).argmax(-1).cpu().numpy()
+    labels = labels_with(model, said.readings, gold, said.states != gold).numpy()
     return float((labels == gold_labels(reviews)).mean())

@@ -32,7 +32,7 @@ def nested_masks(network: SparseCBM, share: float = 0.0, depth: int = 0) -> Mask
 
     Raises `InputError` for a share outside [0, 1] and for a depth that leaves no layer of their own.
     """
-    layers, k = len(layer_list(network.encoder)[1]), network.space.num_concepts
+    layers, k = len(layer_list(network.encoder)[1]), len(network.parts)
     if not 0.0 <= share <= 1.0:
         raise InputError(f"the share of common rows must lie in [0, 1], got {share!r}")
     if not 0 <= depth < layers:
@@ -47,17 +47,17 @@ def nested_masks(network: SparseCBM, share: float = 0.0, depth: int = 0) -> Mask
             first = common + concept * (rows - common)
             bits[concept, first : first + rows - common] = True
         masks[info.name] = bits
-    return MaskSet.from_bool(network.space.concepts, masks)
+    return MaskSet.from_bool(network.parts, masks)
 
 
 def scattered_masks(network: SparseCBM, seed: int = 0) -> MaskSet:
     """K random masks with as many weights as `nested_masks` have, wherever they fall."""
-    rng, k = np.random.default_rng(seed), network.space.num_concepts
+    rng, k = np.random.default_rng(seed), len(network.parts)
     masks = {}
     for info in network.matrices:
         flat = np.arange(info.size) < max(1, info.shape[0] // k) * info.shape[1]
         masks[info.name] = np.stack([rng.permutation(flat) for _ in range(k)]).reshape(k, *info.shape)
-    return MaskSet.from_bool(network.space.concepts, masks)
+    return MaskSet.from_bool(network.parts, masks)
 
 
 def trunk_weights(network: SparseCBM, under: WeightsUnderMasks, depth: int) -> EffectiveWeights:
@@ -78,7 +78,7 @@ def branched(
     run once for all concepts; ``weights`` are `trunk_weights`."""
     if not depth:
         return network(ids, mask, weights)
-    k = network.space.num_concepts
+    k = len(network.parts)
     with active(weights), _branching(network.encoder, depth, k, len(ids)):
         inputs = {"inputs_embeds": network.embed(ids), "attention_mask": mask}
         hidden = network.encoder(**inputs).last_hidden_state  # (K·B, T, E), concept slowest

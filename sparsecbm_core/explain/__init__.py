@@ -5,7 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore, Truncation
+from sparsecbm_core.explain.results import (
+    ConceptExplanation,
+    ExpectedValue,
+    Explanation,
+    RestExplanation,
+    TokenScore,
+    Truncation,
+)
 from sparsecbm_core.explain.tokens.method import TokenMethod
 from sparsecbm_core.explain.tokens.registry import METHODS, token_method
 from sparsecbm_core.verbs import callable_as
@@ -26,7 +33,9 @@ __all__ = [
     "ConceptExplanation",
     "CrossAccuracy",
     "DensityImage",
+    "ExpectedValue",
     "Explanation",
+    "RestExplanation",
     "SubnetworkStats",
     "TokenMethod",
     "TokenScore",

@@ -13,8 +13,8 @@ from sparsecbm_core.models.sparse_cbm import SparseCBM
 class LabelParts:
     """One text's label logits, taken apart; float64 on the CPU.
 
-    ``contributions`` (K, Y) Σ_c φ[y,k,c]·a[k,c], which with ``bias`` (Y,) add up to ``logits``
-    (Y,); ``relative`` (K, Y) Σ_c φ[y,k,c]·(a−ā)[k,c], which with ``base`` (Y,) add up to the same.
+    ``contributions`` (P, Y) Σ_c φ[y,k,c]·a[k,c], which with ``bias`` (Y,) add up to ``logits``
+    (Y,); ``relative`` (P, Y) Σ_c φ[y,k,c]·(a−ā)[k,c], which with ``base`` (Y,) add up to the same.
     """
 
     contributions: torch.Tensor
@@ -25,15 +25,16 @@ class LabelParts:
 
 
 def label_parts(network: SparseCBM, activations: torch.Tensor) -> LabelParts:
-    """Contributions of K concepts to Y labels, from activations (K, C).
+    """Contributions of P parts to Y labels, from activations (P, A).
 
-    The relative ones are measured against ā, the mean activations over the training data: for a
-    linear head they are the exact SHAP values (Lundberg & Lee, 2017, Corollary 1), and zero for
-    a concept that is as it is in the average text. The plain ones are never zero, because
-    activations lie above 0.
+    The relative ones are measured against the head's reference: for a linear head they are the exact SHAP
+    values (Lundberg & Lee, 2017, Corollary 1). Of the paper's head it is ā, the mean activations over the
+    training data: they are zero for a concept that is as it is in the average text, where the plain ones
+    never are, because activations lie above 0. Of the honest head it is the text that says nothing, and
+    both are the same.
     """
-    phi = network.classifier.detach().cpu().double()  # (Y, K, C)
-    mean = network.get_buffer("mean_activations").cpu().double()  # (K, C)
+    phi = network.phi.detach().cpu().double()  # (Y, P, A)
+    mean = network.reference.detach().cpu().double()  # (P, A)
     bias = network.classifier_bias.detach().cpu().double()  # (Y,)
     a = activations.detach().cpu().double()
     contributions = torch.einsum("kc,ykc->ky", a, phi)

@@ -9,7 +9,8 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.concepts import label_parts
-from sparsecbm_core.explain.results import ConceptExplanation, Explanation, Truncation
+from sparsecbm_core.explain.expected import expected_value
+from sparsecbm_core.explain.results import ConceptExplanation, Explanation, RestExplanation, Truncation
 from sparsecbm_core.explain.scoring import Prepared, Scored, Scoring, clean, prepare, read_and_score
 from sparsecbm_core.explain.tokens.registry import DEFAULT_METHOD, DEFAULT_STEPS
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -146,19 +147,21 @@ def _explain(model: ConceptModel, text: str, scoring: Scoring, fingerprint: str 
     if (scoring.weights is None) != (fingerprint is None):
         raise InputError("weights and the fingerprint that names them are given together, or neither is")
     prepared = prepare(model, text, scoring)
-    logits, scored = read_and_score(prepared)
-    return _result(prepared, logits, scored, model.fingerprint if fingerprint is None else fingerprint)
+    readings, scored = read_and_score(prepared)
+    return _result(prepared, readings, scored, model.fingerprint if fingerprint is None else fingerprint)
 
 
 def _result(
-    prepared: Prepared, logits: torch.Tensor, scored: Mapping[str, Scored], fingerprint: str
+    prepared: Prepared, readings: torch.Tensor, scored: Mapping[str, Scored], fingerprint: str
 ) -> Explanation:
-    """From the logits (K, C) of all concepts."""
+    """From the readings (P, R) of all parts."""
     model, space, states = prepared.model, prepared.model.space, prepared.scoring.states
-    predicted = logits.argmax(-1).tolist()
-    logits = logits.cpu().double()
-    activations, probabilities = logits.sigmoid(), logits.softmax(-1)
-    parts = label_parts(model.cbm, activations)
+    network, readings = model.cbm, readings.cpu().double()
+    with torch.inference_mode():
+        activations, strengths = network.activate(readings), network.strengths(readings)
+    logits = network.concept_logits(readings)
+    predicted, probabilities = logits.argmax(-1).tolist(), logits.softmax(-1)
+    parts = label_parts(network, activations)
 
     def by_state(values: torch.Tensor) -> dict[str, float]:
         return _named(space.states, values)
@@ -173,11 +176,19 @@ def _result(
             concept=concept,
             state=states.get(concept, space.states[predicted[k]]),
             probabilities=by_state(probabilities[k]),
-            activations=by_state(activations[k]),
+            activations=by_state(activations[k, : space.num_states]),
             contributions=by_label(parts.contributions[k]),
             relative_contributions=by_label(parts.relative[k]),
             tokens=tokens,
             convergence_delta=delta,
+            strengths=by_state(strengths[k]),
+        )
+    rest = None
+    if len(network.parts) > space.num_concepts:
+        rest = RestExplanation(
+            activations=tuple(activations[-1].tolist()),
+            contributions=by_label(parts.contributions[-1]),
+            relative_contributions=by_label(parts.relative[-1]),
         )
     encoded = prepared.encoded
     return Explanation(
@@ -192,6 +203,8 @@ def _result(
         base=by_label(parts.base),
         concepts=concepts,
         truncated=Truncation(len(encoded.ids), encoded.total_tokens, encoded.kept_chars),
+        expected=expected_value(network, parts),
+        rest=rest,
     )
 
 

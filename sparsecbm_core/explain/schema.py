@@ -12,7 +12,9 @@ from sparsecbm_core.errors import InputError
 from sparsecbm_core.explain.results import (
     SCHEMA_VERSION,
     ConceptExplanation,
+    ExpectedValue,
     Explanation,
+    RestExplanation,
     TokenScore,
     Truncation,
 )
@@ -40,15 +42,22 @@ class ConceptExplanationModel(_Strict):
     concept: Name
     state: Name = Field(description="the state whose logit the tokens are scored for")
     probabilities: dict[str, Share] = Field(description="state → softmax of the concept's logits")
-    activations: dict[str, Share] = Field(description="state → sigmoid of the concept's logits")
+    activations: dict[str, Share] = Field(
+        description="state → what the label is read from: of the paper's head the sigmoid of the logit, of "
+        "the honest one the state's lead times its strength"
+    )
     contributions: dict[str, float] = Field(description="label → share of its logit; with bias they add up")
     relative_contributions: dict[str, float] = Field(
-        description="label → share of its logit against the average text; with base they add up"
+        description="label → share of its logit against the head's reference, the average text or one that "
+        "says nothing; with base they add up"
     )
     tokens: tuple[TokenScoreModel, ...]
     convergence_delta: float | None = Field(
         description="what integrated gradients leave over: sum of scores + delta = "
         "rise of the state's lead from a blank text"
+    )
+    strengths: dict[str, Share] = Field(
+        default_factory=dict, description="state → its activation where the concept is certainly in it"
     )
 
     @model_validator(mode="after")
@@ -57,6 +66,26 @@ class ConceptExplanationModel(_Strict):
         _same_keys("labels", self.contributions, self.relative_contributions)
         _member("state", self.state, self.probabilities)
         return self
+
+
+class RestExplanationModel(_Strict):
+    """What of the text no concept carries."""
+
+    activations: tuple[float, ...]
+    contributions: dict[str, float]
+    relative_contributions: dict[str, float]
+
+
+class ExpectedValueModel(_Strict):
+    """The answer on the scale of ordered labels: value = base + the sum of the parts."""
+
+    value: float
+    base: float = Field(
+        description="with nothing said, or for the average text where a concept always speaks"
+    )
+    parts: dict[str, float] = Field(description="concept, or rest → its Shapley value")
+    unit: str
+    exact: bool = Field(description="false where the values were sampled")
 
 
 class TruncationModel(_Strict):
@@ -83,7 +112,9 @@ class ExplanationModel(_Strict):
     base: dict[str, float]
     concepts: dict[str, ConceptExplanationModel]
     truncated: TruncationModel
-    schema_version: Literal[1]
+    expected: ExpectedValueModel | None = None
+    rest: RestExplanationModel | None = None
+    schema_version: Literal[1, 2]
 
     @model_validator(mode="after")
     def _consistent(self) -> ExplanationModel:
@@ -120,8 +151,10 @@ def load_explanation(data: Mapping[str, Any]) -> Explanation:
     if not isinstance(data, Mapping):
         raise InputError(f"an explanation is a JSON object, got {type(data).__name__}")
     version = data.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise InputError(f"explanation has schema_version {version!r}; this version reads {SCHEMA_VERSION}")
+    if version not in (1, SCHEMA_VERSION) or isinstance(version, bool):
+        raise InputError(
+            f"explanation has schema_version {version!r}; this version reads 1 and {SCHEMA_VERSION}"
+        )
     try:
         # Through JSON, so that only what a file can hold is accepted.
         parsed = ExplanationModel.model_validate_json(json.dumps(dict(data), allow_nan=False))
@@ -137,6 +170,9 @@ def load_explanation(data: Mapping[str, Any]) -> Explanation:
             **values,
             "concepts": {name: _concept(item) for name, item in values["concepts"].items()},
             "truncated": Truncation(**values["truncated"]),
+            "expected": values["expected"] and ExpectedValue(**values["expected"]),
+            "rest": values["rest"] and RestExplanation(**values["rest"]),
+            "schema_version": SCHEMA_VERSION,
         }
     )
 

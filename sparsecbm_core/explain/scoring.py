@@ -106,13 +106,15 @@ def clean(text: str) -> str:
 
 
 def read_and_score(prepared: Prepared) -> tuple[torch.Tensor, dict[str, Scored]]:
-    """Logits (N, C) of the N concepts to score, and their words scored, if there is a method to do so."""
+    """Readings (n, R) of the n concepts to score, and of the rest of the text where all are, with the words
+    of the concepts scored, if there is a method to do so."""
     space, scoring, method = prepared.model.space, prepared.scoring, prepared.scoring.tokens
     given = {
         space.concept_index(name): space.state_index(state) for name, state in (scoring.states or {}).items()
     }
     names = space.concepts if scoring.concepts is None else scoring.concepts
     chosen = [space.concept_index(name) for name in names]
+    parts = prepared.model.cbm.parts
     rows, done = len(chosen) * (1 + (method.passes(scoring.steps, len(prepared.words)) if method else 0)), 0
 
     def on_rows(count: int) -> None:
@@ -124,15 +126,17 @@ def read_and_score(prepared: Prepared) -> tuple[torch.Tensor, dict[str, Scored]]
     shared = method is not None and _shared(prepared.weights, method)
     together = shared or _fit(len(chosen), len(prepared.encoded.ids))
     together = together and chosen == list(range(space.num_concepts))
-    logits, scored = [], {}
+    found, scored = [], {}
     for group in [tuple(chosen)] if together else [(concept,) for concept in chosen]:
-        inputs = _read(prepared, group, given, graph, on_rows)
-        logits.append(inputs.logits.detach())
+        inputs, readings = _read(prepared, group, given, graph, on_rows)
+        found.append(readings)
         if method is not None:
             # What reads the text again and again does so with one subnetwork at a time.
             for part in (inputs,) if graph or shared else inputs.each():
                 scored.update(_score(prepared, part, method))
-    return torch.cat(logits), scored
+    if scoring.concepts is None:
+        found += [_read(prepared, (k,), {}, False, on_rows)[1] for k in range(len(chosen), len(parts))]
+    return torch.cat(found), scored
 
 
 def at_once(model: ConceptModel, tokens: int, method: TokenMethod) -> bool:
@@ -156,21 +160,24 @@ def _read(
     given: Mapping[int, int],
     graph: bool,
     on_rows: Callable[[int], None],
-) -> TokenInputs:
+) -> tuple[TokenInputs, torch.Tensor]:
+    """What a token method gets of these concepts, all of them or one part, and their readings (n, R)."""
     model, weights = prepared.model, prepared.weights
-    if weights is not None and len(concepts) < model.space.num_concepts:
-        weights = weights.only(model.space.concepts[concepts[0]])
+    if weights is not None:
+        one = len(concepts) == 1
+        weights = weights.only(model.cbm.parts[concepts[0]]) if one else weights.first(len(concepts))
     with _gradients(graph):
         ids = torch.tensor([prepared.encoded.ids], device=model.device)  # (1, T)
         embeds = model.cbm.embed(ids).detach().repeat(len(concepts), 1, 1)  # (N, T, E)
         mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=model.device)
-        logits = model.cbm.row_logits(embeds.requires_grad_(graph), mask, weights, concepts)
+        readings = model.cbm.row_readings(embeds.requires_grad_(graph), mask, weights, concepts)
+        logits = readings[:, : model.space.num_states]
         states = logits.detach().argmax(-1)
     for row, concept in enumerate(concepts):
         if concept in given:
             states[row] = given[concept]
     on_rows(len(concepts))
-    return TokenInputs(
+    inputs = TokenInputs(
         network=model.cbm,
         weights=weights,
         concepts=concepts,
@@ -183,6 +190,7 @@ def _read(
         steps=prepared.scoring.steps,
         on_rows=on_rows,
     )
+    return inputs, readings.detach()
 
 
 def _score(prepared: Prepared, inputs: TokenInputs, method: TokenMethod) -> dict[str, Scored]:

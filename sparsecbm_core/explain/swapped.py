@@ -64,13 +64,14 @@ def cross_accuracy(
         )
     gold = torch.tensor([example.concepts for example in data.examples])  # (N, K)
     size, done = model.space.num_concepts, 0
+    weights = weights.first(size)
     correct = torch.zeros(size, size, dtype=torch.int64)
     for indices, ids, mask in model.batches(model.encode(data.texts), batch_size):
         with torch.no_grad(), active(weights):
             rows = network.embed(ids).repeat(size, 1, 1)  # (K·B, T, E), concept slowest
             pooled = network.pooled(rows, mask.repeat(size, 1)).unflatten(0, (size, -1))  # (K, B, E)
             for j in range(size):
-                states = network.project(pooled[j].expand_as(pooled)).argmax(-1)  # (B, K) under mask j
+                states = network.project_swapped(pooled[j : j + 1])[0].argmax(-1)  # (B, K) under mask j
                 correct[:, j] += (states.cpu() == gold[indices]).sum(0)
         done += len(indices)
         on_progress(done, len(data))

@@ -6,15 +6,17 @@ from sparsecbm_core.figures.chain import chain_figure
 from sparsecbm_core.figures.contributions import (
     Breakdown,
     Part,
+    answer_breakdown,
     before_after_figure,
     breakdown,
     contribution_figure,
+    digits_of,
 )
 from sparsecbm_core.figures.curves import Curve, Level, Panel, curves_figure
 from sparsecbm_core.figures.dose import dose_figure
 from sparsecbm_core.figures.dots import Dots, dots_figure
 from sparsecbm_core.figures.intervals import Ranged, intervals_figure
-from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL
+from sparsecbm_core.figures.look import AGAINST, COSTS, FOR, LIFTS, NEUTRAL
 from sparsecbm_core.figures.mask_changes import block_changes_figure, blocks_figure, changes_figure
 from sparsecbm_core.figures.mask_windows import pair_window_figure, window_figure
 from sparsecbm_core.figures.masks import density_figure, density_top, overlap_figure, shared_by_figure
@@ -31,7 +33,9 @@ from sparsecbm_core.figures.plots import Plot, Series, plots_figure
 
 __all__ = [
     "AGAINST",
+    "COSTS",
     "FOR",
+    "LIFTS",
     "NEUTRAL",
     "Breakdown",
     "Curve",
@@ -42,6 +46,7 @@ __all__ = [
     "Plot",
     "Ranged",
     "Series",
+    "answer_breakdown",
     "before_after_figure",
     "block_changes_figure",
     "blocks_figure",
@@ -53,6 +58,7 @@ __all__ = [
     "curves_figure",
     "density_figure",
     "density_top",
+    "digits_of",
     "dose_figure",
     "dots_figure",
     "grouped_bars",

@@ -1,4 +1,4 @@
-"""A score as a sum over concepts, and the label before and after a change."""
+"""An answer or a score as a sum over its parts, and the label before and after a change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.figures.bars import paired_bars
-from sparsecbm_core.figures.look import AGAINST, FOR, NEUTRAL, hatched, line, plain, safe
+from sparsecbm_core.figures.look import AGAINST, COSTS, FOR, LIFTS, NEUTRAL, hatched, line, plain, safe
 from sparsecbm_core.figures.numbers import adding_up, signed
 
 if TYPE_CHECKING:
@@ -19,26 +19,36 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
 
 
+SCORE_SIDES, ANSWER_SIDES = ("for", "against"), ("lifts", "costs")
+COLORS = {"for": FOR, "against": AGAINST, "lifts": LIFTS, "costs": COSTS}
+TENTHS = 20.0  # scales up to so long are shown with one decimal, longer ones with none
+
+
 @dataclass(frozen=True)
 class Part:
-    """What one concept adds to a score; ``text`` is the number every text and chart shows for it."""
+    """What one concept, or the rest, adds; ``text`` is the number every text and chart shows for it.
+
+    ``sides`` are what to call a number above zero and one below.
+    """
 
     name: str
     title: str
     value: float
     text: str
+    sides: tuple[str, str] = SCORE_SIDES
 
     @property
     def side(self) -> str:
-        """ "for", "against" or, where the number shown is zero, "neutral"."""
-        return {"+": "for", "−": "against"}.get(self.text[0], "neutral")
+        """One of ``sides`` or, where the number shown is zero, "neutral"."""
+        return dict(zip("+−", self.sides, strict=True)).get(self.text[0], "neutral")
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """A score as a sum: ``base`` and the ``parts``, one per concept, add up to ``total``.
+    """A score, or an answer in units of its labels, as a sum: ``base`` and the ``parts``, one per concept and
+    for the rest, add up to ``total``.
 
-    So do the numbers shown: ``base_text``, the parts' and ``total_text``.
+    So do the numbers shown: ``base_text``, the parts' and ``total_text``. ``sides`` are those of the parts.
     """
 
     base_title: str
@@ -48,6 +58,7 @@ class Breakdown:
     total_title: str
     total: float
     total_text: str
+    sides: tuple[str, str] = SCORE_SIDES
 
     def rows(self) -> list[dict[str, Any]]:
         """The sum as a table, one row a term and one for the total."""
@@ -62,11 +73,11 @@ def breakdown(
     against: str | None = None,
     relative: bool = True,
 ) -> Breakdown:
-    """The logit of ``label`` (default: the predicted one) as a sum over concepts, largest first.
+    """The logit of ``label`` (default: the predicted one) as a sum over all parts, largest first.
 
-    ``relative`` measures each concept against the average text; otherwise activations count from
-    zero. With ``against`` the sum is the difference of the two labels' logits: why one and not
-    the other.
+    ``relative`` measures each part against the head's reference, the average text or one that says nothing;
+    otherwise activations count from zero. With ``against`` the sum is the difference of the two labels'
+    logits: why one and not the other.
 
     >>> [part.name for part in breakdown(why, model.space).parts]
     ['food', 'service', 'noise']
@@ -82,7 +93,7 @@ def breakdown(
 
     values = {
         name: value(item.relative_contributions if relative else item.contributions)
-        for name, item in explanation.concepts.items()
+        for name, item in explanation.parts.items()
     }
     base, total = value(explanation.base if relative else explanation.bias), value(explanation.logits)
     (base_shown, *shown), total_shown = adding_up([base, *values.values()], total)
@@ -93,7 +104,7 @@ def breakdown(
     parts.sort(key=lambda part: -abs(part.value))
     title = space.label_title(label)
     return Breakdown(
-        base_title="Average review" if relative else "Fixed start",
+        base_title=reference_title(explanation) if relative else "Fixed start",
         base=base,
         base_text=signed(base_shown),
         parts=tuple(parts),
@@ -102,6 +113,50 @@ def breakdown(
         else f"{title} ahead of {space.label_title(against)}",
         total=total,
         total_text=signed(total_shown),
+    )
+
+
+def reference_title(explanation: Explanation) -> str:
+    """What contributions are measured against."""
+    return "Average review" if explanation.rest is None else "Nothing said"
+
+
+def digits_of(space: ConceptSpace) -> int:
+    """Decimals of an answer in the labels' units.
+
+    >>> digits_of(model.space)
+    1
+    """
+    values = space.label_values or (0.0,)
+    return 1 if max(values) - min(values) <= TENTHS else 0
+
+
+def answer_breakdown(explanation: Explanation, space: ConceptSpace) -> Breakdown | None:
+    """The answer on the scale of its labels as a sum over all parts, largest first; None without a scale.
+
+    >>> view = answer_breakdown(why, model.space)
+    >>> view.total_title, view.total_text
+    ('Expected', '2.9')
+    """
+    found = explanation.expected
+    if found is None:
+        return None
+    digits = digits_of(space)
+    (base, *shown), total = adding_up([found.base, *found.parts.values()], found.value, digits)
+    parts = [
+        Part(name, space.title(name), found.parts[name], signed(number, digits), ANSWER_SIDES)
+        for name, number in zip(found.parts, shown, strict=True)
+    ]
+    parts.sort(key=lambda part: -abs(part.value))
+    return Breakdown(
+        base_title=reference_title(explanation),
+        base=found.base,
+        base_text=f"{base:.{digits}f}",
+        parts=tuple(parts),
+        total_title=f"Expected {found.unit}".strip(),
+        total=found.value,
+        total_text=f"{total:.{digits}f}",
+        sides=ANSWER_SIDES,
     )
 
 
@@ -124,7 +179,8 @@ def contribution_figure(parts: Breakdown, selected: str | None = None) -> go.Fig
     strong = {parts.total_title, *(part.title for part in parts.parts if part.name == selected)}
     titles = [f"<b>{safe(title)}</b>" if title in strong else safe(title) for title in titles]
     texts = [parts.base_text, *(part.text for part in parts.parts), parts.total_text]
-    colors = [NEUTRAL, *(FOR if part.value >= 0 else AGAINST for part in parts.parts), NEUTRAL]
+    up, down = (COLORS[side] for side in parts.sides)
+    colors = [NEUTRAL, *(up if part.value >= 0 else down for part in parts.parts), NEUTRAL]
     hatches = ["", *("" if part.value >= 0 else "/" for part in parts.parts), ""]
     positions = list(range(len(widths)))
     ends = [start + width for start, width in zip(starts, widths, strict=True)]

@@ -1,7 +1,8 @@
 """The look all figures share.
 
-The two colours stand apart for colour-blind readers and reach 3 to 1 on white and on near-black, so a
-figure needs no theme; whatever speaks against is hatched as well, and every bar carries its number.
+The two pairs of colours stand apart for colour-blind readers and reach 3 to 1 on white and on near-black, so
+a figure needs no theme; whatever speaks against, or costs, is hatched as well, and every bar carries its
+number.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 FOR, AGAINST, NEUTRAL, INK = "#3B78D8", "#D0583A", "#8A94A3", "#111318"
+LIFTS, COSTS = "#1C8C74", "#A9701B"  # of the answer: not to be taken for what speaks for a state
 ROW = 40  # pixels a bar takes
 # Of a matrix of cells; the second is pale enough for letters of either theme on top.
 DENSITY_SCALE = ((0.0, "rgba(59, 120, 216, 0.04)"), (1.0, "rgba(59, 120, 216, 1)"))

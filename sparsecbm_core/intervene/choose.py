@@ -77,7 +77,7 @@ class Linearised:
                 )
                 with active(EffectiveWeights((subnetwork.concept,), layers)), precision:
                     pooled = network.pooled(embeds, mask)
-                logits = subnetwork.project(pooled.float())
+                logits = subnetwork.logits(subnetwork.project(pooled.float()))
                 said = logits.detach()
                 own = torch.where(states[rows] == OWN, said.argmax(-1).cpu(), states[rows])
                 chosen = directions(said, own.to(said.device))

@@ -16,7 +16,7 @@ from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.flips import MARGIN, FlipOrder, flip_fewest
 from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.protect import Held, flip_protecting
-from sparsecbm_core.intervene.reading import Batch, batch_of, leads, read_concept
+from sparsecbm_core.intervene.reading import Batch, batch_of, leads, read_part
 from sparsecbm_core.intervene.results import ALREADY, NOT_REACHED, REACHED, Intervention, Reading
 from sparsecbm_core.intervene.rules import AUTO, rule_named
 from sparsecbm_core.intervene.subnetwork import Subnetwork
@@ -108,7 +108,7 @@ def _count(r: float | str, subnetwork: Subnetwork) -> int | None:
 class Case:
     """One concept of one text that is to be read as ``state``: what every rule starts from and ends in.
 
-    ``k`` and ``target`` are the indices of concept and state, ``logits`` (K, C) the model's own.
+    ``k`` and ``target`` are the indices of concept and state, ``readings`` (P, R) the model's own.
     """
 
     model: ConceptModel
@@ -118,7 +118,7 @@ class Case:
     k: int
     target: int
     encoded: Encoded
-    logits: torch.Tensor
+    readings: torch.Tensor
     before: Reading
     oracle: Reading
     started: float = field(default_factory=time.perf_counter)
@@ -132,11 +132,8 @@ class Case:
             raise InputError("the text is empty; give the review to correct")
         if model.masks is None:
             raise InputError("this model has no masks to correct; load a SparseCBM")
-        (encoded,), said = model.encode([text]), _all_logits(model, text)
-        before, by_hand = reading(model, said, k), said.sigmoid()
-        by_hand[k] = F.one_hot(torch.tensor(target), space.num_states)
-        states = {name: float(i == target) for i, name in enumerate(space.states)}
-        oracle = _with_label(model, Reading(state, states, "", {}), by_hand)
+        (encoded,), said = model.encode([text]), _all_readings(model, text)
+        before, oracle = (reading(model, r, k) for r in (said, model.cbm.stated(said, k, target)))
         return cls(model, text, concept, state, k, target, encoded, said, before, oracle)
 
     @property
@@ -158,17 +155,20 @@ class Case:
         """How far the state's logit leads beyond `MARGIN`: reached where it is not negative."""
         return self.lead(subnetwork.read(self.batch)) - MARGIN
 
-    def lead(self, logits: torch.Tensor) -> float:
-        """How far the state leads the best other one: logits (1, C) → float."""
-        return float(leads(logits, self.wanted)[0])
+    def lead(self, readings: torch.Tensor) -> float:
+        """How far the state leads the best other one: readings (1, R) → float."""
+        return float(leads(self._logits(readings), self.wanted)[0])
 
     def gradient(self, subnetwork: Subnetwork) -> torch.Tensor:
         """∂L/∂M_k (L,) of the cross-entropy at the state."""
         return subnetwork.gradient(self.batch, self.loss)[0]
 
-    def loss(self, logits: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of logits (1, C) at the state."""
-        return F.cross_entropy(logits, self.wanted)
+    def loss(self, readings: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of readings (1, R) at the state."""
+        return F.cross_entropy(self._logits(readings), self.wanted)
+
+    def _logits(self, readings: torch.Tensor) -> torch.Tensor:
+        return readings[:, : self.model.space.num_states]
 
     def conclude(
         self,
@@ -206,35 +206,31 @@ class Case:
         )
 
     def _read_again(self, corrected: ConceptModel, edit: MaskEdit) -> torch.Tensor:
-        """Logits (K, C) of the text; where only masks changed, the other concepts say what they said."""
+        """Readings (P, R) of the text; where only masks changed, the other parts say what they said."""
         if corrected.network is not self.model.network:
-            return _all_logits(corrected, self.text)
-        logits = self.logits.clone()
+            return _all_readings(corrected, self.text)
+        readings = self.readings.clone()
         for concept in edit.concepts:
-            k = corrected.space.concept_index(concept)
-            logits[k] = read_concept(corrected, [self.encoded], concept)[0]
-        return logits
+            readings[corrected.cbm.part_index(concept)] = read_part(corrected, [self.encoded], concept)[0]
+        return readings
 
 
-def _all_logits(model: ConceptModel, text: str) -> torch.Tensor:
-    """Concept logits (K, C) of one text."""
-    said = model.predict([text]).concept_logits
+def _all_readings(model: ConceptModel, text: str) -> torch.Tensor:
+    """Readings (P, R) of one text."""
+    said = model.predict([text]).readings
     if said is None:
         raise InputError("this is a standard classifier: it has no concepts to correct")
     return said[0]
 
 
-def reading(model: ConceptModel, concept_logits: torch.Tensor, k: int) -> Reading:
-    """Concept k and the label of one text from its concept logits (K, C)."""
-    space, shares = model.space, concept_logits[k].softmax(-1)
-    states = dict(zip(space.states, shares.tolist(), strict=True))
-    said = Reading(space.states[int(shares.argmax())], states, "", {})
-    return _with_label(model, said, concept_logits.sigmoid())
-
-
-def _with_label(model: ConceptModel, said: Reading, activations: torch.Tensor) -> Reading:
-    """The reading with the label that follows from activations (K, C)."""
-    with torch.inference_mode():
-        logits = model.cbm.label_logits(activations[None].to(model.device))[0]
-    shares = dict(zip(model.space.labels, logits.softmax(-1).tolist(), strict=True))
-    return replace(said, label=model.space.labels[int(logits.argmax())], labels=shares)
+def reading(model: ConceptModel, readings: torch.Tensor, k: int) -> Reading:
+    """Concept k and the label of one text from its readings (P, R)."""
+    space, said = model.space, model.predictions(readings[None])
+    logits = said.label_logits[0]
+    shares = model.cbm.concept_logits(readings)[k].softmax(-1)
+    return Reading(
+        state=space.states[int(shares.argmax())],
+        states=dict(zip(space.states, shares.tolist(), strict=True)),
+        label=space.labels[int(logits.argmax())],
+        labels=dict(zip(space.labels, logits.softmax(-1).tolist(), strict=True)),
+    )

@@ -177,9 +177,9 @@ def dose_response(
     on_progress(1, len(counts) + 1)
     for count in counts:
         order.go_to(count)
-        logits = case.logits.clone()  # (K, C)
-        logits[case.k] = subnetwork.read(case.batch)[0].to(logits)
-        point = DosePoint(count, count / subnetwork.total, reading(model, logits, case.k))
+        readings = case.readings.clone()  # (P, R)
+        readings[case.k] = subnetwork.read(case.batch)[0].to(readings)
+        point = DosePoint(count, count / subnetwork.total, reading(model, readings, case.k))
         if baseline is not None:
             corrected = corrected_model(model, subnetwork.edit(), {concept: subnetwork.matrices()})
             guard = baseline.report(corrected, [concept])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sparsecbm_core.errors import InputError
-from sparsecbm_core.intervene.reading import HalfError, label_logits, read_concept
+from sparsecbm_core.intervene.reading import HalfError, label_logits, read_part
 from sparsecbm_core.progress import OnCount, unheard
 
 if TYPE_CHECKING:
@@ -77,17 +77,17 @@ class GuardReport:
 
 @dataclass(frozen=True, eq=False)
 class GuardBaseline:
-    """A reading of the guard reviews, to compare others with: ``concept_logits`` (N, K, C) on the CPU.
+    """A reading of the guard reviews, to compare others with: ``readings`` (N, P, R) on the CPU.
 
-    ``states`` (N, K) and ``labels`` (N,) are what float32 predicts, always. Where ``exact`` (N, K) is
-    false the logits are those of bfloat16, clear enough to tell the state and the label; ``error`` says
+    ``states`` (N, K) and ``labels`` (N,) are what float32 predicts, always. Where ``exact`` (N, P) is
+    false the readings are those of bfloat16, clear enough to tell the state and the label; ``error`` says
     how far off they may be, and without it all is read exactly. ``model`` is the model first read, also
     in the baselines that `at` returns: those hold no corrected weights and can be kept.
     """
 
     model: ConceptModel
     reviews: ReviewDataset
-    concept_logits: torch.Tensor
+    readings: torch.Tensor
     labels: torch.Tensor
     exact: torch.Tensor
     error: HalfError | None = None
@@ -106,22 +106,27 @@ class GuardBaseline:
         if (given.concepts, given.states, given.labels) != (own.concepts, own.states, own.labels):
             raise InputError("the guard set has other concepts, states or labels than the model")
         said = model.predict(reviews.texts, BATCH, on_progress=on_progress)
-        if said.concept_logits is None:
+        if said.readings is None:
             raise InputError("this is a standard classifier: it has no concepts to guard")
-        return cls.of(model, reviews, said.concept_logits)
+        return cls.of(model, reviews, said.readings)
 
     @classmethod
     def of(
         cls,
         model: ConceptModel,
         reviews: ReviewDataset,
-        concept_logits: torch.Tensor,
+        readings: torch.Tensor,
         error: HalfError | None = None,
     ) -> GuardBaseline:
-        """The baseline of a model whose exact logits (N, K, C) are known."""
-        labels = label_logits(model, concept_logits).argmax(-1)
-        exact = torch.ones(concept_logits.shape[:2], dtype=torch.bool)
-        return cls(model, reviews, concept_logits, labels, exact, error)
+        """The baseline of a model whose exact readings (N, P, R) are known."""
+        labels = label_logits(model, readings).argmax(-1)
+        exact = torch.ones(readings.shape[:2], dtype=torch.bool)
+        return cls(model, reviews, readings, labels, exact, error)
+
+    @property
+    def concept_logits(self) -> torch.Tensor:
+        """ℓ (N, K, C)."""
+        return self.model.cbm.concept_logits(self.readings)
 
     @property
     def states(self) -> torch.Tensor:
@@ -135,7 +140,7 @@ class GuardBaseline:
 
     def quick(self) -> GuardBaseline:
         """The same baseline, whose later readings are in bfloat16 wherever that decides the prediction."""
-        error = HalfError.measure(self.model, self.encoded, self.concept_logits)
+        error = HalfError.measure(self.model, self.encoded, self.readings)
         return self._with(error=error)
 
     def exactly(self) -> GuardBaseline:
@@ -148,48 +153,53 @@ class GuardBaseline:
         In the quick way, predictions that bfloat16 leaves in doubt, or reads as changed, are read again
         exactly. A model with other weights than the masks make of this one's is always read exactly.
         """
-        chosen = [corrected.space.concept_index(concept) for concept in concepts]
-        logits, exact = self.concept_logits.clone(), self.exact.clone()
+        chosen = [corrected.cbm.part_index(concept) for concept in concepts]
+        readings, exact = self.readings.clone(), self.exact.clone()
         half = self.error is not None and corrected.network is self.model.network
         for k in chosen:
             quick = ~self._near(k) if half else torch.zeros(len(exact), dtype=torch.bool)
-            logits[:, k] = read_concept(corrected, self.encoded, self._concept(k), half=quick)
+            readings[:, k] = read_part(corrected, self.encoded, self._part(k), half=quick)
             exact[:, k] = ~quick
 
         while self.error is not None and half:
-            again = self._unsure(corrected, logits, exact, self.error)
+            again = self._unsure(corrected, readings, exact, self.error)
             if not again.any():
                 break
             for k in again.any(0).nonzero().flatten().tolist():
                 rows = again[:, k]
                 some = [self.encoded[i] for i in rows.nonzero().flatten().tolist()]
-                logits[rows, k] = read_concept(corrected, some, self._concept(k))
+                readings[rows, k] = read_part(corrected, some, self._part(k))
             exact |= again
-        labels = label_logits(corrected, logits).argmax(-1)
-        return self._with(concept_logits=logits, labels=labels, exact=exact)
+        labels = label_logits(corrected, readings).argmax(-1)
+        return self._with(readings=readings, labels=labels, exact=exact)
 
     def _near(self, k: int) -> torch.Tensor:
-        """Reviews (N,) so near to another state of concept k, or another label, that a quick reading of k
+        """Reviews (N,) so near to another state of part k, or another label, that a quick reading of k
         would be in doubt if they did not move: they are read exactly at once."""
         if self.error is None:
             return torch.ones(len(self.labels), dtype=torch.bool)
         exact = torch.ones_like(self.exact)
         exact[:, k] = False
-        label = self.error.label_in_doubt(self.model, self.concept_logits, exact)
+        label = self.error.label_in_doubt(self.model, self.readings, exact)
+        if k >= self.concept_logits.shape[1]:
+            return label
         return self.error.state_in_doubt(self.concept_logits[:, k], k) | label
 
     def _unsure(
-        self, corrected: ConceptModel, logits: torch.Tensor, exact: torch.Tensor, error: HalfError
+        self, corrected: ConceptModel, readings: torch.Tensor, exact: torch.Tensor, error: HalfError
     ) -> torch.Tensor:
-        """What must be read exactly (N, K) before states and labels are certain: logits (N, K, C), some of
-        them ``exact`` (N, K) already.
+        """What must be read exactly (N, P) before states and labels are certain: readings (N, P, R), some of
+        them ``exact`` (N, P) already.
 
         States first: what is read again for them is exact when its label is looked at.
         """
+        logits = corrected.cbm.concept_logits(readings)
         doubt = [error.state_in_doubt(logits[:, k], k) for k in range(logits.shape[1])]
-        again = ((logits.argmax(-1) != self.states) | torch.stack(doubt, 1)) & ~exact
-        labels = label_logits(corrected, logits).argmax(-1)
-        rows = (labels != self.labels) | error.label_in_doubt(corrected, logits, exact | again)
+        again = torch.zeros_like(exact)
+        again[:, : len(doubt)] = (logits.argmax(-1) != self.states) | torch.stack(doubt, 1)
+        again &= ~exact
+        labels = label_logits(corrected, readings).argmax(-1)
+        rows = (labels != self.labels) | error.label_in_doubt(corrected, readings, exact | again)
         return again | (rows[:, None] & ~exact)
 
     def report(
@@ -207,7 +217,7 @@ class GuardBaseline:
         gold = torch.tensor([example.concepts for example in self.reviews])  # (N, K)
         labels = torch.tensor([example.label for example in self.reviews])
         before, after = self.states, later.states
-        same = [space.concept_index(name) for name in about]
+        same = [space.concept_index(name) for name in about if name in space.concepts]
         rest = [k for k in range(space.num_concepts) if k not in same]
         changes = []
         for i, example in enumerate(self.reviews):
@@ -225,8 +235,8 @@ class GuardBaseline:
             changes=tuple(changes),
         )
 
-    def _concept(self, k: int) -> str:
-        return self.model.space.concepts[k]
+    def _part(self, k: int) -> str:
+        return self.model.cbm.parts[k]
 
     def _with(self, **values: Any) -> GuardBaseline:
         """A copy with some values replaced, which keeps the tokens."""

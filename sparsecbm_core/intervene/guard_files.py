@@ -176,14 +176,14 @@ def read_baseline(
 
 
 def save_baseline(baseline: GuardBaseline, path: str | Path) -> None:
-    """A safetensors file of the exact logits (N, K, C), with the error of bfloat16 in its header."""
+    """A safetensors file of the exact readings (N, P, R), with the error of bfloat16 in its header."""
     header = {
         "schema_version": BASELINE_VERSION,
         "model": baseline.model.fingerprint,
         "data": baseline.reviews.fingerprint(),
         "half_error": None if baseline.error is None else list(baseline.error.lead),
     }
-    _write(path, BASELINE_HEADER, header, {"logits": baseline.concept_logits})
+    _write(path, BASELINE_HEADER, header, {"logits": baseline.readings})
 
 
 def load_baseline(path: str | Path, model: ConceptModel, reviews: ReviewDataset) -> GuardBaseline:
@@ -197,17 +197,16 @@ def load_baseline(path: str | Path, model: ConceptModel, reviews: ReviewDataset)
         raise CheckpointError(
             f"{path} is the guard baseline of another model, other reviews or a newer version"
         )
-    space = model.space
-    shape = (len(reviews), space.num_concepts, space.num_states)
+    shape = (len(reviews), *model.cbm.readout[1].shape)
     fits = logits.shape == shape and logits.dtype == torch.float32 and bool(logits.isfinite().all())
-    if not fits or (error is not None and not _sound(error, space.num_concepts)):
+    if not fits or (error is not None and not _sound(error, shape[1])):
         raise CheckpointError(f"{path} is damaged: it holds {logits.dtype} {tuple(logits.shape)} for {shape}")
     return GuardBaseline.of(model, reviews, logits, error)
 
 
-def _sound(error: HalfError, concepts: int) -> bool:
+def _sound(error: HalfError, parts: int) -> bool:
     values = torch.tensor(error.lead)
-    return len(error.lead) == concepts and bool((values.isfinite() & (values > 0)).all())
+    return len(error.lead) == parts and bool((values.isfinite() & (values > 0)).all())
 
 
 def _write(path: str | Path, name: str, header: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:

@@ -68,15 +68,12 @@ def predict_scoped(model: ConceptModel, texts: Sequence[str], patches: Sequence[
     """Concepts and labels of ``texts`` by the pristine ``model``, each under the patches that fire for it."""
     if not texts or not patches:
         return model.predict(texts)
-    space = model.space
-    concepts = torch.empty(len(texts), space.num_concepts, space.num_states)
-    labels = torch.empty(len(texts), space.num_labels)
+    readings = torch.empty(len(texts), *model.cbm.readout[1].shape)
     for edit, indices in groups(texts, patches).items():
-        said = corrected_model(model, edit).predict([texts[i] for i in indices])
-        labels[indices] = said.label_logits
-        if said.concept_logits is not None:
-            concepts[indices] = said.concept_logits
-    return Predictions(concepts, concepts.sigmoid(), labels)
+        said = corrected_model(model, edit).predict([texts[i] for i in indices]).readings
+        if said is not None:
+            readings[indices] = said
+    return model.predictions(readings)
 
 
 def _places(text: str, patches: Sequence[Patch]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparsecbm_core.errors import InputError
 
 if TYPE_CHECKING:
-    from sparsecbm_core.explain.results import Explanation
+    from sparsecbm_core.explain.results import ExpectedValue, Explanation
     from sparsecbm_core.models.concept_model import ConceptModel
 
 SCHEMA_VERSION = 1
@@ -21,7 +21,8 @@ class OracleResult:
 
     ``states`` are the states set. ``label``, ``probabilities`` and ``logits`` are those of the model;
     with ``_after`` those of the label head over the activations with the set ones replaced.
-    ``relative_contributions`` are those after, concept → label → φ_k[y]·(a_k − ā_k): with the
+    ``expected_after`` is the answer on the scale of ordered labels, None for others.
+    ``relative_contributions`` are those after, part → label → φ_k[y]·(a_k − ā_k): with the
     explanation's ``base`` they add up to ``logits_after``.
     """
 
@@ -34,6 +35,7 @@ class OracleResult:
     logits: Mapping[str, float]
     logits_after: Mapping[str, float]
     relative_contributions: Mapping[str, Mapping[str, float]]
+    expected_after: ExpectedValue | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +46,8 @@ class OracleResult:
 def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, str]) -> OracleResult:
     """Set concepts to ``states`` and re-run only the linear head (Koh et al., 2020).
 
-    A concept that is set has activation 1 for its state and 0 for every other one; the others keep
+    A concept that is set has, for its state, the activation of one that is certainly in it (of the paper's
+    head 1, of the honest one the strength that this text gives it) and 0 for every other one; the others keep
     the activations of ``explanation``. Nothing is learnt: the model is only read, and the same text
     gives the same error the next time.
 
@@ -56,18 +59,22 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
     import torch
 
     from sparsecbm_core.explain.concepts import label_parts
+    from sparsecbm_core.explain.expected import expected_value
 
     space = model.space
     for concept, state in states.items():
         space.concept_index(concept)
         space.state_index(state)
     _check_origin(model, explanation)
-    rows = []
-    for concept in space.concepts:
-        chosen = states.get(concept)
-        activations = explanation.concepts[concept].activations
-        rows.append([float(s == chosen) if chosen else activations[s] for s in space.states])
-    parts = label_parts(model.cbm, torch.tensor(rows, dtype=torch.float64))  # from (K, C)
+    activations = torch.zeros(model.cbm.reference.shape, dtype=torch.float64)  # (P, A)
+    for k, concept in enumerate(space.concepts):
+        item, chosen = explanation.concepts[concept], states.get(concept)
+        for c, state in enumerate(space.states):
+            own = item.activations[state] if chosen is None else (state == chosen) * item.strength(state)
+            activations[k, c] = own
+    if explanation.rest is not None:
+        activations[-1] = torch.tensor(explanation.rest.activations)
+    parts = label_parts(model.cbm, activations)
 
     def by_label(values: torch.Tensor) -> dict[str, float]:
         return dict(zip(space.labels, values.tolist(), strict=True))
@@ -81,9 +88,8 @@ def oracle(model: ConceptModel, explanation: Explanation, states: Mapping[str, s
         probabilities_after=by_label(parts.logits.softmax(-1)),
         logits=dict(explanation.logits),
         logits_after=by_label(parts.logits),
-        relative_contributions={
-            concept: by_label(parts.relative[k]) for k, concept in enumerate(space.concepts)
-        },
+        relative_contributions={part: by_label(parts.relative[k]) for k, part in enumerate(model.cbm.parts)},
+        expected_after=expected_value(model.cbm, parts),
     )
 
 

@@ -68,9 +68,9 @@ def compute_profile(
     data: str = "",
     on_progress: OnCount = unheard,
 ) -> GuardProfile:
-    """The profile of all concepts over ``texts``; takes a backward pass per concept and `BATCH` texts.
+    """The profile of all parts over ``texts``; takes a backward pass per part and `BATCH` texts.
 
-    L is the joint loss, concept and label, at what the model itself predicts; the label sees concept k
+    L is the joint loss, concept and label, at what the model itself predicts; the label sees part k
     move and the others stay. Raises `InputError` without texts or masks.
     """
     if not texts:
@@ -78,11 +78,11 @@ def compute_profile(
     if model.masks is None:
         raise InputError("a dense model has no masks to correct, and so no guard profile")
     said = model.predict(texts)
-    concepts = model.space.concepts
+    parts = model.cbm.parts
     batches = [list(range(i, min(i + BATCH, len(texts)))) for i in range(0, len(texts), BATCH)]
     rows: dict[str, dict[str, torch.Tensor]] = {}
     columns: dict[str, dict[str, torch.Tensor]] = {}
-    for k, concept in enumerate(concepts):
+    for k, concept in enumerate(parts):
         subnetwork = Subnetwork(model, concept)
         r = {name: torch.zeros(shape[0]) for name, shape in subnetwork.shapes.items()}
         c = {name: torch.zeros(shape[1]) for name, shape in subnetwork.shapes.items()}
@@ -93,7 +93,7 @@ def compute_profile(
                 square = gradient.square()
                 r[name] += square.mean(1).cpu()
                 c[name] += square.mean(0).cpu()
-            on_progress(k * len(batches) + number + 1, len(concepts) * len(batches))
+            on_progress(k * len(batches) + number + 1, len(parts) * len(batches))
         rows[concept] = {name: value / len(batches) for name, value in r.items()}
         columns[concept] = {name: value / len(batches) for name, value in c.items()}
     return GuardProfile(model.fingerprint, data, len(texts), rows, columns)
@@ -101,17 +101,20 @@ def compute_profile(
 
 def own_prediction_loss(model: ConceptModel, said: Predictions, k: int, indices: Sequence[int]) -> Loss:
     """Joint loss (summed) of some reviews at the concept state and label that ``said`` predicts."""
-    if said.activations is None or said.concept_logits is None:
+    if said.readings is None or said.concept_logits is None:
         raise InputError("this is a standard classifier: it has no concepts to guard")
-    chosen = list(indices)
-    rest = said.label_logits[chosen].to(model.device)  # (B, Y), what all concepts together say
-    was = said.activations[chosen, k].to(model.device)  # (B, C)
-    states = said.concept_logits[chosen, k].argmax(-1).to(model.device)
-    labels, phi = rest.argmax(-1), model.cbm.classifier[:, k].detach()  # (Y, C)
+    network, chosen = model.cbm, list(indices)
+    others = said.readings[chosen].to(model.device)  # (B, P, R)
+    labels = said.label_logits[chosen].argmax(-1).to(model.device)
+    is_concept = k < model.space.num_concepts  # the rest has no states
+    states = said.states[chosen, k].to(model.device) if is_concept else None
 
-    def loss(logits: torch.Tensor) -> torch.Tensor:
-        label_logits = rest + (logits.sigmoid() - was) @ phi.T
-        of_concept = F.cross_entropy(logits, states, reduction="sum")
-        return of_concept + F.cross_entropy(label_logits, labels, reduction="sum")
+    def loss(readings: torch.Tensor) -> torch.Tensor:
+        moved = torch.cat([others[:, :k], readings[:, None], others[:, k + 1 :]], 1)
+        said_now = network.bottleneck(moved)
+        of_label = F.cross_entropy(said_now.label_logits, labels, reduction="sum")
+        if states is None:
+            return of_label
+        return of_label + F.cross_entropy(said_now.concept_logits[:, k], states, reduction="sum")
 
     return loss

@@ -142,7 +142,7 @@ class Held:
 
     def before(self, subnetwork: Subnetwork) -> Before:
         """How they are read now."""
-        said = subnetwork.read_many(self.encoded)
+        said = subnetwork.logits(subnetwork.read_many(self.encoded))
         states = torch.where(self.states == OWN, said.argmax(-1), self.states)
         return Before(states, leads(said, states)[0])
 
@@ -156,7 +156,7 @@ class Before:
 
     def broken(self, subnetwork: Subnetwork, held: Held) -> int:
         """How many that led by `HOLD` or more are read otherwise now."""
-        said = subnetwork.read_many(held.encoded).argmax(-1)
+        said = subnetwork.logits(subnetwork.read_many(held.encoded)).argmax(-1)
         return int(((self.leads >= HOLD) & (said != self.states)).sum())
 
 
@@ -190,7 +190,12 @@ def flip_protecting(
     states = torch.cat([torch.tensor([target]), held.states])
     floors = torch.full((count,), HOLD)
     floors[0] = MARGIN
-    now = leads(subnetwork.read_many(encoded[:count]), states[:count])[0]  # (R,), exact
+
+    def ahead_of_others() -> torch.Tensor:
+        """Leads (1 + earlier,), exact."""
+        return leads(subnetwork.logits(subnetwork.read_many(encoded[:count])), states[:count])[0]
+
+    now = ahead_of_others()
 
     def look(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Linearised]:
         """What is short, by how much, the bits that could mend it, and what these do to all reviews."""
@@ -222,7 +227,7 @@ def flip_protecting(
         )
         flips = candidates[choose_flips(wishes, subnetwork.kept[candidates], FLIPS)]
         subnetwork.flip(flips)
-        ahead = leads(subnetwork.read_many(encoded[:count]), states[:count])[0]
+        ahead = ahead_of_others()
         if bool((ahead >= floors).all()):
             return Repaired(True, number, before)
         if float(_short(ahead, floors)) < float(_short(now, floors)):
@@ -265,7 +270,8 @@ def _candidates(
     batch = batch_of(subnetwork.model, [encoded[i] for i in rows])
     wanted, force = states[rows].to(device), lifts[rows, None].to(device)
 
-    def loss(logits: torch.Tensor) -> torch.Tensor:
+    def loss(readings: torch.Tensor) -> torch.Tensor:
+        logits = subnetwork.logits(readings)
         return -(logits * directions(logits.detach(), wanted) * force).sum()
 
     kept = subnetwork.kept

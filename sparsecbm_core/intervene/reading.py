@@ -48,29 +48,29 @@ def batch_of(model: ConceptModel, encoded: Sequence[Encoded]) -> Batch:
 
 def concept_logits(model: ConceptModel, texts: Sequence[str], concept: str) -> torch.Tensor:
     """Logits (N, C) of one concept, by its subnetwork alone: a Kth of a full reading."""
-    return read_concept(model, model.encode(texts), concept)
+    return read_part(model, model.encode(texts), concept)[:, : model.space.num_states]
 
 
-def read_concept(
+def read_part(
     model: ConceptModel,
     encoded: Sequence[Encoded],
-    concept: str,
+    part: str,
     *,
     half: bool | torch.Tensor = False,
     weights: EffectiveWeights | None = None,
 ) -> torch.Tensor:
-    """The same of encoded reviews; ``weights`` of this concept alone replace the model's own.
+    """Readings (N, R) of one concept, or of the rest; ``weights`` of this part alone replace the model's own.
 
     With ``half``, said of all reviews or of each (N,), the matrix products are in bfloat16; the residual
     stream, LayerNorms and the projector stay in float32. Logits are then off by some hundredths.
     """
-    network, k = model.cbm, model.space.concept_index(concept)
+    network, k = model.cbm, model.cbm.part_index(part)
     if weights is None and model.weights is not None:
-        weights = model.weights.only(concept)
+        weights = model.weights.only(part)
     chosen = torch.full((len(encoded),), half) if isinstance(half, bool) else half
     # Converted once and not in every batch.
     halved = weights.to(torch.bfloat16) if weights is not None and bool(chosen.any()) else weights
-    logits = torch.empty(len(encoded), model.space.num_states)
+    readings = torch.empty(len(encoded), network.readout[1].shape[1])
 
     def read(batch: tuple[list[int], bool]) -> None:
         indices, quick = batch
@@ -80,8 +80,8 @@ def read_concept(
         with torch.inference_mode(), active(halved if quick else weights), precision:
             pooled = network.pooled(network.embed(ids), mask)  # (B, E)
         with torch.inference_mode():
-            said = pooled.float() @ network.projector[k].T + network.projector_bias[k]
-        logits[indices] = said.cpu()
+            said = network.project(pooled.float()[None], [k])[:, 0]
+        readings[indices] = said.cpu()
 
     batches: list[tuple[list[int], bool]] = []
     for quick in (False, True):  # the slow ones first
@@ -89,7 +89,7 @@ def read_concept(
         own = batches_of([encoded[i] for i in rows])
         batches += [([rows[i] for i in batch], quick) for batch in own]
     side_by_side(read, batches, model.device)
-    return logits
+    return readings
 
 
 def half_is_faster(model: ConceptModel, encoded: Sequence[Encoded]) -> bool:
@@ -101,7 +101,7 @@ def half_is_faster(model: ConceptModel, encoded: Sequence[Encoded]) -> bool:
         return False
     by_length = sorted(encoded, key=lambda item: len(item.ids))
     few, concept = by_length[len(by_length) // 2 :][:FEW], model.space.concepts[0]
-    return half_pays(lambda half: read_concept(model, few, concept, half=half))
+    return half_pays(lambda half: read_part(model, few, concept, half=half))
 
 
 def half_pays(work: Callable[[bool], object]) -> bool:
@@ -116,7 +116,8 @@ def half_pays(work: Callable[[bool], object]) -> bool:
 
 @dataclass(frozen=True)
 class HalfError:
-    """Root mean square error, per concept, of a state's lead over the others when read in bfloat16.
+    """Root mean square error, per part, of what is read of it in bfloat16: a state's lead over the others, or
+    whatever else is further off.
 
     Errors do not add up along a chain of corrections: each reading is made of the weights as they are.
     """
@@ -124,14 +125,18 @@ class HalfError:
     lead: tuple[float, ...]
 
     @classmethod
-    def measure(cls, model: ConceptModel, encoded: Sequence[Encoded], logits: torch.Tensor) -> HalfError:
-        """From up to `SAMPLE` of the reviews, read both ways; ``logits`` (N, K, C) are the exact ones."""
-        stride = -(-len(encoded) // SAMPLE)
-        sample, exact = encoded[::stride], logits[::stride]
-        errors = [
-            lead_error(read_concept(model, sample, concept, half=True), exact[:, k])
-            for k, concept in enumerate(model.space.concepts)
-        ]
+    def measure(cls, model: ConceptModel, encoded: Sequence[Encoded], readings: torch.Tensor) -> HalfError:
+        """From up to `SAMPLE` of the reviews, read both ways; ``readings`` (N, P, R) are the exact ones."""
+        stride, states = -(-len(encoded) // SAMPLE), model.space.num_states
+        sample, exact = encoded[::stride], readings[::stride]
+        errors = []
+        for k, part in enumerate(model.cbm.parts):
+            half = read_part(model, sample, part, half=True)
+            off = half - exact[:, k]  # (n, R)
+            if k < model.space.num_concepts:
+                lead = lead_error(half[:, :states], exact[:, k, :states])
+                off = torch.cat([lead[:, None], off[:, states:]], 1)
+            errors.append(off.abs().amax(1))
         return cls(tuple(max(LEAST, float(error.square().mean().sqrt())) for error in errors))
 
     def state_in_doubt(self, logits: torch.Tensor, k: int) -> torch.Tensor:
@@ -139,26 +144,32 @@ class HalfError:
         first = logits.topk(2, -1).values
         return first[:, 0] - first[:, 1] < FACTOR * self.lead[k]
 
-    def label_in_doubt(self, model: ConceptModel, logits: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
-        """Reviews (N,) whose label could be another: concept logits (N, K, C), some of them ``exact`` (N, K).
+    def label_in_doubt(
+        self, model: ConceptModel, readings: torch.Tensor, exact: torch.Tensor
+    ) -> torch.Tensor:
+        """Reviews (N,) whose label could be another: readings (N, P, R), some of them ``exact`` (N, P).
 
-        An error of ε in ℓ_k moves the lead of label y over y′ by at most ε Σ_c |φ_y − φ_y′| a(1 − a), to
-        first order; the errors of different concepts are independent, so their squares add.
+        An error of ε in what is read of part k moves the lead of label y over y′ by at most
+        ε Σ_r |∂(ŷ_y − ŷ_y′)/∂r|, to first order; the errors of different parts are independent, so their
+        squares add.
         """
-        labels, phi = label_logits(model, logits), model.cbm.classifier.detach().cpu()  # (N, Y), (Y, K, C)
-        first = labels.argmax(-1)
-        slope = logits.sigmoid() * (1 - logits.sigmoid())  # (N, K, C)
-        moves = ((phi[first][:, None] - phi[None]).abs() * slope[:, None]).sum(-1)  # (N, Y, K)
-        off = moves * torch.tensor(self.lead) * ~exact[:, None]
-        ahead = labels.gather(-1, first[:, None]) - labels  # (N, Y)
-        close = ahead < FACTOR * off.square().sum(-1).sqrt()
-        return close.scatter(-1, first[:, None], False).any(-1)
+        with torch.inference_mode(False), torch.enable_grad():
+            leaves = readings.to(model.device).clone().requires_grad_()
+            labels = model.cbm.label_logits(model.cbm.activate(leaves))  # (N, Y)
+            first = labels.argmax(-1, keepdim=True)
+            ahead = labels.gather(-1, first) - labels
+            slopes = [
+                torch.autograd.grad(ahead[:, y].sum(), leaves, retain_graph=True)[0].abs().sum(-1).cpu()
+                for y in range(labels.shape[1])
+            ]
+        off = torch.stack(slopes, 1) * torch.tensor(self.lead) * ~exact[:, None]  # (N, Y, P)
+        close = ahead.detach().cpu() < FACTOR * off.square().sum(-1).sqrt()
+        return close.scatter(-1, first.cpu(), False).any(-1)
 
 
-def label_logits(model: ConceptModel, logits: torch.Tensor) -> torch.Tensor:
-    """Label logits (N, Y) on the CPU that follow from concept logits (N, K, C)."""
-    with torch.inference_mode():
-        return model.cbm.label_logits(logits.to(model.device).sigmoid()).cpu()
+def label_logits(model: ConceptModel, readings: torch.Tensor) -> torch.Tensor:
+    """Label logits (N, Y) on the CPU that follow from readings (N, P, R)."""
+    return model.predictions(readings).label_logits
 
 
 def leads(logits: torch.Tensor, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ import torch
 
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.intervene.edits import MaskEdit
-from sparsecbm_core.intervene.reading import Batch, batch_of, read_concept
+from sparsecbm_core.intervene.reading import Batch, batch_of, read_part
 from sparsecbm_core.models.lines import LineWeights
 from sparsecbm_core.models.parallel import side_by_side
 from sparsecbm_core.models.subnetworks import ConceptWeights, EffectiveWeights, RowWeights, active
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.sparse_cbm import SparseCBM
 
-Loss = Callable[[torch.Tensor], torch.Tensor]  # concept logits (B, C) → scalar
+Loss = Callable[[torch.Tensor], torch.Tensor]  # readings (B, R) → scalar
 
 
 class Subnetwork:
-    """M_k ⊙ θ of one concept, all L prunable weights in one row of memory.
+    """M_k ⊙ θ of one concept, or of the rest, all L prunable weights in one row of memory.
 
     ``theta`` (L,) are the dense weights, ``kept`` (L,) the mask bits, ``effective`` (L,) their
     product, each matrix after the other in layer order, row-major. The model is only read, and so is
@@ -37,7 +37,7 @@ class Subnetwork:
         if masks is None:
             raise InputError("this model has no masks to correct; load a SparseCBM")
         self.model, self.network, self.concept = model, model.cbm, concept
-        self.index = model.space.concept_index(concept)
+        self.index = self.network.part_index(concept)
         self.shapes = dict(self.network.mask_shapes)
         self.sizes = [rows * columns for rows, columns in self.shapes.values()]
         self.theta = flat_weights(self.network)
@@ -88,17 +88,21 @@ class Subnetwork:
         return batch_of(self.model, self.model.encode(texts))
 
     def read(self, batch: Batch) -> torch.Tensor:
-        """Concept logits ℓ_k (B, C)."""
+        """Readings (B, R); of a concept its logits come first."""
         with torch.inference_mode():
             return self.project(self._pooled(batch, self.matrices()))
 
     def read_many(self, encoded: Sequence[Encoded]) -> torch.Tensor:
-        """The same of any number of reviews, on the CPU (N, C)."""
-        return read_concept(self.model, encoded, self.concept, weights=self.weights())
+        """The same of any number of reviews, on the CPU (N, R)."""
+        return read_part(self.model, encoded, self.concept, weights=self.weights())
 
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
-        """ℓ_k = ψ_k z_k + b_k: (B, E) → (B, C)."""
-        return pooled @ self.network.projector[self.index].T + self.network.projector_bias[self.index]
+        """ℓ_k = ψ_k z_k + b_k, and whatever else is read: (B, E) → (B, R)."""
+        return self.network.project(pooled[None], [self.index])[:, 0]
+
+    def logits(self, readings: torch.Tensor) -> torch.Tensor:
+        """ℓ_k (…, C) among the readings (…, R) of a concept."""
+        return readings[..., : self.network.space.num_states]
 
     def pooled(self, batch: Batch) -> torch.Tensor:
         """z_k (B, E), what the projector reads."""
@@ -106,11 +110,11 @@ class Subnetwork:
             return self._pooled(batch, self.matrices()).clone()
 
     def gradient(self, batch: Batch, loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
-        """∂L/∂M_k (L,) at the present masks, kept and pruned weights alike, and the logits (B, C).
+        """∂L/∂M_k (L,) at the present masks, kept and pruned weights alike, and the readings (B, R).
 
         With θ_eff = M ⊙ θ the chain rule gives ∂L/∂m_j = (∂L/∂θ_eff,j)·θ_j.
         """
-        by_weight, logits = self.weight_gradient(batch, loss)
+        by_weight, readings = self.weight_gradient(batch, loss)
         by_bit = torch.empty_like(self.theta)
 
         def chain(parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
@@ -119,15 +123,15 @@ class Subnetwork:
 
         split = self.theta.split(self.sizes), by_bit.split(self.sizes)
         side_by_side(chain, zip(by_weight.values(), *split, strict=True), self.model.device)
-        return by_bit, logits
+        return by_bit, readings
 
     def weight_gradient(self, batch: Batch, loss: Loss) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """∂L/∂θ_eff by matrix, (O, I) each, and the logits (B, C)."""
+        """∂L/∂θ_eff by matrix, (O, I) each, and the readings (B, R)."""
         with torch.inference_mode(False), torch.enable_grad():
             leaves = {name: view.detach().requires_grad_() for name, view in self.matrices().items()}
-            logits = self.project(self._pooled(batch, leaves))
-            gradients = torch.autograd.grad(loss(logits), list(leaves.values()))
-        return dict(zip(leaves, gradients, strict=True)), logits.detach()
+            readings = self.project(self._pooled(batch, leaves))
+            gradients = torch.autograd.grad(loss(readings), list(leaves.values()))
+        return dict(zip(leaves, gradients, strict=True)), readings.detach()
 
     def _pooled(self, batch: Batch, matrices: dict[str, torch.Tensor]) -> torch.Tensor:
         ids, mask = batch

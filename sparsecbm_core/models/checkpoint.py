@@ -1,8 +1,8 @@
 """Checkpoint folders: JSON and safetensors only, written whole or not at all.
 
-``config.json``        schema version, kind, fingerprint, concept space, encoder configuration, max length,
-                       training, the version of the package
-``model.safetensors``  weights in fp16 (encoder, ψ, φ, ā, the leakage reference head)
+``config.json``        schema version, kind, head, fingerprint, concept space, encoder configuration, max
+                       length, training, the version of the package
+``model.safetensors``  weights in fp16 (encoder, ψ, φ, ā or strengths and rest, the leakage reference head)
 ``masks.safetensors``  packed mask bits and shapes (sparse models only)
 ``metrics.json``       what was measured, on which data
 ``tokenizer/``         the tokenizer's own files
@@ -28,6 +28,7 @@ from sparsecbm_core.models.backbone import build_backbone, load_tokenizer, max_p
 from sparsecbm_core.models.card import model_card
 from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.fingerprint import as_stored, network_fingerprint
+from sparsecbm_core.models.heads import bottleneck_class
 from sparsecbm_core.models.mask_file import load_masks, save_masks
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.record import (
@@ -173,14 +174,16 @@ def _network(record: ModelRecord) -> SparseCBM | StandardClassifier:
         raise CheckpointError(
             f"{file} has max_length {record.max_length}; the encoder reads 1 to {limit} tokens"
         )
-    return (StandardClassifier if record.kind == STANDARD else SparseCBM)(encoder, record.space)
+    if record.kind == STANDARD:
+        return StandardClassifier(encoder, record.space)
+    return bottleneck_class(record.head)(encoder, record.space)
 
 
 def _masks(network: SparseCBM, path: Path) -> MaskSet:
     masks = load_masks(path)
-    if masks.concepts != network.space.concepts:
+    if masks.concepts != network.parts:
         raise CheckpointError(
-            f"the masks are for concepts {list(masks.concepts)}, the model for {list(network.space.concepts)}"
+            f"the masks are for {list(masks.concepts)}, the model's parts are {list(network.parts)}"
         )
     if dict(masks.shapes) != network.mask_shapes:
         odd = sorted(set(masks.shapes.items()) ^ set(network.mask_shapes.items()))[:2]
@@ -193,6 +196,7 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
     config = {
         "schema_version": SCHEMA_VERSION,
         "kind": checkpoint.kind,
+        **({"head": network.head} if isinstance(network, SparseCBM) else {}),
         "fingerprint": network_fingerprint(network, checkpoint.masks),
         "space": checkpoint.space.to_dict(),
         "encoder": _encoder_config(network.encoder.config),

@@ -23,13 +23,14 @@ READ_AT_ONCE = 65_536
 class Predictions:
     """Outputs for N texts, in their order, on the CPU.
 
-    ``concept_logits`` and ``activations`` (N, K, C), None for a standard classifier;
-    ``label_logits`` (N, Y).
+    ``concept_logits`` (N, K, C), ``activations`` (N, P, A) and ``readings`` (N, P, R), which hold the logits,
+    None for a standard classifier; ``label_logits`` (N, Y).
     """
 
     concept_logits: torch.Tensor | None
     activations: torch.Tensor | None
     label_logits: torch.Tensor
+    readings: torch.Tensor | None = None
 
     @property
     def labels(self) -> torch.Tensor:
@@ -88,9 +89,10 @@ class ConceptModel(Checkpoint):
         [5, 3]
         """
         lengths = [len(item.ids) for item in encoded]
+        parts = len(self.network.parts) if isinstance(self.network, SparseCBM) else 1
         for bucket in length_buckets(lengths, batch_size, None):
             longest = max(lengths[i] for i in bucket)
-            size = max(1, READ_AT_ONCE // (self.space.num_concepts * longest))
+            size = max(1, READ_AT_ONCE // (parts * longest))
             for indices in (bucket[start : start + size] for start in range(0, len(bucket), size)):
                 tokens = collate([encoded[i] for i in indices], int(self.tokenizer.pad_token_id))
                 yield indices, tokens.input_ids.to(self.device), tokens.attention_mask.to(self.device)
@@ -112,18 +114,31 @@ class ConceptModel(Checkpoint):
             raise InputError("no text given; predict needs at least one")
         encoded, done = self.encode(texts), 0
         chosen = weights if weights is not None or self.masks is None else self.weights
-        labels = torch.empty(len(texts), self.space.num_labels)
-        concepts = torch.empty(len(texts), self.space.num_concepts, self.space.num_states)
+        found: dict[int, torch.Tensor] = {}  # readings (P, R) or label logits (Y,) of each text
         with torch.inference_mode():
             for indices, ids, mask in self.batches(encoded, batch_size):
                 if isinstance(self.network, SparseCBM):
                     output: CBMOutput = self.network(ids, mask, chosen)
-                    labels[indices] = output.label_logits.float().cpu()
-                    concepts[indices] = output.concept_logits.float().cpu()
+                    said = output.readings
                 else:
-                    labels[indices] = self.network(ids, mask).float().cpu()
+                    said = self.network(ids, mask)
+                found.update(zip(indices, said.float().cpu(), strict=True))
                 done += len(indices)
                 on_progress(done, len(texts))
+        values = torch.stack([found[i] for i in range(len(texts))])
         if isinstance(self.network, StandardClassifier):
-            return Predictions(None, None, labels)
-        return Predictions(concepts, concepts.sigmoid(), labels)
+            return Predictions(None, None, values)
+        return self.predictions(values)
+
+    def predictions(self, readings: torch.Tensor) -> Predictions:
+        """What follows from readings (N, P, R) that are known, without an encoder pass.
+
+        >>> read = model.predict(["The soup was cold."])
+        >>> bool((model.predictions(read.readings).label_logits == read.label_logits).all())
+        True
+        """
+        network = self.cbm
+        with torch.inference_mode():
+            said = network.bottleneck(readings.to(self.device))
+        activations, labels = (values.float().cpu() for values in (said.activations, said.label_logits))
+        return Predictions(network.concept_logits(readings), activations, labels, readings)

@@ -98,6 +98,10 @@ class LineWeights:
         """With another matrix (O, I) for concept k, of which a copy is kept."""
         return LineWeights((*self.lines[:k], Lines.of(weight), *self.lines[k + 1 :]))
 
+    def first(self, count: int) -> LineWeights:
+        """The first concepts alone, sharing memory with this."""
+        return LineWeights(self.lines[:count])
+
     def reordered(self, order: Sequence[int]) -> LineWeights:
         """Concept k with the matrix of concept order[k], sharing memory with this."""
         return LineWeights(tuple(self.lines[other] for other in order))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import HEADS, PAPER
 from sparsecbm_core.errors import CheckpointError, SparseCBMError
 from sparsecbm_core.files import read_json, too_new
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KINDS = STANDARD, CBM, SPARSE = "standard", "cbm", "sparse"  # what a network is, however it was trained
 CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
 WEIGHTS, MASKS, TOKENIZER = "model.safetensors", "masks.safetensors", "tokenizer"
@@ -23,6 +24,7 @@ class ModelRecord:
     """A model folder by its JSON files: enough to show the model, to choose it and to check it.
 
     ``kind`` is one of `KINDS`. ``training`` and ``metrics`` are how it was made and what was measured.
+    ``head`` is one of `HEADS`: "paper" in folders of version 1, which know no other.
     ``fingerprint`` is that of weights and masks, ``version`` that of the package which wrote them; older
     folders lack one or both. ``encoder`` is the encoder's configuration. ``stamp`` changes with the files.
     """
@@ -37,6 +39,7 @@ class ModelRecord:
     version: str | None = None
     encoder: Mapping[str, Any] = field(default_factory=dict)
     max_length: int = 0
+    head: str = PAPER
 
     @property
     def identity(self) -> str:
@@ -73,6 +76,7 @@ def read_record(folder: Path) -> ModelRecord:
         _text(config, "version"),
         config["encoder"],
         max_length,
+        config.get("head", PAPER),
     )
 
 
@@ -85,6 +89,8 @@ def _usable(file: Path, config: Mapping[str, Any]) -> tuple[ConceptSpace, int]:
         raise too_new(file.parent, version, SCHEMA_VERSION)
     if kind not in KINDS:
         raise CheckpointError(f"{file} has kind {kind!r}; expected {', '.join(KINDS)}")
+    if config.get("head", PAPER) not in HEADS:
+        raise CheckpointError(f"{file} has head {config['head']!r}; expected {', '.join(HEADS)}")
     missing = [name for name in ("space", "encoder", "max_length") if name not in config]
     if missing:
         raise CheckpointError(f"{file} lacks {', '.join(missing)}")

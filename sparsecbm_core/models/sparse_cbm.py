@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import PAPER
+from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.models.attention import fused_when_long
 from sparsecbm_core.models.backbone import mask_linears, matrix_infos
 from sparsecbm_core.models.masks import MaskSet
@@ -25,55 +28,94 @@ if TYPE_CHECKING:
         Embeddings,
         LabelLogits,
         PaddingMask,
+        Readings,
         TokenIds,
     )
+
+CERTAIN = 1e4  # a logit so far ahead that its softmax, and its sigmoid, are exactly 1 in float32
 
 
 @dataclass(frozen=True)
 class CBMOutput:
-    """``concept_logits`` (B, K, C), ``activations`` (B, K, C), ``label_logits`` (B, Y).
+    """``concept_logits`` (B, K, C), ``activations`` (B, P, A), ``label_logits`` (B, Y).
 
-    ``pooled`` (K, B, E) is what each concept was read from: z_k, where the encoder was run.
+    ``readings`` (B, P, R) are all that the subnetworks say of the texts, concept logits among them;
+    ``pooled`` (P, B, E) is what each was read from: z_k, where the encoder was run.
     """
 
     concept_logits: ConceptLogits
     activations: Activations
     label_logits: LabelLogits
+    readings: Readings
     pooled: torch.Tensor | None = None
 
 
 class SparseCBM(nn.Module):
-    """SparseCBM (Tan et al., AAAI 2024, Eq. 3): ŷ = Σ_k φ_k · σ(ψ_k · f_{M_k⊙θ}(x) + b_k) + b.
+    """SparseCBM (Tan et al., AAAI 2024, Eq. 3): ŷ = Σ_k φ_k a_k + b, with a_k = σ(ψ_k · f_{M_k⊙θ}(x) + b_k).
 
     The idea: a linear classifier over concept activations, each computed by the concept's own
     sparse subnetwork of one shared encoder. ``projector`` is ψ (K, C, E), ``classifier`` is
     φ (Y, K, C). Masks are not part of the module: pass `EffectiveWeights` (see `weights_for`)
     to a call; without, every concept is read from the dense encoder, which is the plain CBM.
 
+    This is the paper's head. Another one may have a further part beside the K concepts, P ``parts`` in all
+    with a subnetwork each, may read R values off each, and makes A activations of them: here P = K,
+    R = A = C.
+
     Mean pooling runs over non-padding tokens only, so logits do not depend on padding.
     """
 
     encoder: PreTrainedModel
     mean_activations: torch.Tensor
+    head = PAPER
 
     def __init__(self, encoder: PreTrainedModel, space: ConceptSpace) -> None:
         super().__init__()
         self.encoder = encoder
         self.space = space
-        config: Any = encoder.config
-        width = int(getattr(config, "word_embed_proj_dim", config.hidden_size))
-        k, c, y = space.num_concepts, space.num_states, space.num_labels
-        self.projector = nn.Parameter(torch.empty(k, c, width))
-        self.projector_bias = nn.Parameter(torch.zeros(k, c))
+        self.masked_layers = mask_linears(encoder)
+        # DeBERTa's matrices also read distances between tokens, which are rows of no concept
+        self.one_by_one = bool(getattr(encoder.config, "relative_attention", False))
+        width = embedding_width(encoder)
+        self.projector = nn.Parameter(torch.empty(space.num_concepts, space.num_states, width))
+        self.projector_bias = nn.Parameter(torch.zeros(space.num_concepts, space.num_states))
+        nn.init.normal_(self.projector, std=width**-0.5)
+        self._add_head(width)
+
+    def _add_head(self, width: int) -> None:
+        """What stands between the concept logits and the label: parameters and buffers."""
+        k, c, y = self.space.num_concepts, self.space.num_states, self.space.num_labels
         self.classifier = nn.Parameter(torch.empty(y, k, c))
         self.classifier_bias = nn.Parameter(torch.zeros(y))
-        nn.init.normal_(self.projector, std=width**-0.5)
         nn.init.normal_(self.classifier, std=(k * c) ** -0.5)
         # ā_k (K, C): mean activations over the training data; the label logits' reference point
         self.register_buffer("mean_activations", torch.full((k, c), 0.5))
-        self.masked_layers = mask_linears(encoder)
-        # DeBERTa's matrices also read distances between tokens, which are rows of no concept
-        self.one_by_one = bool(getattr(config, "relative_attention", False))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What has a subnetwork and a contribution to the label, in order: the concepts first."""
+        return self.space.concepts
+
+    def part_index(self, name: str) -> int:
+        """`InputError` for a name that is none of the `parts`."""
+        if name not in self.parts:
+            raise InputError(one_of(name, self.parts, "concept"))
+        return self.parts.index(name)
+
+    @property
+    def readout(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is read off every part's vector: weights (P, R, E) and biases (P, R)."""
+        return self.projector, self.projector_bias
+
+    @property
+    def phi(self) -> torch.Tensor:
+        """φ (Y, P, A)."""
+        return self.classifier
+
+    @property
+    def reference(self) -> Activations:
+        """Activations (P, A) of the text that contributions are measured against: the average one, ā."""
+        return self.mean_activations
 
     @property
     def matrices(self) -> tuple[MatrixInfo, ...]:
@@ -108,18 +150,38 @@ class SparseCBM(nn.Module):
         attention_mask: PaddingMask,
         weights: EffectiveWeights | None = None,
     ) -> CBMOutput:
-        """Concepts and label of B texts, each concept through its own subnetwork."""
-        embeds, k = self.embed(input_ids), self.space.num_concepts
+        """Concepts and label of B texts, each part through its own subnetwork."""
+        embeds, k = self.embed(input_ids), len(self.parts)
         if weights is None:
             with active(None):
                 pooled = self.pooled(embeds, attention_mask)
-            by_concept = pooled.expand(k, *pooled.shape)  # (K, B, E), one encoder pass
+            by_part = pooled.expand(k, *pooled.shape)  # (P, B, E), one encoder pass
         else:
-            rows = embeds.expand(k, *embeds.shape).flatten(0, 1)  # (K·B, T, E), concept slowest
+            rows = embeds.expand(k, *embeds.shape).flatten(0, 1)  # (P·B, T, E), part slowest
             with active(weights):
                 pooled = self.pooled(rows, attention_mask.repeat(k, 1))
-            by_concept = pooled.unflatten(0, (k, -1))  # (K, B, E)
-        return replace(self.bottleneck(self.project(by_concept)), pooled=by_concept)
+            by_part = pooled.unflatten(0, (k, -1))  # (P, B, E)
+        return replace(self.bottleneck(self.project(by_part)), pooled=by_part)
+
+    def row_readings(
+        self,
+        embeds: Embeddings,
+        attention_mask: PaddingMask,
+        weights: EffectiveWeights | None,
+        parts: Sequence[int] | None = None,
+    ) -> torch.Tensor:
+        """Readings (N·P, R) from embeddings (N·P, T, E) of as many rows, part fastest.
+
+        Row r is read by the subnetwork of part r mod P: the order that survives Captum's
+        expansion of a batch, and so the entry point of every gradient method. ``parts`` are the P
+        where they are not all of the model's; ``weights`` are then theirs alone.
+        """
+        k = len(self.parts) if parts is None else len(parts)
+        by_part = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (P, N, T, E)
+        mask = attention_mask.unflatten(0, (-1, k)).transpose(0, 1).flatten(0, 1)  # (P·N, T)
+        with active(weights), fused_when_long():
+            pooled = self.pooled(by_part.flatten(0, 1), mask)
+        return self.project(pooled.unflatten(0, (k, -1)), parts).flatten(0, 1)  # (N, P, R) → (N·P, R)
 
     def row_logits(
         self,
@@ -128,41 +190,59 @@ class SparseCBM(nn.Module):
         weights: EffectiveWeights | None,
         concepts: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Concept logits (R, C) from embeddings (R, T, E) of R = N·K rows, concept fastest.
+        """Concept logits (N·K, C) of `row_readings` of K concepts, all or some; ``weights`` may hold more."""
+        chosen = range(self.space.num_concepts) if concepts is None else concepts
+        if weights is not None and len(weights.concepts) > len(chosen):
+            weights = weights.first(len(chosen))
+        return self.row_readings(embeds, attention_mask, weights, chosen)[:, : self.space.num_states]
 
-        Row r is read by the subnetwork of concept r mod K: the order that survives Captum's
-        expansion of a batch, and so the entry point of every gradient method. ``concepts`` are the K
-        concepts where they are not all of the model's; ``weights`` are then theirs alone.
-        """
-        k = self.space.num_concepts if concepts is None else len(concepts)
-        by_concept = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (K, N, T, E)
-        mask = attention_mask.unflatten(0, (-1, k)).transpose(0, 1).flatten(0, 1)  # (K·N, T)
-        with active(weights), fused_when_long():
-            pooled = self.pooled(by_concept.flatten(0, 1), mask)
-        return self.project(pooled.unflatten(0, (k, -1)), concepts).flatten(0, 1)  # (N, K, C) → (R, C)
-
-    def project(self, pooled: torch.Tensor, concepts: Sequence[int] | None = None) -> ConceptLogits:
-        """ℓ_k = ψ_k z_k + b_k: (K, B, E) → (B, K, C), of all K concepts or of those given."""
-        chosen = slice(None) if concepts is None else list(concepts)
-        return torch.einsum("kbe,kce->bkc", pooled, self.projector[chosen]) + self.projector_bias[chosen]
+    def project(self, pooled: torch.Tensor, parts: Sequence[int] | None = None) -> Readings:
+        """ℓ_k = ψ_k z_k + b_k and whatever else is read: (P, B, E) → (B, P, R), of all parts or of some."""
+        weight, bias = self.readout
+        if parts is not None:
+            weight, bias = weight[list(parts)], bias[list(parts)]
+        return torch.einsum("pbe,pre->bpr", pooled, weight) + bias
 
     def project_swapped(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Every concept read off every subnetwork: [j, b, k] = ψ_k z_j + b_k, (K, B, E) → (K, B, K, C)."""
+        """Every concept read off every subnetwork: [j, b, k] = ψ_k z_j + b_k, (P, B, E) → (P, B, K, C)."""
         return torch.einsum("jbe,kce->jbkc", pooled, self.projector) + self.projector_bias
 
-    def bottleneck(self, concept_logits: ConceptLogits) -> CBMOutput:
-        """a_k = σ(ℓ_k), then the linear head over all concepts."""
-        activations = torch.sigmoid(concept_logits)
-        return CBMOutput(concept_logits, activations, self.label_logits(activations))
+    def concept_logits(self, readings: Readings) -> ConceptLogits:
+        """ℓ (…, K, C) among the readings (…, P, R)."""
+        return readings[..., : self.space.num_concepts, : self.space.num_states]
+
+    def stated(self, readings: Readings, concept: int, states: torch.Tensor | int) -> Readings:
+        """The readings (…, P, R) of texts whose ``concept`` is certainly in these states (…): the oracle."""
+        said, count = readings.clone(), self.space.num_states
+        hot = F.one_hot(torch.as_tensor(states, device=said.device), count).to(said.dtype)
+        said[..., concept, :count] = (2 * hot - 1) * CERTAIN
+        return said
+
+    def bottleneck(self, readings: Readings) -> CBMOutput:
+        """Activations, then the linear head over all parts: from (B, P, R)."""
+        activations = self.activate(readings)
+        return CBMOutput(self.concept_logits(readings), activations, self.label_logits(activations), readings)
+
+    def activate(self, readings: Readings) -> Activations:
+        """a_k = σ(ℓ_k): (…, P, R) → (…, P, A)."""
+        return torch.sigmoid(readings)
+
+    def strengths(self, readings: Readings) -> torch.Tensor:
+        """What a state's activation is where the concept is certainly in it: (…, P, R) → (…, K, C)."""
+        return torch.ones_like(self.concept_logits(readings))
 
     def label_logits(self, activations: Activations) -> LabelLogits:
-        """Σ_k φ_k a_k + b: (B, K, C) → (B, Y). The oracle intervention starts here."""
-        return torch.einsum("bkc,ykc->by", activations, self.classifier) + self.classifier_bias
+        """Σ_k φ_k a_k + b: (…, P, A) → (…, Y)."""
+        return torch.einsum("...pa,ypa->...y", activations, self.phi) + self.classifier_bias
+
+    def contributions(self, activations: Activations) -> torch.Tensor:
+        """φ_k a_k: (…, P, A) → (…, P, Y); over all parts, plus the bias, the label logits."""
+        return torch.einsum("...pa,ypa->...py", activations, self.phi)
 
     def pooled(self, embeds: Embeddings, attention_mask: PaddingMask) -> torch.Tensor:
         """z (R, E): what the encoder makes of R rows, under the `active` subnetworks if there are any.
 
-        Rows of K subnetworks are ordered concept by concept, and read at once where the encoder allows it.
+        Rows of several subnetworks are ordered part by part, and read at once where the encoder allows it.
         """
         weights = active_weights()
         if weights is None or len(weights.concepts) == 1 or not self.one_by_one:
@@ -183,6 +263,12 @@ def mean_over_tokens(hidden: torch.Tensor, attention_mask: PaddingMask) -> torch
     return (hidden.float() * keep).sum(1) / keep.sum(1).clamp(min=1.0)
 
 
+def embedding_width(encoder: nn.Module) -> int:
+    """E: the size of an encoder's output vectors."""
+    config: Any = encoder.config
+    return int(getattr(config, "word_embed_proj_dim", config.hidden_size))
+
+
 class StandardClassifier(nn.Module):
     """Encoder, mean pooling, linear head: the baseline without a bottleneck."""
 
@@ -190,9 +276,7 @@ class StandardClassifier(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.space = space
-        config: Any = encoder.config
-        width = int(getattr(config, "word_embed_proj_dim", config.hidden_size))
-        self.head = nn.Linear(width, space.num_labels)
+        self.head = nn.Linear(embedding_width(encoder), space.num_labels)
 
     def forward(self, input_ids: TokenIds, attention_mask: PaddingMask) -> LabelLogits:
         """Label logits (B, Y)."""

@@ -54,6 +54,10 @@ class ConceptWeights:
     def with_replaced(self, k: int, weight: torch.Tensor) -> ConceptWeights:
         return replace(self, replaced={**self.replaced, k: weight})
 
+    def first(self, count: int) -> ConceptWeights:
+        """The first concepts alone, sharing memory with this."""
+        return ConceptWeights(self.stacked[:count], {k: own for k, own in self.replaced.items() if k < count})
+
     def reordered(self, order: Sequence[int]) -> ConceptWeights:
         """Concept k with the matrix of concept order[k], sharing memory with this."""
         return replace(self, replaced={k: self.of(other) for k, other in enumerate(order)})
@@ -103,6 +107,11 @@ class EffectiveWeights:
         for name, weight in weights.items():
             matrices[name] = matrices[name].with_replaced(k, weight)
         return EffectiveWeights(self.concepts, matrices)
+
+    def first(self, count: int) -> EffectiveWeights:
+        """The first concepts alone, sharing memory with these; for inference weights, as are the next two."""
+        some = self._each(lambda matrix: matrix.first(count))
+        return replace(some, concepts=self.concepts[:count])
 
     def reordered(self, order: Sequence[int]) -> EffectiveWeights:
         """Concept k read by the subnetwork of concept order[k], sharing memory with these.

@@ -111,7 +111,7 @@ def score_weights(
     for name, layer in model.masked_layers.items():
         theta = layer.weight.detach().cpu()
         rows = []
-        for k in range(model.space.num_concepts):
+        for k in range(len(model.parts)):
             diagonal = None
             if gradients is not None:
                 diagonal = gradients.inverse_diagonal(name, k, chosen.block_size(settings), settings.damp)

@@ -157,10 +157,10 @@ def _with_similar(base: ConceptModel, corrections: Corrections, general: GuardBa
     if not near:
         return general
     said = predict_scoped(base, [general.reviews.examples[i].text for i in near], patches)
-    logits, labels, exact = general.concept_logits.clone(), general.labels.clone(), general.exact.clone()
-    if said.concept_logits is not None:
-        logits[near], labels[near], exact[near] = said.concept_logits, said.labels, True
-    return replace(general, concept_logits=logits, labels=labels, exact=exact)
+    readings, labels, exact = general.readings.clone(), general.labels.clone(), general.exact.clone()
+    if said.readings is not None:
+        readings[near], labels[near], exact[near] = said.readings, said.labels, True
+    return replace(general, readings=readings, labels=labels, exact=exact)
 
 
 @lru_cache(maxsize=4096)

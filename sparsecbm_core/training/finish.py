@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from sparsecbm_core.config import PAPER
 from sparsecbm_core.evaluate.leakage import fit_concept_head
 from sparsecbm_core.evaluate.report import evaluate_model
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -25,11 +26,12 @@ def finish_model(run: Run) -> ConceptModel:
     model = run.as_model()
     head = None
     if isinstance(network, SparseCBM):
-        run.progress.note("mean activations of the training data")
-        with run.autocast():  # a mean over thousands of reviews needs no full precision
-            activations = model.predict(run.train.texts, 64).activations
-        if activations is not None:
-            network.mean_activations.copy_(activations.mean(0).half())
+        if run.settings.trained_head == PAPER:
+            run.progress.note("mean activations of the training data")
+            with run.autocast():  # a mean over thousands of reviews needs no full precision
+                activations = model.predict(run.train.texts, 64).activations
+            if activations is not None:
+                network.mean_activations.copy_(activations.mean(0).half())
         head = fit_concept_head(run.train)
     settings = run.settings.applied(from_model=run.init is not None)
     if run.init is not None:

@@ -18,13 +18,17 @@ from sparsecbm_core.models.sparse_cbm import CBMOutput
 class LabelledBatch:
     """Tokens (B, T) with concept targets (B, K, C) and label targets (B, Y), rows summing to 1.
 
-    Label targets may be indices (B,) as well.
+    Label targets may be indices (B,) as well. ``votes`` (B, K, C) are the annotators' shares alone, and
+    ``pairs`` (n, 3) two positions in the batch whose texts differ in one concept, and which that is; None
+    where neither is needed.
     """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     concepts: torch.Tensor
     labels: torch.Tensor
+    votes: torch.Tensor | None = None
+    pairs: torch.Tensor | None = None
 
 
 def concept_targets(examples: Sequence[Example], space: ConceptSpace, soft: float) -> torch.Tensor:
@@ -93,18 +97,19 @@ def swap_loss(swapped_logits: torch.Tensor, shares: torch.Tensor) -> torch.Tenso
 
 @dataclass(frozen=True)
 class JointLoss:
-    """``task`` and ``concept`` = Σ_k CE(ℓ_k, c_k), each averaged over the batch, and γ; ``swap`` has its
-    weight already."""
+    """``task`` and ``concept`` = Σ_k CE(ℓ_k, c_k), each averaged over the batch, and γ; ``swap`` and
+    ``locality`` have their weights already."""
 
     task: torch.Tensor
     concept: torch.Tensor
     gamma: float
     swap: torch.Tensor | float = 0.0
+    locality: torch.Tensor | float = 0.0
 
     @property
     def total(self) -> torch.Tensor:
-        """What is minimised: task + γ · concept (Eq. 1, 2), and the swap loss where there is one."""
-        return self.task + self.gamma * self.concept + self.swap
+        """What is minimised: task + γ · concept (Eq. 1, 2), and the other losses where there are any."""
+        return self.task + self.gamma * self.concept + self.swap + self.locality
 
 
 def joint_loss(output: CBMOutput, batch: LabelledBatch, gamma: float) -> JointLoss:

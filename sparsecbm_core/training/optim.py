@@ -16,7 +16,7 @@ def build_optimizer(model: nn.Module, settings: TrainSettings, encoder_lr: float
             rate = encoder_lr
         elif name.startswith("projector"):
             rate = settings.projector_lr
-        else:  # classifier φ, or the standard baseline's head
+        else:  # classifier φ, strengths and the rest, or the standard baseline's head
             rate = settings.classifier_lr if name.startswith("classifier") else settings.projector_lr
         decay = 0.0 if "bias" in name or "norm" in name.lower() else settings.weight_decay
         groups.setdefault((rate, decay), []).append(parameter)

@@ -180,7 +180,7 @@ def _check_training(
         ):
             _step(network, both, None)
             if isinstance(network, SparseCBM) and settings.kind == "sparse":
-                ones = MaskSet.ones(network.space.concepts, network.mask_shapes)
+                ones = MaskSet.ones(network.parts, network.mask_shapes)
                 _step(network, alone, WeightsUnderMasks.of(ones, network.masked_layers, dtype).now())
     finally:
         network.zero_grad(set_to_none=True)

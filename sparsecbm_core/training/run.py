@@ -14,12 +14,14 @@ from sparsecbm_core.config import HEAD_KINDS, TrainSettings
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.models.attention import fused_when_long
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.honest_cbm import HonestCBM
 from sparsecbm_core.models.masks import MaskSet
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.models.subnetworks import EffectiveWeights
 from sparsecbm_core.training.log import RunLog
 from sparsecbm_core.training.losses import JointLoss, LabelledBatch, concept_loss, joint_loss, swap_loss
 from sparsecbm_core.training.masked_step import WeightsUnderMasks
+from sparsecbm_core.training.pathway import pathway_losses
 from sparsecbm_core.training.plan import RunProgress
 from sparsecbm_core.training.start import TrainingBatches
 
@@ -100,6 +102,9 @@ class Run:
             concept = concept_loss(output.concept_logits, batch.concepts)
             return JointLoss(torch.zeros_like(concept), concept, 1.0)
         joint = joint_loss(output, batch, gamma)
+        if isinstance(network, HonestCBM):
+            task, locality = pathway_losses(network, output, batch, self.settings)
+            joint = replace(joint, task=task, locality=locality)
         if self.settings.swap_loss and weights is not None and output.pooled is not None:
             swapped = network.project_swapped(output.pooled)
             shares = self.batches.concepts.mean(0).to(swapped.device)

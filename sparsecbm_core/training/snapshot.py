@@ -63,7 +63,7 @@ class Snapshot:
 
     @classmethod
     def from_tensors(
-        cls, tensors: Tensors, concepts: tuple[str, ...], shapes: Mapping[str, tuple[int, int]]
+        cls, tensors: Tensors, parts: tuple[str, ...], shapes: Mapping[str, tuple[int, int]]
     ) -> Snapshot:
         """Inverse of `tensors`; ``shapes`` are those of the matrices that the masks are for."""
 
@@ -73,7 +73,7 @@ class Snapshot:
 
         def masks(prefix: str) -> MaskSet | None:
             packed = {name: tensor.numpy() for name, tensor in part(prefix).items()}
-            return MaskSet(concepts, shapes, packed) if packed else None
+            return MaskSet(parts, shapes, packed) if packed else None
 
         if "rng" not in tensors:
             raise CheckpointError("the saved state holds no random state")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.config import HEAD_KINDS, TrainSettings
+from sparsecbm_core.config import HEAD_KINDS, HONEST, TrainSettings
 from sparsecbm_core.data.batches import length_buckets, tokenize
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.errors import DataError, SettingsError, SparseCBMWarning
 from sparsecbm_core.models.backbone import load_backbone, max_positions, set_dropout
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.heads import bottleneck_class
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
 from sparsecbm_core.pruning.gradients import check_memory
 from sparsecbm_core.training.losses import LabelledBatch, concept_targets, label_targets, labelled_batch
+from sparsecbm_core.training.pathway import edit_pairs
 from sparsecbm_core.training.preflight import check_encoder
 
 
@@ -46,12 +49,14 @@ def check_run(
         raise SettingsError(
             "distillation needs a dense model to learn from: dense epochs, or one to start from"
         )
-    prune, k = settings.prune, train.space.num_concepts
+    rest = settings.trained_head == HONEST
+    prune, k = settings.prune, train.space.num_concepts + rest
+    extra = " (one is for the rest of the text)" if rest else ""
     # K subnetworks of density 1 - s are apart only if together they hold no more than all the weights
     if settings.kind == "sparse" and (1.0 - prune.sparsity) * k > 1.0 + 1e-9:
         text = (
-            f"{k} subnetworks of sparsity {prune.sparsity:g} share weights whatever {{}}: to be distinct "
-            f"they need a sparsity of at least {1 - 1 / k:.4g} (1 - 1/K)"
+            f"{k} subnetworks{extra} of sparsity {prune.sparsity:g} share weights whatever {{}}: to be "
+            f"distinct they need a sparsity of at least {1 - 1 / k:.4g} (1 - 1/{k})"
         )
         if prune.method == "partition":
             raise SettingsError(text.format("is done"))
@@ -67,13 +72,17 @@ def starting_network(
         network, tokenizer = _copy(init, settings, space), init.tokenizer
     else:
         encoder, tokenizer = load_backbone(settings.backbone, settings.dropout)
-        kind = StandardClassifier if settings.kind == "standard" else SparseCBM
+        kind = (
+            StandardClassifier
+            if settings.kind == "standard"
+            else bottleneck_class(settings.trained_head or settings.head)
+        )
         network = kind(encoder, space)
     limit = max_positions(network.encoder)
     if settings.max_length > limit:
         raise SettingsError(f"max_length {settings.max_length} exceeds the encoder's {limit} positions")
     if settings.kind == "sparse" and isinstance(network, SparseCBM):
-        check_memory(network.prunable_weights, space.num_concepts, settings.prune, device)
+        check_memory(network.prunable_weights, len(network.parts), settings.prune, device)
     network = network.to(device)
     check_encoder(network, tokenizer, settings, device)
     return network, tokenizer
@@ -93,6 +102,10 @@ def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> S
         )
     if init.space.names != space.names:
         raise SettingsError("the model to start from has other concepts, states or labels")
+    if init.cbm.head != settings.trained_head:
+        raise SettingsError(
+            f"the model to start from has head {init.cbm.head!r}, the settings {settings.trained_head!r}"
+        )
     network: SparseCBM = copy.deepcopy(init.cbm).requires_grad_(True)
     network.space = space
     if settings.dropout is not None:
@@ -103,7 +116,8 @@ def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> S
 class TrainingBatches:
     """The training reviews as tokens and targets, gathered into batches on ``device``.
 
-    ``concepts`` (N, K, C) and ``labels`` (N, Y) are distributions, on the CPU.
+    ``concepts`` (N, K, C), ``labels`` (N, Y) and ``votes`` (N, K, C) are distributions, on the CPU. Where
+    edits count (`TrainSettings.locality`), the texts of one group come together.
     """
 
     def __init__(
@@ -113,6 +127,12 @@ class TrainingBatches:
         self._lengths = [len(item.ids) for item in self._encoded]
         self.concepts = concept_targets(data.examples, data.space, settings.soft_concepts)  # (N, K, C)
         self.labels = label_targets(data.examples, data.space, settings.soft_labels)  # (N, Y)
+        self.votes = concept_targets(data.examples, data.space, 1.0)
+        local = settings.trained_head == HONEST and settings.locality
+        self._partners: dict[int, list[tuple[int, int]]] = {}
+        for first, second, concept in edit_pairs(data.examples, data.space) if local else ():
+            self._partners.setdefault(first, []).append((second, concept))
+        self._groups = [example.group or example.id for example in data] if self._partners else None
         self._batch_size, self._device = settings.batch_size, device
         self._pad_id = int(tokenizer.pad_token_id)
 
@@ -127,7 +147,7 @@ class TrainingBatches:
     def epoch(self, seed: int) -> list[list[int]]:
         """Indices of one epoch's batches, shuffled by ``seed``."""
         generator = torch.Generator().manual_seed(seed)
-        return length_buckets(self._lengths, self._batch_size, generator)
+        return length_buckets(self._lengths, self._batch_size, generator, self._groups)
 
     def by_length(self, indices: Sequence[int]) -> list[list[int]]:
         """``indices`` in batches of similar length."""
@@ -135,4 +155,17 @@ class TrainingBatches:
         return [[indices[i] for i in batch] for batch in length_buckets(chosen, self._batch_size)]
 
     def gather(self, indices: Sequence[int]) -> LabelledBatch:
-        return labelled_batch(indices, self._encoded, self.concepts, self.labels, self._pad_id, self._device)
+        tables = self._encoded, self.concepts, self.labels
+        batch = labelled_batch(indices, *tables, self._pad_id, self._device)
+        place = {index: position for position, index in enumerate(indices)}
+        pairs = [
+            (position, place[other], concept)
+            for index, position in place.items()
+            for other, concept in self._partners.get(index, ())
+            if other in place
+        ]
+        return replace(
+            batch,
+            votes=self.votes[list(indices)].to(self._device),
+            pairs=torch.tensor(pairs, dtype=torch.long, device=self._device).view(-1, 3),
+        )

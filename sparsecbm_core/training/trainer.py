@@ -101,5 +101,7 @@ class Trainer:
 
 def _saved(run: Run, file: StateFile) -> tuple[Position, Snapshot]:
     position, tensors = file.load()
-    shapes = run.network.mask_shapes if isinstance(run.network, SparseCBM) else {}
-    return position, Snapshot.from_tensors(tensors, run.train.space.concepts, shapes)
+    network = run.network
+    if not isinstance(network, SparseCBM):
+        return position, Snapshot.from_tensors(tensors, (), {})
+    return position, Snapshot.from_tensors(tensors, network.parts, network.mask_shapes)

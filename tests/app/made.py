@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
-from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore, Truncation
+from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
+from sparsecbm_core.explain.results import (
+    ConceptExplanation,
+    ExpectedValue,
+    Explanation,
+    RestExplanation,
+    TokenScore,
+    Truncation,
+)
 
 SPACE = ConceptSpace(
     ("food", "service"),
@@ -58,4 +66,38 @@ def made(
         truncated=Truncation(
             5, 5 if kept_chars is None else 9, len(text) if kept_chars is None else kept_chars
         ),
+    )
+
+
+STARS = ConceptSpace(
+    SPACE.concepts,
+    SPACE.states,
+    ("2", "3", "4", "5"),
+    {**SPACE.titles, **{str(n): f"{n} stars" for n in (2, 3, 4, 5)}},
+    label_unit="stars",
+)
+
+
+def made_in_stars(
+    parts: Mapping[str, float],
+    states: Mapping[str, str] | None = None,
+    shares: Sequence[float] = (0.1, 0.1, 0.6, 0.2),
+) -> Explanation:
+    """Four stars: three and what the ``parts`` add. With the honest head where "rest" is one of them."""
+    zeros = dict.fromkeys(STARS.labels, 0.0)
+    chosen = {"food": "Positive", "service": "Negative", **(states or {})}
+    concepts = {
+        name: replace(item, state=chosen[name], contributions=zeros, relative_contributions=zeros)
+        for name, item in made().concepts.items()
+    }
+    return replace(
+        made(),
+        label="4",
+        probabilities=dict(zip(STARS.labels, shares, strict=True)),
+        logits=zeros,
+        bias=zeros,
+        base=zeros,
+        concepts=concepts,
+        expected=ExpectedValue(3.0 + sum(parts.values()), 3.0, dict(parts), "stars"),
+        rest=RestExplanation((0.0,), zeros, zeros) if REST in parts else None,
     )

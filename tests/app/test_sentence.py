@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsecbm_core.concepts import UNKNOWN
-from sparsecbm_core.figures import breakdown
-from tests.app.made import SPACE, made
+from sparsecbm_core.figures import answer_breakdown, breakdown
+from tests.app.made import SPACE, STARS, made, made_in_stars
 from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades
 
 
@@ -101,3 +101,69 @@ def test_a_share_of_what_is_not_mentioned_is_no_opinion() -> None:
     both = shades(made(1.9, 1.2, {"food": UNKNOWN, "service": UNKNOWN}), SPACE)
     assert both is not None
     assert both.startswith("Food and Service are not mentioned, yet move the score")
+
+
+@pytest.mark.parametrize(
+    ("parts", "states", "expected"),
+    [
+        (
+            {"food": 0.9, "service": 0.6, "rest": 0.2},
+            {"service": "Positive"},
+            "Food lifts it by 0.9, Service by 0.6; the rest of the review adds 0.2.",
+        ),
+        (
+            {"food": 0.6, "service": -0.9, "rest": -0.2},
+            {},
+            "Service costs 0.9, Food lifts it by 0.6; the rest of the review costs 0.2.",
+        ),
+        ({"food": 0.9, "service": -0.04, "rest": 0.02}, {}, "Food lifts it by 0.9."),
+        (
+            {"food": 0.0, "service": 0.0, "rest": 1.2},
+            {"food": UNKNOWN, "service": UNKNOWN},
+            "no concept is mentioned; the rest of the review adds 1.2.",
+        ),
+        ({"food": 0.01, "service": 0.0, "rest": 0.0}, {"service": UNKNOWN}, "no concept moves it by much."),
+        (
+            {"food": 0.5, "service": 0.8},
+            {"service": UNKNOWN},
+            "Food lifts it by 0.5; what it does not mention adds 0.8.",
+        ),
+    ],
+)
+def test_in_stars_it_says_what_lifts_and_what_costs(parts, states, expected) -> None:
+    total = f"{3 + sum(parts.values()):.1f}"
+    assert plain(answer(made_in_stars(parts, states), STARS)) == f"4 stars ({total}): {expected}"
+
+
+@given(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.floats(-0.5, 0.5))
+def test_numbers_of_the_sentence_are_those_of_the_chart(food: float, service: float, rest: float) -> None:
+    explanation = made_in_stars({"food": food, "service": service, "rest": rest})
+    view = answer_breakdown(explanation, STARS)
+    assert view is not None
+    shown = {part.title: part.text.lstrip("+−") for part in view.parts}
+    text = plain(answer(explanation, STARS))
+    told = re.findall(r"(Food|Service) (?:lifts it by|by|costs) (\d+\.\d)", text)
+    assert all(shown[title] == number for title, number in told)
+    assert f"({view.total_text})" in text
+    terms = [float(view.base_text), *(float(part.text.replace("−", "-")) for part in view.parts)]
+    assert sum(terms) == pytest.approx(float(view.total_text))
+
+
+def test_the_next_label_is_named_with_what_keeps_it_away() -> None:
+    parts = {"food": 1.2, "service": -0.6, "rest": 0.1}
+    close = made_in_stars(parts, shares=(0.1, 0.1, 0.44, 0.36))
+    assert runner_up(close, STARS) == "A close call: not 5 stars (36 %), because Service costs 0.6."
+    near = made_in_stars(parts, shares=(0.1, 0.3, 0.5, 0.1))
+    assert runner_up(near, STARS) == "Not 3 stars (30 %), because Food lifts it by 1.2."
+    assert runner_up(made_in_stars(parts, shares=(0.1, 0.1, 0.7, 0.1)), STARS) is None
+    plainly = made_in_stars({"food": 1.2, "service": 0.2, "rest": 0.1}, shares=(0.1, 0.1, 0.44, 0.36))
+    assert runner_up(plainly, STARS) == "A close call: 5 stars has 36 %."
+
+
+def test_where_the_answer_starts_is_said() -> None:
+    found = adds_up(made_in_stars({"food": 0.9, "service": -0.2, "rest": 0.1}), STARS)
+    assert found == (
+        "From what a review gets that says nothing, 3.0 stars, its parts make 3.8. 4 stars is 60 % likely."
+    )
+    average = adds_up(made_in_stars({"food": 0.9, "service": -0.2}), STARS)
+    assert average.startswith("From an average review, 3.0 stars,")

@@ -49,7 +49,7 @@ def test_the_version_is_that_of_the_package_and_of_its_checkpoints(run, trained)
 def test_train_writes_a_model_and_its_log(trained, backbone):
     model = ConceptModel.from_pretrained(trained / "model")
     assert model.space == CEBAB
-    assert set(model.masks.sparsity().values()) == {0.75}
+    assert set(model.masks.sparsity().values()) == {round(0.8 * 4096) / 4096}
     assert list(model.metrics) == ["dev"]
     assert read_log(trained)[0]["event"] == "start"
     settings = model.training["settings"]
@@ -173,7 +173,7 @@ def test_explain_a_file_of_reviews(run, trained, tmp_path):
     )
     assert (code, out, err) == (0, "", [f"wrote {output}"])
     explained = json.loads(output.read_text(encoding="utf-8"))
-    assert explained["schema_version"] == 1
+    assert explained["schema_version"] == 2
     assert [review["text"] for review in explained["reviews"]] == [
         "The soup was cold.",
         "The food\u2028was great.",
@@ -223,8 +223,8 @@ def test_a_warning_is_one_line(run, data, backbone, tmp_path):
     code, _, err = run("train", *arguments)
     assert code == 0
     assert [line for line in err if "warning" in line] == [
-        "sparsecbm: warning: 4 subnetworks of sparsity 0.5 share weights whatever the exclusivity: "
-        "to be distinct they need a sparsity of at least 0.75 (1 - 1/K)"
+        "sparsecbm: warning: 5 subnetworks (one is for the rest of the text) of sparsity 0.5 share weights "
+        "whatever the exclusivity: to be distinct they need a sparsity of at least 0.8 (1 - 1/5)"
     ]
 
 

@@ -223,3 +223,54 @@ def test_what_is_written_is_read_back(tmp_path, rows, line_end):
     ]
     assert read == rows
     assert data.report.rows_kept == data.report.rows_read == len(rows)
+
+
+EDITS = (
+    "text,stars,food,staff,group,edit_concept",
+    "Good soup but rude waiters.,4,Positive,Negative,a,",
+    "Good soup.,,Positive,unknown,a,staff",
+    "Rude waiters.,2,unknown,Negative,a,food",
+)
+
+
+def test_edits_of_a_text_are_told_by_their_group(tmp_path):
+    data = load_csv(write(tmp_path, *EDITS), **ARGUMENTS)
+    assert [(item.group, item.edit_concept) for item in data] == [("a", None), ("a", "food")]
+    assert data.report.dropped == {"empty label": 1}
+    train = load_csv(write(tmp_path, *EDITS), **ARGUMENTS, to_train=True)
+    assert [item.undecided for item in train] == [False, True, False]
+    assert train.examples[1].label_votes == (0.0, 0.0)
+
+
+def test_an_edit_without_a_label_has_no_part_in_the_task_loss(tmp_path):
+    import torch
+    import torch.nn.functional as F
+
+    from sparsecbm_core.training.losses import label_targets
+
+    train = load_csv(write(tmp_path, *EDITS), **ARGUMENTS, to_train=True)
+    targets = label_targets(train.examples, train.space, 0.0)
+    assert targets.tolist() == [[0, 1], [0, 0], [1, 0]]
+    logits = torch.randn(3, 2)
+    assert F.cross_entropy(logits, targets, reduction="none")[1].item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (
+            "Soup.,4,Positive,unknown,a,noise",
+            "edit_concept.*'noise'; choose one of: .*food, staff",
+        ),
+        ("Soup.,4,Positive,unknown,,food", "group.*an edit belongs to the group of its text"),
+    ],
+)
+def test_edits_of_nothing_are_refused(tmp_path, row, problem):
+    with pytest.raises(DataError, match=problem):
+        load_csv(write(tmp_path, *EDITS, row), **ARGUMENTS)
+
+
+def test_a_group_alone_means_nothing(tmp_path):
+    """A file of one's own may have a column of that name."""
+    data = load_csv(write(tmp_path, "text,stars,food,staff,group", "Soup.,4,,,a", "Cold.,1,,,a"), **ARGUMENTS)
+    assert [item.group for item in data] == [None, None]

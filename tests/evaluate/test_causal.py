@@ -75,7 +75,7 @@ def reader():
 def said(*states):
     """A model that is certain: activations are the one-hot states."""
     hot = torch.nn.functional.one_hot(torch.tensor(states), 3).float()
-    return Predictions(hot, hot, torch.zeros(len(states), 4))
+    return Predictions(hot, hot, torch.zeros(len(states), 4), hot)
 
 
 PAIR = dataset([edit(0, (0, 2, 2)), edit(1, (1, 2, 2), "food")])
@@ -105,7 +105,8 @@ def test_what_the_text_does_beside_the_concept_is_error(reader):
 def test_typical_values_come_from_the_reference(reader):
     """Reference reviews whose Positive food has activation 0 everywhere: setting it leaves equal logits."""
     reference = dataset([make_example(0, (1, 2, 2), 0)])
-    nothing = Predictions(torch.zeros(1, 3, 3), torch.zeros(1, 3, 3), torch.zeros(1, 4))
+    zeros = torch.zeros(1, 3, 3)
+    nothing = Predictions(zeros, zeros, torch.zeros(1, 4), zeros)
     found = causal_effects(
         reader, PAIR, reference, predictions=said((0, 2, 2), (1, 2, 2)), reference_predictions=nothing
     )

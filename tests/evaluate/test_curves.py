@@ -37,7 +37,7 @@ def predicted(states, sure=None):
     sure = torch.full(states.shape, 4.0) if sure is None else torch.tensor(sure)
     logits = torch.nn.functional.one_hot(states, 3) * sure[..., None]
     hot = torch.nn.functional.one_hot(states, 3).float()
-    return Predictions(logits, hot, torch.zeros(len(states), 4))
+    return Predictions(logits, hot, torch.zeros(len(states), 4), logits)
 
 
 def curve(result, order, values="one_hot", replaced="all"):
@@ -72,7 +72,8 @@ def test_typical_values_are_those_of_the_reference(counting):
     """Where a Positive concept typically has an activation of only ½, three of them give 1½ stars more."""
     data = dataset([make_example(0, (1, 1, 1), 3)])
     said = predicted([[0, 0, 0]])
-    half = Predictions(torch.zeros(1, 3, 3), torch.full((1, 3, 3), 0.6), torch.zeros(1, 4))
+    zeros = torch.zeros(1, 3, 3)
+    half = Predictions(zeros, torch.full((1, 3, 3), 0.6), torch.zeros(1, 4), zeros)
     found = correction_curves(counting, data, data, predictions=said, reference_predictions=half)
     assert curve(found, "least_confident").accuracy[-1] == 1.0
     assert curve(found, "least_confident", "typical").accuracy[-1] == 0.0
@@ -85,7 +86,7 @@ def test_what_is_right_keeps_its_activations_where_only_wrong_concepts_are_set(c
     all three makes four, setting the wrong one alone 1 + 1.2, three stars."""
     data = dataset([make_example(0, (1, 1, 1), 2)])
     shades = torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.6, 0.0], [0.0, 0.6, 0.0]]])
-    said = Predictions(shades, shades, torch.zeros(1, 4))
+    said = Predictions(shades, shades, torch.zeros(1, 4), shades)
     found = correction_curves(counting, data, predictions=said)
     assert curve(found, "random").accuracy[-1] == 0.0
     assert curve(found, "random", replaced="wrong").accuracy[-1] == 1.0

@@ -34,6 +34,7 @@ KEYS = {
     "sparsity",
     "prunable_weights",
     "jaccard",
+    "pathway",
     "examples",
     "seconds",
 }
@@ -128,6 +129,7 @@ def test_a_standard_classifier():
         "concept_macro_f1",
         "per_concept",
         "leakage",
+        "pathway",
         "sparsity",
         "prunable_weights",
         "jaccard",
@@ -140,6 +142,9 @@ def test_batch_size_changes_nothing_but_speed(tiny_model):
     first, *others = (evaluate_model(tiny_model, DEV, size) for size in (1, 7, 64))
     for other in others:
         assert other.pop("ece") == pytest.approx(first["ece"], abs=1e-5)
+        shares = (report["pathway"]["unmentioned_share"] for report in (other, first))
+        assert next(shares) == pytest.approx(next(shares), abs=1e-5)
+        other.pop("pathway")
         assert other == {key: first[key] for key in other} | {"seconds": other["seconds"]}
 
 

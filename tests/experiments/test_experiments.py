@@ -55,6 +55,7 @@ def quick(name, data, backbone, model, out):
         "figure5": [*training, "--sparsities", "0.75,0.9"],
         "criteria": [*training, "--sparsities", "0.75", "--criteria", "second_order,wanda,structured"],
         "front": [*training, "--lambdas", "0,0.9"],
+        "honesty": [*training, "--heads", "paper,honest"],
         "interventions": [
             *source,
             *few,

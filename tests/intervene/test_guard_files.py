@@ -197,7 +197,7 @@ def test_a_damaged_or_foreign_baseline_is_replaced(tmp_path, tiny_model, tiny_mo
         load_baseline(path, tiny_models["opt"], reviews)
     with pytest.raises(CheckpointError, match="other reviews"):
         load_baseline(path, tiny_model, toy_reviews(3))
-    broken = exact._with(concept_logits=torch.full_like(exact.concept_logits, torch.nan))
+    broken = exact._with(readings=torch.full_like(exact.readings, torch.nan))
     save_baseline(broken, path)
     with pytest.raises(CheckpointError, match="damaged"):
         load_baseline(path, tiny_model, reviews)

@@ -27,7 +27,7 @@ from sparsecbm_core.intervene.reading import (
     half_is_faster,
     label_logits,
     lead_error,
-    read_concept,
+    read_part,
 )
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.tiny import ARCHITECTURES, REVIEW, SPACE
@@ -64,7 +64,7 @@ def random_edit(model: ConceptModel, concept: str, size: int, seed: int) -> Mask
 def test_bfloat16_is_near_for_every_architecture(tiny_models, reviews, arch):
     model = tiny_models[arch]
     encoded = model.encode(reviews.texts)
-    exactly, half = (read_concept(model, encoded, "food", half=half) for half in (False, True))
+    exactly, half = (read_part(model, encoded, "food", half=half) for half in (False, True))
     torch.testing.assert_close(
         exactly, model.predict(reviews.texts).concept_logits[:, 0], atol=1e-5, rtol=1e-4
     )
@@ -164,7 +164,7 @@ def test_which_way_is_quicker_is_measured(tiny_model, reviews, monkeypatch):
     def read(model, few, concept, *, half=False):
         clock[0] += costs[half]
 
-    monkeypatch.setattr("sparsecbm_core.intervene.reading.read_concept", read)
+    monkeypatch.setattr("sparsecbm_core.intervene.reading.read_part", read)
     monkeypatch.setattr("time.thread_time", lambda: clock[0])
     assert half_is_faster(tiny_model, encoded)
     costs[True] = 1.9

@@ -167,9 +167,9 @@ DAMAGES = {
     "masks with list": (edit_masks(shapes="[]"), "masks.safetensors is damaged"),
     "masks for others": (
         other_masks(("food", "noise", "service")),
-        "masks are for concepts .*'food', 'noise', 'service'.*, the model for",
+        "masks are for .*'food', 'noise', 'service'.*, the model's parts are",
     ),
-    "masks for fewer": (other_masks(("food",)), "masks are for concepts"),
+    "masks for fewer": (other_masks(("food",)), "masks are for"),
     "masks of another encoder": (other_masks(arch="opt"), "do not fit the encoder's matrices"),
     "masks newer": (edit_masks(schema_version="99"), "masks.safetensors was written by a newer version"),
     "masks without version": (edit_masks(schema_version=None), "masks.safetensors is damaged"),

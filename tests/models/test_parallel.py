@@ -47,9 +47,9 @@ def test_the_first_error_is_raised(monkeypatch):
 
 
 def test_readings_are_the_same_however_many_run_at_once(monkeypatch, tiny_model):
-    from sparsecbm_core.intervene.reading import read_concept
+    from sparsecbm_core.intervene.reading import read_part
 
     encoded = tiny_model.encode([f"the soup was cold {'and slow ' * (i % 7)}" for i in range(60)])
-    alone = read_concept(tiny_model, encoded, "food")
+    alone = read_part(tiny_model, encoded, "food")
     monkeypatch.setattr(parallel, "workers", lambda device: 3)
-    assert torch.equal(read_concept(tiny_model, encoded, "food"), alone)
+    assert torch.equal(read_part(tiny_model, encoded, "food"), alone)

@@ -83,7 +83,7 @@ def test_8_an_update_keeps_the_best_weights_and_no_other():
     one after the other would not be the best.
     """
     model = make_tiny("bert")
-    settings = PruneSettings(num_grads=2, block_size=8, exclusivity=0.0)
+    settings = PruneSettings(sparsity=0.75, num_grads=2, block_size=8, exclusivity=0.0)
     sizes = {info.name: info.size for info in model.cbm.matrices}
     masks = MaskSet.ones(SPACE.concepts, model.cbm.mask_shapes)
     for sparsity in (0.3, 0.6, 0.5):
@@ -122,7 +122,7 @@ def test_10_the_sparsity_asked_for_is_never_overshot(scope, exclusivity):
     4096 · (1 − 0.75 · (1 − (1 − u/3)³)), rounded, worked out by hand.
     """
     model = make_tiny("bert")
-    settings = PruneSettings(num_grads=2, block_size=8, scope=scope, exclusivity=exclusivity)
+    settings = PruneSettings(sparsity=0.75, num_grads=2, block_size=8, scope=scope, exclusivity=exclusivity)
     masks = MaskSet.ones(SPACE.concepts, model.cbm.mask_shapes)
     for update, keep in ((1, 1934), (2, 1138), (3, 1024)):
         sparsity = cubic_sparsity(update, 3, settings.sparsity)

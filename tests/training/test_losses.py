@@ -59,7 +59,7 @@ def test_joint_loss_by_hand():
         F.one_hot(torch.zeros(2, 3).long(), 3).float(),
         torch.tensor([0, 1]),
     )
-    loss = joint_loss(CBMOutput(logits, logits.sigmoid(), labels), batch, gamma=0.5)
+    loss = joint_loss(CBMOutput(logits, logits.sigmoid(), labels, logits), batch, gamma=0.5)
     assert loss.task.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
     assert loss.concept.item() == pytest.approx(3 * math.log(3))
     assert loss.total.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2 + 0.5 * 3 * math.log(3))

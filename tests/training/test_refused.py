@@ -24,7 +24,7 @@ def prepare(backbone, output, prune=None, **values):
 
 def test_subnetworks_that_must_overlap_are_warned_of(backbone, tmp_path):
     """Three concepts are distinct from a sparsity of two thirds on: s ≥ 1 − 1/K."""
-    with pytest.warns(SparseCBMWarning, match=r"at least 0\.6667 \(1 - 1/K\)"):
+    with pytest.warns(SparseCBMWarning, match=r"at least 0\.6667 \(1 - 1/3\)"):
         prepare(backbone, tmp_path, {"sparsity": 0.6})
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -10,10 +10,11 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
-from sparsecbm_core.figures import breakdown, contribution_figure
+from sparsecbm_core.figures import contribution_figure
+from sparsecbm_core.figures.contributions import ANSWER_SIDES
 from ui.resources.subnetworks import TILE_CELLS, images_of, stats_of
 from ui.state import AppState
-from ui.widgets import layout
+from ui.widgets import layout, sums
 from ui.widgets.charts import chart
 from ui.widgets.choice import concept_choice
 from ui.widgets.glossary import method_help, terms_html
@@ -24,8 +25,7 @@ from ui.widgets.words import coloured_review, probabilities, word_table
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
-CONCEPT, METHOD, RELATIVE, AGAINST = "concept_choice", "method_choice", "relative_choice", "against_choice"
-VIEWS = {True: "An average review", False: "Zero"}
+CONCEPT, METHOD, VIEW, AGAINST = "concept_choice", "method_choice", "view_choice", "against_choice"
 LEAD = (
     "Each concept reads the review through a subnetwork of its own. Together they give every label a score."
 )
@@ -87,10 +87,15 @@ def _signs(explanation: Explanation, concept: str, space: ConceptSpace, signed: 
             if signed
             else f"Words: the higher, the more they move whether {title} is {state}. "
         )
+    if explanation.expected is not None:
+        return (
+            f"{words}Lines to the label: green and + lift the answer, dashed amber and − cost. Thicker lines "
+            "count more."
+        )
     label = space.label_title(explanation.label)
     return (
-        f"{words}Concepts: blue and + speak for {label}, dashed red and − against it. Thicker lines count "
-        "more."
+        f"{words}Lines to the label: blue and + speak for {label}, dashed red and − against it. Thicker "
+        "lines count more."
     )
 
 
@@ -98,7 +103,8 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
     label = space.label_title(explanation.label)
     others = [name for name in space.labels if name != explanation.label]
     against = state.work.against if state.work.against in others else None
-    layout.section(f"Why {label}" + ("" if against is None else f" and not {space.label_title(against)}"))
+    versus = "" if against is None else space.label_title(against)
+    layout.section(f"Why {label}" + (f" and not {versus}" if versus else ""))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.session_state[AGAINST] = against
         st.selectbox(
@@ -112,29 +118,24 @@ def _sum(state: AppState, explanation: Explanation, concept: str, space: Concept
             width=260,
             filter_mode=None,
         )
-        st.session_state[RELATIVE] = state.relative
+        titles = sums.titles(explanation, space, against)
+        st.session_state[VIEW] = sums.chosen(state.view, titles)
         st.segmented_control(
-            "Measured against",
-            list(VIEWS),
-            format_func=VIEWS.__getitem__,
-            key=RELATIVE,
+            "Shown as",
+            list(titles),
+            format_func=titles.__getitem__,
+            key=VIEW,
             required=True,
             wrap=True,
-            on_change=state.on_value(RELATIVE, state.choose_view),
-            help="An average review: what this review's concepts change compared with the average of "
-            "the training data. Zero: the raw terms of the sum, where even a concept that is not "
-            "mentioned counts.",
+            on_change=state.on_value(VIEW, state.choose_view),
+            help=sums.HELP,
         )
-    view = breakdown(explanation, space, against=against, relative=state.relative)
-    target = label if against is None else f"{label} rather than {space.label_title(against)}"
-    layout.caption(
-        f"{view.base_title} {view.base_text}, then one step for each concept, up to {view.total_text}. "
-        f"A step to the right speaks for {target}, a hatched step to the left against it."
-    )
+    view = sums.shown(explanation, space, state.view, against)
+    layout.caption(sums.caption(view, label if against is None else f"{label} rather than {versus}"))
     chart(
         contribution_figure(view, concept),
         view.rows(),
         "contributions",
-        "How the score adds up",
+        "How the answer adds up" if view.sides == ANSWER_SIDES else "How the score adds up",
         "The exact numbers",
     )

@@ -12,7 +12,6 @@ from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import (
     FOR,
     NEUTRAL,
-    breakdown,
     contribution_figure,
     density_figure,
     density_top,
@@ -23,6 +22,7 @@ from sparsecbm_core.figures import (
     share_bars,
 )
 from ui.explain.answer import answer_html
+from ui.widgets import sums
 from ui.widgets.glossary import terms_html
 from ui.widgets.offline import chart, details, page
 from ui.widgets.review_text import has_sign, legend_html, review_html, unread
@@ -97,8 +97,8 @@ def _labels(explanation: Explanation, space: ConceptSpace) -> str:
 
 
 def _sum(explanation: Explanation, space: ConceptSpace) -> str:
-    view = breakdown(explanation, space)
-    exact = table_html(view.rows(), "How the score adds up")
+    view = sums.shown(explanation, space)
+    exact = table_html(view.rows(), "How it adds up")
     return chart(contribution_figure(view)) + details("The exact numbers", exact)
 
 

@@ -11,13 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
-from sparsecbm_core.figures import breakdown, contribution_figure, percent
+from sparsecbm_core.figures import contribution_figure, percent
 from ui.frame import pages
 from ui.resources.subnetworks import stats_of
 from ui.state import AppState
 from ui.three_views import views
 from ui.three_views.companion import Companion
-from ui.widgets import layout
+from ui.widgets import layout, sums
 from ui.widgets.charts import chart
 from ui.widgets.pathway import WAITING, used_caption
 from ui.widgets.review_text import has_sign
@@ -76,13 +76,13 @@ def pathway(
 
 
 def _sum(state: AppState, explanation: Explanation, space: ConceptSpace, concept: str, model: str) -> None:
-    view = breakdown(explanation, space, relative=state.relative)
-    layout.caption(f"How the score of {space.label_title(explanation.label)} adds up:")
+    view = sums.shown(explanation, space, state.view)
+    layout.caption(f"How {view.total_title[:1].lower()}{view.total_title[1:]} adds up:")
     chart(
         contribution_figure(view, concept),
         view.rows(),
         f"contributions-{model}",
-        f"How the score of the {model} model's label adds up",
+        f"How the answer of the {model} model adds up",
         "The exact numbers",
     )
 

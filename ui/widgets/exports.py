@@ -12,6 +12,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 
 Row = Mapping[str, Any]
+EXPECTED = "(expected value)"  # in the place of a label: rows of the answer, and not of a score
 
 
 def csv_text(rows: Sequence[Row]) -> str:
@@ -41,25 +42,32 @@ def json_text(data: Mapping[str, Any]) -> str:
 
 
 def contribution_rows(explanation: Explanation, space: ConceptSpace) -> list[Row]:
-    """Every concept's share of every label's score, with the two bases that complete the sums."""
-    rows: list[Row] = []
+    """What every part adds to the answer, where labels have a scale, and to every label's score, with the two
+    bases that complete the sums."""
+    rows = _answer_rows(explanation)
     for label in space.labels:
-        for name, item in explanation.concepts.items():
-            rows.append(
-                _contribution(
-                    label,
-                    name,
-                    item.state,
-                    item.probabilities[item.state],
-                    item.relative_contributions[label],
-                    item.contributions[label],
-                )
-            )
+        for name, item in explanation.parts.items():
+            terms = item.relative_contributions[label], item.contributions[label]
+            rows.append(_contribution(label, name, *_state(explanation, name), *terms))
         rows.append(_contribution(label, "(base)", "", "", explanation.base[label], explanation.bias[label]))
         rows.append(
             _contribution(label, "(score)", "", "", explanation.logits[label], explanation.logits[label])
         )
     return rows
+
+
+def _answer_rows(explanation: Explanation) -> list[Row]:
+    found = explanation.expected
+    if found is None:
+        return []
+    terms = [*found.parts.items(), ("(base)", found.base), ("(expected)", found.value)]
+    return [_contribution(EXPECTED, name, *_state(explanation, name), value, value) for name, value in terms]
+
+
+def _state(explanation: Explanation, part: str) -> tuple[str, float | str]:
+    """The state of a concept and its probability; nothing of what has no states."""
+    item = explanation.concepts.get(part)
+    return ("", "") if item is None else (item.state, item.probabilities[item.state])
 
 
 def _contribution(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore
-from sparsecbm_core.figures import breakdown, density_top, millions, percent, precise_percent, score_text
-from sparsecbm_core.figures.contributions import Part
+from sparsecbm_core.figures import Breakdown, density_top, millions, percent, precise_percent, score_text
+from sparsecbm_core.figures.contributions import ANSWER_SIDES, Part
 from ui.resources.assets import ASSETS
 from ui.widgets.review_text import side
+from ui.widgets.sums import shown
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -61,7 +62,7 @@ def pathway_data(
     ``without`` is said of every concept where there are no subnetworks, ``unscored`` where
     no words are scored.
     """
-    parts = breakdown(explanation, space)
+    parts = shown(explanation, space)
     by_name = {part.name: part for part in parts.parts}
     item = explanation.concepts[selected]
     top = density_top(images.values())
@@ -95,9 +96,12 @@ def pathway_data(
             )
             for name in space.concepts
         ],
+        "rest": _rest(by_name[REST], used_caption(REST, stats, without), images.get(REST), top)
+        if REST in by_name
+        else None,
         "base": {"title": parts.base_title, "value": parts.base, "text": parts.base_text},
         "labels": _shares(space.labels, space.label_title, explanation.probabilities, explanation.label),
-        "score": f"score {parts.total_text}",
+        "score": _total(parts, space),
     }
 
 
@@ -149,6 +153,25 @@ def _concept(
         "side": part.side,
         "mask": {"caption": caption, **_cells(image, top)},
     }
+
+
+def _rest(part: Part, caption: str, image: DensityImage | None, top: float) -> dict[str, Any]:
+    """What no concept carries: it has a subnetwork and a contribution, and no states."""
+    return {
+        "name": part.name,
+        "title": part.title,
+        "state": "what no concept carries",
+        "value": part.value,
+        "text": part.text,
+        "side": part.side,
+        "mask": {"caption": caption, **_cells(image, top)},
+    }
+
+
+def _total(parts: Breakdown, space: ConceptSpace) -> str:
+    if parts.sides != ANSWER_SIDES:
+        return f"score {parts.total_text}"
+    return f"expected: {parts.total_text} {space.label_unit}".strip()
 
 
 def _cells(image: DensityImage | None, top: float) -> dict[str, Any]:

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import Part, breakdown, percent
+from sparsecbm_core.figures import Part, answer_breakdown, breakdown, digits_of, percent
 
 # What adds less than this, or less than a tenth of the strongest, is not worth a word.
 LEAST = 0.05
-CLOSE = 0.1
+LEAST_SHARE = 1 / 80  # of the scale: 0.05 of five stars
+CLOSE, NEAR = 0.1, 0.25
+VERBS = {"lifts": "lifts it by", "costs": "costs"}
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of the sentence; ``kind`` is "label", "sure", "for", "against" or "text"."""
+    """A stretch of the sentence; ``kind`` is "label", "sure", "text" or a side of `Part`."""
 
     text: str
     kind: str = "text"
@@ -29,7 +31,19 @@ def plain(pieces: Sequence[Piece]) -> str:
 
 
 def answer(explanation: Explanation, space: ConceptSpace) -> list[Piece]:
-    """Label, how sure, and which concepts decided it: strongest first, at most two a side."""
+    """Label, and what decided it, strongest first.
+
+    On the labels' own scale where they have one: "4 of 5 stars (3.8): Food lifts it by 0.9, Noise costs 0.4;
+    the rest of the review adds 0.2." Otherwise by scores, with how sure the label is.
+    """
+    scale = answer_breakdown(explanation, space)
+    if scale is not None:
+        return [
+            Piece(space.label_title(explanation.label), "label"),
+            Piece(f" ({scale.total_text}{_of_points(space)}): ", "sure"),
+            *_moves(explanation, space, scale.parts),
+            Piece("."),
+        ]
     parts = breakdown(explanation, space).parts
     head = [
         Piece(space.label_title(explanation.label), "label"),
@@ -38,14 +52,65 @@ def answer(explanation: Explanation, space: ConceptSpace) -> list[Piece]:
     return [*head, *_reasons(explanation, space, parts), Piece(".")]
 
 
+def _of_points(space: ConceptSpace) -> str:
+    return " of 100" if space.label_values == (0.0, 100.0) else ""
+
+
+def least(space: ConceptSpace) -> float:
+    """What a part of the answer has to come to, to be named."""
+    values = space.label_values or (0.0,)
+    return LEAST_SHARE * (max(values) - min(values))
+
+
+def _moves(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part]) -> list[Piece]:
+    """What lifts the answer and what costs, of the concepts that are mentioned; then the rest.
+
+    Only the paper's head lets concepts that are not mentioned move the answer: they are never named as
+    reasons, and what they come to is said in one number.
+    """
+    silent = {name for name, item in explanation.concepts.items() if item.state == UNKNOWN}
+    worth = [part for part in parts if abs(part.value) >= least(space) and part.side != "neutral"]
+    named = [part for part in worth if part.name not in silent and part.name != REST]
+    pieces: list[Piece] = []
+    before = ""
+    for part in named:
+        verb = "by" if part.side == before == "lifts" else VERBS[part.side]
+        pieces += [Piece(", ")] if pieces else []
+        pieces += [Piece(f"{part.title} {verb} {_size(part.text)}", part.side)]
+        before = part.side
+    if not named:
+        none = len(silent) == len(explanation.concepts)
+        pieces.append(Piece("no concept is mentioned" if none else "no concept moves it by much"))
+    rest = next((part for part in worth if part.name == REST), None)
+    if rest is not None:
+        adds = f"{'adds' if rest.side == 'lifts' else 'costs'} {_size(rest.text)}"
+        pieces += [Piece("; "), Piece(f"the rest of the review {adds}", rest.side)]
+    unsaid = sum(_number(part.text) for part in parts if part.name in silent)
+    if abs(unsaid) >= least(space):
+        shown = f"{abs(unsaid):.{digits_of(space)}f}"
+        pieces += [
+            Piece("; "),
+            Piece(f"what it does not mention {'adds' if unsaid > 0 else 'costs'} {shown}", "neutral"),
+        ]
+    return pieces
+
+
+def _size(text: str) -> str:
+    return text.lstrip("+−")
+
+
+def _number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
 def _reasons(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part]) -> list[Piece]:
     strongest = max(abs(part.value) for part in parts)
-    least = max(LEAST, strongest / 10)
+    enough = max(LEAST, strongest / 10)
     states = {name: item.state for name, item in explanation.concepts.items()}
-    pros = _top([part for part in parts if part.value >= least])
-    cons = _top([part for part in parts if part.value <= -least])
+    pros = _top([part for part in parts if part.value >= enough])
+    cons = _top([part for part in parts if part.value <= -enough])
     if all(state == UNKNOWN for state in states.values()):
-        return _silent(_top([part for part in parts if abs(part.value) >= least]))
+        return _silent(_top([part for part in parts if abs(part.value) >= enough]))
 
     def named(chosen: Sequence[Part], verb: bool) -> list[Piece]:
         """ "Food is Positive (+1.90)" with the verb, "Food, Positive (+1.90)" without."""
@@ -112,7 +177,16 @@ def state_title(space: ConceptSpace, state: str) -> str:
 
 
 def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
-    """How the score of the label comes about, in one line."""
+    """How the answer, or without a scale the score of the label, comes about, in one line."""
+    scale = answer_breakdown(explanation, space)
+    if scale is not None:
+        start = "From what a review gets that says nothing" if explanation.rest else "From an average review"
+        sure = percent(explanation.probabilities[explanation.label])
+        unit = f" {explanation.expected.unit}" if explanation.expected and explanation.expected.unit else ""
+        return (
+            f"{start}, {scale.base_text}{unit}, its parts make {scale.total_text}. "
+            f"{space.label_title(explanation.label)} is {sure} likely."
+        )
     parts = breakdown(explanation, space)
     count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "concept"
     return (
@@ -122,19 +196,32 @@ def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
 
 
 def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
-    """A word of caution where another label is almost as likely."""
+    """What keeps a near next label from being the answer; a word of caution where it is close."""
     ranked = sorted(explanation.probabilities.items(), key=lambda item: -item[1])
-    (_, first), (label, second) = ranked[:2]
-    if first - second >= CLOSE:
-        return None
-    return f"A close call: {space.label_title(label)} has {percent(second)}."
+    (best, first), (label, second) = ranked[:2]
+    title, scale = space.label_title(label), answer_breakdown(explanation, space)
+    close = first - second < CLOSE
+    if scale is None or first - second >= NEAR:
+        return f"A close call: {title} has {percent(second)}." if close else None
+    better = space.label_index(label) > space.label_index(best)
+    silent = {name for name, item in explanation.concepts.items() if item.state == UNKNOWN}
+    side = "costs" if better else "lifts"
+    reason = next((part for part in scale.parts if part.side == side and part.name not in silent), None)
+    start = "A close call: not" if close else "Not"
+    if reason is None or abs(reason.value) < least(space):
+        return f"A close call: {title} has {percent(second)}." if close else None
+    what = "the rest of the review" if reason.name == REST else reason.title
+    return f"{start} {title} ({percent(second)}), because {what} {VERBS[side]} {_size(reason.text)}."
 
 
 def shades(explanation: Explanation, space: ConceptSpace) -> str | None:
     """What to say where a concept that is not mentioned moves the score as much as one that is.
 
-    Activations carry more than states (leakage): a reader must not take such a share for an opinion.
+    Activations carry more than states (leakage): a reader must not take such a share for an opinion. With the
+    honest head no such concept moves anything.
     """
+    if explanation.rest is not None or explanation.expected is not None:
+        return None
     parts = breakdown(explanation, space).parts
     floor = max(LEAST, max(abs(part.value) for part in parts) / 2)
     silent = [

@@ -79,7 +79,7 @@ class TokenInputs:
         if self.weights is None:
             with active(None):
                 pooled = self.network.pooled(embeds, mask).expand(k, -1, -1)  # (K, N, E)
-            logits = self.network.project(pooled, self.concepts)
+            logits = self.network.project(pooled, self.concepts)[..., : self.logits.shape[-1]]
         else:
             embeds, mask = embeds.repeat_interleave(k, 0), mask.repeat_interleave(k, 0)  # concept fastest
             rows = self.network.row_logits(embeds, mask, self.weights, self.concepts)

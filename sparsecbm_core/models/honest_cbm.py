@@ -1,0 +1,146 @@
+"""The honest bottleneck: a concept moves the label only through the state it is read as."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sparsecbm_core.concepts import REST
+from sparsecbm_core.config import HONEST
+from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.models.sparse_cbm import SparseCBM
+
+if TYPE_CHECKING:
+    from sparsecbm_core.typing import Activations, Readings
+
+
+class HonestCBM(SparseCBM):
+    """ŷ = Σ_k φ_k · a_k + b over K concepts and the rest of the text; a concept not mentioned adds exactly 0.
+
+    The idea: σ(ℓ_k) of Eq. 3 is never 0, so that a free linear head reads the label off the shades of
+    concepts which the text does not mention. Here, with p_k = softmax(ℓ_k), every state c but "unknown" has
+    a_{k,c} = g_{k,c} · relu(p_{k,c} − max_{c'≠c} p_{k,c'}): its lead over the other states, zero unless
+    the concept is read as c, times a strength g_{k,c} = σ(v_{k,c} · z_k) in (0, 1) from the same subnetwork.
+    "unknown" has none, and the text that says nothing is the reference of all contributions.
+
+    Where labels are ordered (`ConceptSpace.label_values`) there is one score μ = Σ_k Σ_c φ_{k,c} a_{k,c},
+    with φ ≥ 0 for Positive and ≤ 0 for Negative, and label y has the logit w_y μ + b_y with rising w: a
+    larger μ moves all probability towards better labels (the stereotype model, Anderson 1984). So
+    φ_k[y, c] = w_y φ_{k,c}, and Eq. 3's sum stays. Unordered labels have a free φ (Y, K, C).
+
+    What no concept carries (general praise, price, "we will be back") is a part of its own, "rest", read by
+    the subnetwork K + 1: tanh of one value for ordered labels, of one a label for others.
+    """
+
+    head = HONEST
+
+    def _add_head(self, width: int) -> None:
+        space = self.space
+        if REST in space.concepts:
+            raise SettingsError(f"a concept cannot be called {REST!r}: what no concept carries has that name")
+        k, a, y = space.num_concepts, len(space.spoken), space.num_labels
+        own = 1 if self.ordered else y
+        self.strength = nn.Parameter(torch.empty(k, a, width))
+        self.strength_bias = nn.Parameter(torch.zeros(k, a))
+        self.rest_projector = nn.Parameter(torch.empty(own, width))
+        self.rest_projector_bias = nn.Parameter(torch.zeros(own))
+        nn.init.normal_(self.strength, std=0.5 * width**-0.5)
+        nn.init.normal_(self.rest_projector, std=0.2 * width**-0.5)
+        self.classifier_weight = nn.Parameter(torch.full((k, a) if self.ordered else (y, k, a), 1.5))
+        self.classifier_rest = nn.Parameter(torch.tensor(1.0))
+        self.classifier_steps = nn.Parameter(torch.full((y - 1,), 0.5)) if self.ordered else None
+        self.classifier_bias = nn.Parameter(torch.zeros(y))
+        signed = self.ordered & (torch.tensor([space.signs[c] for c in space.spoken]) != 0)
+        if not bool(signed.all()):
+            with torch.no_grad():
+                free = self.classifier_weight[..., ~signed]
+                self.classifier_weight[..., ~signed] = nn.init.normal_(free.clone(), std=(k * a) ** -0.5)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether all parts add to one score of an ordered answer."""
+        return self.space.label_values is not None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (*self.space.concepts, REST)
+
+    @property
+    def readout(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of a concept ℓ_k, then its strengths before σ; of the rest its value, or its one a label."""
+        pairs = (
+            (torch.cat([self.projector, self.strength], 1), self.rest_projector[None]),
+            (torch.cat([self.projector_bias, self.strength_bias], 1), self.rest_projector_bias[None]),
+        )
+        weight, bias = (_stacked(concepts, rest) for concepts, rest in pairs)
+        return weight, bias
+
+    @property
+    def reference(self) -> Activations:
+        """Of a text that says nothing: zeros."""
+        space = self.space
+        width = max(space.num_states, 1 if self.ordered else space.num_labels)
+        return self.classifier_bias.new_zeros(len(self.parts), width)
+
+    @property
+    def steps(self) -> torch.Tensor:
+        """w (Y,): how much of the score an ordered label's logit takes; rising, with mean 0."""
+        if self.classifier_steps is None:
+            raise SettingsError("labels without an order have no steps")
+        rising = F.pad(F.softplus(self.classifier_steps).cumsum(0), (1, 0))
+        return rising - rising.mean()
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """What an activation of 1 adds to the score of an ordered answer (P, A)."""
+        spoken = list(self.space.spoken)
+        signs = self.classifier_weight.new_tensor([self.space.signs[c] for c in spoken])
+        signed = signs * F.softplus(self.classifier_weight)
+        phi = torch.zeros_like(self.reference)
+        phi[:-1, spoken] = torch.where(signs == 0, self.classifier_weight, signed)
+        phi[-1, 0] = F.softplus(self.classifier_rest)
+        return phi
+
+    @property
+    def phi(self) -> torch.Tensor:
+        """φ (Y, P, A) of Eq. 3."""
+        if self.ordered:
+            return self.steps[:, None, None] * self.scores
+        labels = self.space.num_labels
+        phi = self.reference.expand(labels, -1, -1).clone()
+        phi[:, :-1, list(self.space.spoken)] = self.classifier_weight
+        phi[:, -1, :labels] = torch.eye(labels, device=phi.device) * F.softplus(self.classifier_rest)
+        return phi
+
+    def strengths(self, readings: Readings) -> torch.Tensor:
+        """g (…, K, C), 0 for "unknown", from the readings (…, P, R)."""
+        spoken, states = list(self.space.spoken), self.space.num_states
+        strengths = readings.new_zeros(*readings.shape[:-2], self.space.num_concepts, states)
+        strengths[..., spoken] = readings[..., :-1, states : states + len(spoken)].sigmoid()
+        return strengths
+
+    def activate(self, readings: Readings) -> Activations:
+        """a_k (…, P, A) from the readings (…, P, R)."""
+        shares = self.concept_logits(readings).softmax(-1)
+        first = shares.topk(2, -1).values  # (…, K, 2)
+        best_other = torch.where(shares == first[..., :1], first[..., 1:], first[..., :1])
+        activations = readings.new_zeros(*readings.shape[:-1], self.reference.shape[-1])
+        leads = F.relu(shares - best_other)
+        activations[..., :-1, : self.space.num_states] = leads * self.strengths(readings)
+        own = len(self.rest_projector)
+        activations[..., -1, :own] = readings[..., -1, :own].tanh()
+        return activations
+
+
+def _stacked(concepts: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
+    """(K, R, …) over (1, S, …), the narrower one filled up with zeros."""
+    width = max(concepts.shape[1], rest.shape[1])
+
+    def filled(values: torch.Tensor) -> torch.Tensor:
+        missing = values.new_zeros(values.shape[0], width - values.shape[1], *values.shape[2:])
+        return torch.cat([values, missing], 1)
+
+    return torch.cat([filled(concepts), filled(rest)])

@@ -1,0 +1,92 @@
+"""What teaches the honest bottleneck to be true: parts apart, concepts set by hand, edits that stay local."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+import torch.nn.functional as F
+
+from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import TrainSettings
+from sparsecbm_core.data.types import Example
+from sparsecbm_core.models.honest_cbm import HonestCBM
+from sparsecbm_core.models.sparse_cbm import CBMOutput
+from sparsecbm_core.training.losses import LabelledBatch
+
+
+def pathway_losses(
+    network: HonestCBM, output: CBMOutput, batch: LabelledBatch, settings: TrainSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Task loss of one batch, with what it is of, and the weighed locality loss."""
+    task = task_loss(network, output.activations, batch.labels, settings.rest)
+    if settings.interventions:
+        votes = batch.concepts if batch.votes is None else batch.votes
+        states = torch.multinomial(votes.flatten(0, 1), 1).view(votes.shape[:2])  # (B, K)
+        by_hand = set_by_hand(network, output, states)
+        task = task + settings.interventions * task_loss(network, by_hand, batch.labels, settings.rest)
+    if not settings.locality or batch.pairs is None or not len(batch.pairs):
+        return task, torch.zeros_like(task)
+    contributions = network.contributions(output.activations)  # (B, P, Y)
+    return task, settings.locality * locality_loss(contributions[:, :-1], batch.pairs)
+
+
+def task_loss(network: HonestCBM, activations: torch.Tensor, labels: torch.Tensor, rest: str) -> torch.Tensor:
+    """Cross-entropy of activations (B, P, A), once for the concepts alone and once for what the rest adds.
+
+    "on_top": the rest learns what the concepts leave over, and they do not hear of it. In one "joint" loss it
+    would take all that concepts could say.
+    """
+    if rest == "joint":
+        return F.cross_entropy(network.label_logits(activations).float(), labels)
+    concepts, rest_alone = activations.clone(), activations.clone()
+    concepts[:, -1] = 0.0
+    alone = F.cross_entropy(network.label_logits(concepts).float(), labels)
+    if rest == "none":
+        return alone
+    rest_alone[:, :-1] = 0.0
+    added = network.contributions(concepts).sum(1).detach()  # (B, Y)
+    return alone + F.cross_entropy(added + network.label_logits(rest_alone).float(), labels)
+
+
+def set_by_hand(network: HonestCBM, output: CBMOutput, states: torch.Tensor) -> torch.Tensor:
+    """The activations (B, P, A) of a batch with every concept in one of ``states`` (B, K), as strong as each
+    text has it.
+
+    States are drawn from the annotators' votes: where these disagree, the label has to be right whichever of
+    them is believed (as in IntCEM, Espinosa Zarlenga et al. 2023, where concepts to set are drawn).
+    """
+    strengths = network.strengths(output.readings)  # (B, K, C)
+    said = torch.zeros_like(output.activations)
+    said[:, :-1, : strengths.shape[-1]] = strengths * F.one_hot(states, strengths.shape[-1])
+    said[:, -1] = output.activations[:, -1]
+    return said
+
+
+def locality_loss(contributions: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """Mean |φ_j·(a_j(x) − a_j(x'))| over pairs of texts, summed over the concepts j that differ in nothing.
+
+    ``contributions`` (B, K, Y) to the label logits, ``pairs`` (n, 3): positions of two texts in the batch,
+    and the concept in which they differ.
+    """
+    first, second, edited = pairs.unbind(1)
+    moved = (contributions[first] - contributions[second]).abs().mean(-1)  # (n, K)
+    others = 1 - F.one_hot(edited, contributions.shape[1])
+    return (moved * others).sum(1).mean()
+
+
+def edit_pairs(examples: Sequence[Example], space: ConceptSpace) -> list[tuple[int, int, int]]:
+    """(position, position, concept) of texts of one group of which one concept was edited: an original and an
+    edit of it, or two edits of the same concept."""
+    groups: dict[str, list[int]] = {}
+    for position, example in enumerate(examples):
+        if example.group is not None:
+            groups.setdefault(example.group, []).append(position)
+    pairs = []
+    for members in groups.values():
+        for first, second in combinations(members, 2):
+            edited = {examples[first].edit_concept, examples[second].edit_concept} - {None}
+            if len(edited) == 1:
+                pairs.append((first, second, space.concept_index(str(*edited))))
+    return pairs
