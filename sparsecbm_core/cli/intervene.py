@@ -58,6 +58,12 @@ def intervene(
             "always, never. By rule guarded, r auto and scope everywhere."
         ),
     ] = "needed",
+    confidence: Annotated[
+        float,
+        typer.Option(
+            help="How likely the right state should be, by r auto, as long as guard reviews stay; 0: ahead."
+        ),
+    ] = 0.6,
     patch: Annotated[Path | None, typer.Option(help="Write the correction here, as a patch file.")] = None,
     note: Annotated[str, typer.Option(help="A note to keep in the patch.")] = "",
     output: OutputOption = None,
@@ -82,7 +88,7 @@ def intervene(
         done, tallies, made = _corrected(
             loaded,
             Request(text, concept, state),
-            Settings(rule, _share(r), scope, care, seed=seed),
+            Settings(rule, _share(r), scope, care, seed=seed, confidence=confidence),
             Guard(model, reviews, remedy="give --guard FILE.csv, or another --rule"),
             lambda share, message: report(round(100 * share), 100, message),
         )

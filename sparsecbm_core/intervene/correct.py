@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from sparsecbm_core.errors import InputError
+from sparsecbm_core.explain.concepts import label_parts
+from sparsecbm_core.explain.expected import expected_value
 from sparsecbm_core.intervene.edits import MaskEdit
-from sparsecbm_core.intervene.flips import MARGIN, FlipOrder, flip_fewest
+from sparsecbm_core.intervene.flips import CONFIDENCE, MARGIN, FlipOrder, flip_fewest
 from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.protect import Held, flip_protecting
 from sparsecbm_core.intervene.reading import Batch, batch_of, leads, read_part
@@ -39,29 +42,33 @@ def intervene(
     profile: GuardProfile | None = None,
     seed: int = 0,
     protect: Protected | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Intervention:
     """Make ``model`` read ``concept`` of ``text`` as ``state`` (paper, sparsity-based intervention).
 
     θ, ψ and φ are frozen; only bits of M_k change, as many dropped as grown, so the sparsity stays
     exactly what it was. ``r`` is the share of the L prunable weights to drop, or "auto": the
-    smallest that makes the state's logit lead by `MARGIN`. "guarded" needs a ``profile``. The model
-    is only read; `Intervention.corrected` is the corrected one.
+    smallest that makes the state's logit lead by `MARGIN` and its probability ``confidence`` (0: whatever
+    that is); where none does, the nearest stays. "guarded" needs a ``profile``. The model is only read;
+    `Intervention.corrected` is the corrected one.
 
     With ``protect``, "guarded" at r "auto" also keeps earlier corrections right and labelled reviews
     where they are, and repairs what it breaks; where that does not reach the state, the rest of the
     way is gone without. Other rules and a given r cannot: `Intervention.protected_broken` counts for all.
 
-    Raises `InputError` for an unknown concept, state or rule, an r outside (0, min(s, 1 − s)], an
-    empty text, a model without masks, and "guarded" without a profile.
+    Raises `InputError` for an unknown concept, state or rule, an r outside (0, min(s, 1 − s)], a confidence
+    outside [0, 1), an empty text, a model without masks, and "guarded" without a profile.
 
     >>> done = intervene(model, "The soup was cold.", "food", "Positive", rule="signed")
     >>> done.outcome, done.dropped == done.grown
     ('reached', True)
     """
     chosen = rule_named(rule)
+    if isinstance(confidence, bool) or not isinstance(confidence, (int, float)) or not 0 <= confidence < 1:
+        raise InputError(f"confidence must lie in [0, 1), got {confidence!r}")
     # Neither waits for the other; what is wrong with the input, the first one says.
     work: list[Callable[[], Any]] = [
-        lambda: Case.of(model, text, concept, state),
+        lambda: replace(Case.of(model, text, concept, state), confidence=confidence),
         lambda: Subnetwork(model, concept),
     ]
     case, subnetwork = side_by_side(lambda part: part(), work, model.device)
@@ -76,7 +83,7 @@ def intervene(
     held = None if protect is None else Held.of(subnetwork, protect.without(text, concept))
     gradients, reached, before = 0, False, None
     if held is not None and scale is not None and chosen.can_protect(r):
-        repaired = flip_protecting(subnetwork, chosen, case.encoded, case.target, held, scale)
+        repaired = flip_protecting(subnetwork, chosen, case.encoded, case.target, case.beyond, held, scale)
         gradients, reached, before = 2 * repaired.rounds, repaired.reached, repaired.before
     elif held is not None:
         before = held.before(subnetwork)
@@ -121,6 +128,7 @@ class Case:
     readings: torch.Tensor
     before: Reading
     oracle: Reading
+    confidence: float = 0.0
     started: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -152,12 +160,21 @@ class Case:
         return torch.tensor([self.target], device=self.model.device)
 
     def gap(self, subnetwork: Subnetwork) -> float:
-        """How far the state's logit leads beyond `MARGIN`: reached where it is not negative."""
-        return self.lead(subnetwork.read(self.batch)) - MARGIN
+        """How far the state's logit is beyond what was asked for: reached where it is not negative."""
+        return self.beyond(subnetwork.read(self.batch))
+
+    def beyond(self, readings: torch.Tensor) -> float:
+        """The same of readings (1, R): beyond a lead by `MARGIN`, and beyond the odds of the confidence."""
+        ahead = self.lead(readings) - MARGIN
+        if not self.confidence:
+            return ahead
+        share = self._logits(readings).double().log_softmax(-1)[0, self.target]
+        odds = float(share - torch.log1p(-share.exp().clamp(max=1 - 1e-12)))
+        return min(ahead, odds - math.log(self.confidence / (1 - self.confidence)))
 
     def lead(self, readings: torch.Tensor) -> float:
         """How far the state leads the best other one: readings (1, R) → float."""
-        return float(leads(self._logits(readings), self.wanted)[0])
+        return float(leads(self._logits(readings), self.wanted.to(readings.device))[0])
 
     def gradient(self, subnetwork: Subnetwork) -> torch.Tensor:
         """∂L/∂M_k (L,) of the cross-entropy at the state."""
@@ -227,10 +244,12 @@ def reading(model: ConceptModel, readings: torch.Tensor, k: int) -> Reading:
     """Concept k and the label of one text from its readings (P, R)."""
     space, said = model.space, model.predictions(readings[None])
     logits = said.label_logits[0]
+    activations = model.cbm.activate(readings.double().to(model.device))
     shares = model.cbm.concept_logits(readings)[k].softmax(-1)
     return Reading(
         state=space.states[int(shares.argmax())],
         states=dict(zip(space.states, shares.tolist(), strict=True)),
         label=space.labels[int(logits.argmax())],
         labels=dict(zip(space.labels, logits.softmax(-1).tolist(), strict=True)),
+        expected=expected_value(model.cbm, label_parts(model.cbm, activations)),
     )

@@ -11,6 +11,7 @@ from sparsecbm_core.intervene.subnetwork import Subnetwork
 from sparsecbm_core.models.parallel import side_by_side
 
 MARGIN = 0.2  # by which the corrected state's logit is to lead the next one
+CONFIDENCE = 0.6  # how likely it is to be by then: what a person calls certain
 GUESSES = 6  # readings around the number that the gradient promises
 FIRST = 4  # weights dropped, and grown, where that fails: then doubled
 RESOLUTION = 16  # the search ends at a sixteenth of the number found

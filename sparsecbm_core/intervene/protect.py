@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -174,10 +174,12 @@ def flip_protecting(
     rule: Rule,
     text: Encoded,
     target: int,
+    beyond: Callable[[torch.Tensor], float],
     held: Held,
     profile: torch.Tensor,
 ) -> Repaired:
-    """Flip bits until ``text`` leads in state ``target`` by `MARGIN`, and earlier corrections by `HOLD`.
+    """Flip bits until ``text`` is as far in state ``target`` as asked for, and earlier corrections lead by
+    `HOLD`. ``beyond`` says of the text's readings (1, R) how far beyond that they are.
 
     A round reads all reviews with the effect of every candidate bit on each (`Linearised`), flips
     those that lift what is short and leave the rest where it is (`choose_flips`), and reads again: an
@@ -192,8 +194,11 @@ def flip_protecting(
     floors[0] = MARGIN
 
     def ahead_of_others() -> torch.Tensor:
-        """Leads (1 + earlier,), exact."""
-        return leads(subnetwork.logits(subnetwork.read_many(encoded[:count])), states[:count])[0]
+        """Leads (1 + earlier,), exact; the first as far from `MARGIN` as it is beyond what was asked for."""
+        said = subnetwork.read_many(encoded[:count])
+        ahead = leads(subnetwork.logits(said), states[:count])[0]
+        ahead[0] = MARGIN + beyond(said[:1])
+        return ahead
 
     now = ahead_of_others()
 

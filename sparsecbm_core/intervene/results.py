@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.intervene.edits import FlipCount, MaskEdit
 
 if TYPE_CHECKING:
+    from sparsecbm_core.explain.results import ExpectedValue
+    from sparsecbm_core.intervene.variants import Variant
     from sparsecbm_core.models.concept_model import ConceptModel
 
 SCHEMA_VERSION = 1
@@ -17,12 +19,14 @@ REACHED, NOT_REACHED, ALREADY = "reached", "not_reached", "already"
 
 @dataclass(frozen=True)
 class Reading:
-    """One text as a model reads it: the concept's states and the label, with probabilities."""
+    """One text as a model reads it: the concept's states and the label, with probabilities; ``expected`` is
+    the answer on the scale of ordered labels."""
 
     state: str
     states: Mapping[str, float]
     label: str
     labels: Mapping[str, float]
+    expected: ExpectedValue | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -30,6 +34,7 @@ class Reading:
             "states": dict(self.states),
             "label": self.label,
             "labels": dict(self.labels),
+            "expected": None if self.expected is None else asdict(self.expected),
         }
 
 
@@ -44,6 +49,7 @@ class Intervention:
     and only the label head run again. ``gradients`` counts backward passes; ``protected_broken`` the
     protected readings (earlier corrections, anchors) that were as they should be and are not any more.
     ``corrected`` is the model under the new masks; it shares everything else with the one given.
+    ``variants`` are the review in other words, as it was and is read, where they were looked at.
     """
 
     fingerprint: str
@@ -65,6 +71,7 @@ class Intervention:
     corrected: ConceptModel = field(repr=False)
     schema_version: int = SCHEMA_VERSION
     protected_broken: int = 0
+    variants: tuple[Variant, ...] = ()
 
     @property
     def again(self) -> bool:
@@ -106,5 +113,6 @@ class Intervention:
             "edit": self.edit.fingerprint(),
             "gradients": self.gradients,
             "protected_broken": self.protected_broken,
+            "variants": [asdict(variant) for variant in self.variants],
             "seconds": self.seconds,
         }

@@ -41,8 +41,9 @@ def correct(
     """Correct ``base`` as it is under ``corrections``, and read the guard reviews again. Nothing is taken
     over here.
 
-    Where a first way breaks more than `TOLERATED`, ``on_first`` gets what came of it, and a gentler one,
-    which takes longer, is looked for; the one that breaks less is returned. Raises what `intervene` raises.
+    Where a first way breaks more than `TOLERATED`, ``on_first`` gets what came of it, and gentler ones,
+    which take longer, are looked for: first as sure of the corrected state, then only so far that it leads.
+    The one that breaks least is returned. Raises what `intervene` raises.
     """
     started = time.perf_counter()
     way = _Way(base, corrections, request, settings, guard, on_progress)
@@ -58,9 +59,12 @@ def correct(
     if settings.care == NEEDED and settings.can_care and found.harm > TOLERATED:
         on_first(timed(found))
         on_progress(0.3, f"This way breaks {found.harm} other readings. Looking for a gentler one…")
-        gentler = way.go(careful=True)
-        if gentler.correction is not None and gentler.harm < found.harm:
-            found = gentler
+        for confidence in (settings.confidence, 0.0):
+            gentler = way.go(careful=True, confidence=confidence)
+            if gentler.correction is not None and gentler.harm < found.harm:
+                found = gentler
+            if found.harm <= TOLERATED or not settings.confidence:
+                break
     return timed(found)
 
 
@@ -87,10 +91,11 @@ class _Way:
     guard: Guard
     on_progress: OnStage
 
-    def go(self, careful: bool) -> Attempt:
+    def go(self, careful: bool, confidence: float | None = None) -> Attempt:
         from sparsecbm_core.intervene.correct import AUTO, intervene
         from sparsecbm_core.intervene.results import REACHED
         from sparsecbm_core.intervene.rules import rule_named
+        from sparsecbm_core.intervene.variants import read_variants
 
         base, request, settings, caches = self.base, self.request, self.settings, self.guard.caches
         held = holding(self.corrections, request.text)
@@ -110,10 +115,12 @@ class _Way:
             profile,
             settings.seed,
             protect=protect,
+            confidence=settings.confidence if confidence is None else confidence,
         )
         corrected, done = done.corrected, replace(done, corrected=base)
         if done.outcome != REACHED:
             return Attempt(request, done)
+        done = replace(done, variants=read_variants(now, corrected, request.text, request.concept))
         remember(base, net(held) ^ done.edit, corrected, caches)
         self.on_progress(0.8 if careful else 0.6, "Reading the guard reviews again…")
         made = Correction(

@@ -31,6 +31,7 @@ class Settings:
     "similar" for a correction that holds for reviews like the corrected one alone. ``care`` says when earlier
     corrections of the session, and guard reviews near the boundary, have a say in which bits are flipped,
     which takes seconds: "needed" is where more than `TOLERATED` readings would break otherwise.
+    ``confidence`` is how likely the corrected state is to be, as long as guard reviews stay as they are.
     ``most_broken`` is how many may break before it asks first. ``seed`` is for the rule "random".
     """
 
@@ -40,6 +41,7 @@ class Settings:
     care: str = NEEDED
     most_broken: int = 5
     seed: int = 0
+    confidence: float = 0.6
 
     @property
     def can_care(self) -> bool:

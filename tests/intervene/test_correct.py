@@ -15,9 +15,10 @@ from sparsecbm_core.intervene.edits import MaskEdit, net_edit
 from sparsecbm_core.intervene.flips import MARGIN
 from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.profile import compute_profile
+from sparsecbm_core.intervene.protect import Protected
 from sparsecbm_core.intervene.rules import RULES
 from tests.tiny import ARCHITECTURES, REVIEW, make_tiny, with_masks
-from tests.toy import second_state
+from tests.toy import second_state, toy_reviews
 
 TEXTS = [REVIEW, "good food", "the service was slow and the music loud"]
 
@@ -98,6 +99,30 @@ def test_a_state_that_is_there_already_changes_nothing(tiny_model):
     assert (done.outcome, done.edit.size, done.gradients, done.r) == ("already", 0, 0, 0.0)
     assert done.corrected is tiny_model
     assert done.after == done.before
+
+
+@pytest.mark.parametrize("protecting", [False, True])
+@pytest.mark.parametrize("fixture", ["tiny_model", "honest_model"])
+def test_a_corrected_state_is_as_likely_as_asked_for(fixture, protecting, request):
+    """And hardly more than that: the fewest flips are looked for."""
+    model = request.getfixturevalue(fixture)
+    texts = [example.text for example in toy_reviews(12)]
+    profile = compute_profile(model, texts)
+    held = Protected(anchors={"food": tuple(texts[:4])}) if protecting else None
+    state, flips = second_state(model, "food"), []
+    for confidence in (0.0, 0.6, 0.9):
+        done = intervene(model, REVIEW, "food", state, profile=profile, protect=held, confidence=confidence)
+        assert done.outcome == "reached"
+        assert done.after.states[state] >= confidence - 1e-4
+        flips.append(done.edit.size)
+    assert flips == sorted(flips)
+    assert flips[0] < flips[2]
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.0, "sure", True])
+def test_a_confidence_is_a_share(tiny_model, confidence):
+    with pytest.raises(InputError, match="confidence must lie in"):
+        intervene(tiny_model, REVIEW, "food", "Positive", rule="signed", confidence=confidence)
 
 
 def test_not_reached_is_an_outcome(tiny_model, monkeypatch):

@@ -65,6 +65,22 @@ def test_a_gentler_way_is_looked_for_where_too_much_breaks(
     assert all(done.harm <= first.harm for first in firsts)
 
 
+def test_where_being_sure_breaks_too_much_it_only_gets_ahead(base, request_, guard, monkeypatch):
+    """The gentlest way asks for no more than that the state leads."""
+    import sparsecbm_core.intervene.correct as core
+
+    asked, honest = [], core.intervene
+
+    def noted(*arguments, **values):
+        asked.append((values["protect"] is not None, values["confidence"]))
+        return honest(*arguments, **values)
+
+    monkeypatch.setattr(core, "intervene", noted)
+    monkeypatch.setattr("sparsecbm_core.session.attempt.TOLERATED", -1)
+    correct(base, (), request_, Settings(confidence=0.7), guard)
+    assert asked == [(False, 0.7), (True, 0.7), (True, 0.0)]
+
+
 @pytest.mark.parametrize("settings", [Settings(rule="signed"), Settings(r=0.05), Settings(scope="similar")])
 def test_only_guarded_with_the_fewest_bits_everywhere_can_spare_readings(settings):
     assert Settings().can_care

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
-from sparsecbm_core.figures import millions, percent
+from sparsecbm_core.figures import digits_of, millions, percent, signed
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
 from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
@@ -16,6 +16,8 @@ from ui.text import plain
 from ui.widgets import keep, layout
 from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
+from ui.widgets.offline import details
+from ui.widgets.table import table_html as rows_html
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.edits import MaskEdit
@@ -138,11 +140,25 @@ def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
     title, wanted = space.title(done.concept), space.title(done.state)
     label = space.label_title(done.after.label)
     changed = done.after.label != done.before.label
+    if not then and (moved := _moved(done, space)):
+        return (
+            f"{title} is now read as {wanted}, and the label {'becomes' if changed else 'stays'} {label} "
+            f"({moved})."
+        )
     if then:
         return (
             f"{title} was then read as {wanted}, and the label {'became' if changed else 'stayed'} {label}."
         )
     return f"{title} is now read as {wanted}, and the label {'becomes' if changed else 'stays'} {label}."
+
+
+def _moved(done: Intervention, space: ConceptSpace) -> str:
+    """How the answer moved on its scale: "2.3 → 3.1 stars"."""
+    first, then = done.before.expected, done.after.expected
+    if first is None or then is None:
+        return ""
+    digits = digits_of(space)
+    return f"{first.value:.{digits}f} → {then.value:.{digits}f} {then.unit}".strip()
 
 
 def result_html(done: Intervention, space: ConceptSpace) -> str:
@@ -163,7 +179,9 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     rows = [
         (escape(space.title(done.concept)), [*states, f"{escape(space.title(done.state))}, set by hand"]),
         ("Label", labels),
+        *_on_the_scale(done, space),
         ("The same review again", ["", again, "wrong again"]),
+        *([("In other words", ["", _in_other_words(done), ""])] if done.variants else []),
         ("Mask bits changed", ["", bits, "none"]),
     ]
     compared = table(
@@ -173,7 +191,41 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
         region="The correction",
         attributes=mark(done.edit),
     )
-    return f'{compared}<p class="sc-note">{escape(_how(done))}</p>'
+    return f'{compared}<p class="sc-note">{escape(_how(done))}</p>{_variants_html(done, space)}'
+
+
+def _on_the_scale(done: Intervention, space: ConceptSpace) -> list[tuple[str, list[str]]]:
+    """The answer in the labels' units, and what the corrected concept adds to it."""
+    found = [one.expected for one in (done.before, done.after, done.oracle)]
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return []
+    digits = digits_of(space)
+    unit = known[0].unit.capitalize() or "Expected"
+    return [
+        (escape(unit), [f"{one.value:.{digits}f}" for one in known]),
+        (
+            f"Part of {escape(space.title(done.concept))}",
+            [signed(one.parts.get(done.concept, 0.0), digits) for one in known],
+        ),
+    ]
+
+
+def _in_other_words(done: Intervention) -> str:
+    right = [sum(getattr(one, when) == done.state for one in done.variants) for when in ("before", "after")]
+    return f"right in {right[1]} of {len(done.variants)}, {right[0]} before"
+
+
+def _variants_html(done: Intervention, space: ConceptSpace) -> str:
+    """The review without a sentence, or in another order, as it was and is read."""
+    if not done.variants:
+        return ""
+    rows = [
+        {"text": one.text, "before": space.title(one.before), "now": space.title(one.after)}
+        for one in done.variants
+    ]
+    title = f"The review in other words, as {space.title(done.concept)} is read in it"
+    return details("The review in other words", rows_html(rows, title))
 
 
 def mark(edit: MaskEdit) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import before_after_figure
+from sparsecbm_core.figures import before_after_figure, digits_of
 from ui.correct import buttons
 from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
@@ -86,11 +86,22 @@ def verdict(result: OracleResult, space: ConceptSpace) -> str:
     return f"The label stays {space.label_title(result.label)}."
 
 
+def _on_the_scale(
+    result: OracleResult, explanation: Explanation, space: ConceptSpace
+) -> list[tuple[str, list[str]]]:
+    """The answer in the labels' units, where they have an order."""
+    first, then = explanation.expected, result.expected_after
+    if first is None or then is None:
+        return []
+    values = [f"{one.value:.{digits_of(space)}f}" for one in (first, then)]
+    return [(escape(then.unit.capitalize() or "Expected"), values)]
+
+
 def result_html(result: OracleResult, explanation: Explanation, space: ConceptSpace) -> str:
     """Before and after, side by side."""
     before = sure(space.label_title(result.label), result.probabilities[result.label])
     after = sure(space.label_title(result.label_after), result.probabilities_after[result.label_after])
-    rows = [("Label", [before, after])]
+    rows = [("Label", [before, after]), *_on_the_scale(result, explanation, space)]
     for concept, state in result.states.items():
         item = explanation.concepts[concept]
         was = sure(space.title(item.state), item.probabilities[item.state])

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sparsecbm_core.concepts import ConceptSpace
 
 RULE, SCOPE, CARE = "rule_choice", "scope_choice", "care"
-AUTO, SHARE, BUDGET, FILE = "r_auto", "r_share", "most_broken", "guard_file"
+AUTO, SHARE, SURE = "r_auto", "r_share", "confidence"
+BUDGET, FILE = "most_broken", "guard_file"
 RULES = {
     "guarded": "Guarded: what helps here and matters little elsewhere",
     "signed": "Signed: what helps here most, whatever else it does",
@@ -82,6 +83,19 @@ def show(state: AppState, space: ConceptSpace, most: float) -> None:
                 on_change=state.on_value(SHARE, lambda share: state.work.set(r=share / 100)),
                 width=180,
             )
+        st.session_state[SURE] = round(100 * settings.confidence)
+        st.number_input(
+            "How sure to be, %",
+            min_value=0,
+            max_value=95,
+            step=5,
+            key=SURE,
+            disabled=settings.r is not None,
+            on_change=state.on_value(SURE, lambda share: state.work.set(confidence=share / 100)),
+            help="How likely the state you choose is to be for this review afterwards, as long as guard "
+            "reviews stay as they are. 0: just more likely than any other.",
+            width=180,
+        )
         st.session_state[CARE] = settings.care
         st.segmented_control(
             "Spare other reviews",
