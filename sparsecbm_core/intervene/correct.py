@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from sparsecbm_core.errors import InputError
+from sparsecbm_core.errors import InputError, one_of
 from sparsecbm_core.explain.concepts import label_parts
 from sparsecbm_core.explain.expected import expected_value
 from sparsecbm_core.intervene.edits import MaskEdit
@@ -45,6 +45,9 @@ def intervene(
     confidence: float = CONFIDENCE,
 ) -> Intervention:
     """Make ``model`` read ``concept`` of ``text`` as ``state`` (paper, sparsity-based intervention).
+
+    With the honest head ``concept`` may also be "rest", the part that no concept carries: ``state`` is then
+    the label that the text should have, and the rest's subnetwork changes until it has.
 
     θ, ψ and φ are frozen; only bits of M_k change, as many dropped as grown, so the sparsity stays
     exactly what it was. ``r`` is the share of the L prunable weights to drop, or "auto": the
@@ -80,7 +83,8 @@ def intervene(
     if case.settled:
         return case.conclude(rule, model, MaskEdit({}), r, seed)
     scale = profile.scale(subnetwork) if profile is not None and chosen.needs_profile else None
-    held = None if protect is None else Held.of(subnetwork, protect.without(text, concept))
+    is_concept = concept in model.space.concepts  # the rest has no states that could be held
+    held = Held.of(subnetwork, protect.without(text, concept)) if protect and is_concept else None
     gradients, reached, before = 0, False, None
     if held is not None and scale is not None and chosen.can_protect(r):
         repaired = flip_protecting(subnetwork, chosen, case.encoded, case.target, case.beyond, held, scale)
@@ -134,14 +138,23 @@ class Case:
     @classmethod
     def of(cls, model: ConceptModel, text: str, concept: str, state: str) -> Case:
         """Raises `InputError` for an unknown concept or state, an empty text, a model without masks."""
-        space = model.space
-        k, target = space.concept_index(concept), space.state_index(state)
+        network = model.cbm
+        k = network.part_index(concept)
+        answers = network.answers(k)
+        if state not in answers:
+            raise InputError(one_of(state, answers, "state" if k < model.space.num_concepts else "label"))
+        target = answers.index(state)
         if not isinstance(text, str) or not text.strip():
             raise InputError("the text is empty; give the review to correct")
         if model.masks is None:
             raise InputError("this model has no masks to correct; load a SparseCBM")
         (encoded,), said = model.encode([text]), _all_readings(model, text)
-        before, oracle = (reading(model, r, k) for r in (said, model.cbm.stated(said, k, target)))
+        before = reading(model, said, k)
+        if k < model.space.num_concepts:
+            oracle = reading(model, network.stated(said, k, target), k)
+        else:  # to set the label by hand is all that could be done
+            shares = {name: float(name == state) for name in answers}
+            oracle = Reading(state, shares, state, shares)
         return cls(model, text, concept, state, k, target, encoded, said, before, oracle)
 
     @property
@@ -185,7 +198,10 @@ class Case:
         return F.cross_entropy(self._logits(readings), self.wanted)
 
     def _logits(self, readings: torch.Tensor) -> torch.Tensor:
-        return readings[:, : self.model.space.num_states]
+        """Of the part's answers (1, C or Y), from its readings (1, R); the other parts say what they said."""
+        others = self.readings.to(readings)[None]  # (1, P, R)
+        moved = torch.cat([others[:, : self.k], readings[:, None], others[:, self.k + 1 :]], 1)
+        return self.model.cbm.part_logits(moved, self.k)
 
     def conclude(
         self,
@@ -241,14 +257,15 @@ def _all_readings(model: ConceptModel, text: str) -> torch.Tensor:
 
 
 def reading(model: ConceptModel, readings: torch.Tensor, k: int) -> Reading:
-    """Concept k and the label of one text from its readings (P, R)."""
+    """Part k and the label of one text from its readings (P, R)."""
     space, said = model.space, model.predictions(readings[None])
-    logits = said.label_logits[0]
+    logits, answers = said.label_logits[0], model.cbm.answers(k)
     activations = model.cbm.activate(readings.double().to(model.device))
-    shares = model.cbm.concept_logits(readings)[k].softmax(-1)
+    own = model.cbm.concept_logits(readings)[k] if k < space.num_concepts else logits
+    shares = own.softmax(-1)
     return Reading(
-        state=space.states[int(shares.argmax())],
-        states=dict(zip(space.states, shares.tolist(), strict=True)),
+        state=answers[int(shares.argmax())],
+        states=dict(zip(answers, shares.tolist(), strict=True)),
         label=space.labels[int(logits.argmax())],
         labels=dict(zip(space.labels, logits.softmax(-1).tolist(), strict=True)),
         expected=expected_value(model.cbm, label_parts(model.cbm, activations)),

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as from_safetensors
 from safetensors.numpy import save as to_safetensors
 
-from sparsecbm_core.errors import InputError, PatchError
+from sparsecbm_core.errors import InputError, PatchError, one_of
 from sparsecbm_core.files import write_bytes
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.scope import EVERYWHERE, SIMILAR, Signature
@@ -239,9 +239,10 @@ class Patch:
     def check_names(self, model: ConceptModel) -> None:
         """Raise `PatchError` unless concept and states are the model's, and no other concept is flipped."""
         try:
-            model.space.concept_index(self.concept)
+            answers = model.cbm.answers(model.cbm.part_index(self.concept))
             for state in (self.state_before, self.state):
-                model.space.state_index(state)
+                if state not in answers:
+                    raise InputError(one_of(state, answers, "state"))
         except InputError as error:
             raise PatchError(f"the patch does not fit {model.name}: {error}") from error
         others = sorted(set(self.edit.concepts) - {self.concept})

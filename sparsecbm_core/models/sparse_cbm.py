@@ -211,6 +211,17 @@ class SparseCBM(nn.Module):
         """ℓ (…, K, C) among the readings (…, P, R)."""
         return readings[..., : self.space.num_concepts, : self.space.num_states]
 
+    def answers(self, part: int) -> tuple[str, ...]:
+        """What can be said of a part: the states of a concept, of the rest of the text the labels."""
+        return self.space.states if part < self.space.num_concepts else self.space.labels
+
+    def part_logits(self, readings: Readings, part: int) -> torch.Tensor:
+        """Logits of the `answers` of a part, from readings (B, P, R): of a concept ℓ_k (B, C), of the rest
+        the label's (B, Y), which it makes with all others."""
+        if part < self.space.num_concepts:
+            return self.concept_logits(readings)[:, part]
+        return self.label_logits(self.activate(readings))
+
     def stated(self, readings: Readings, concept: int, states: torch.Tensor | int) -> Readings:
         """The readings (…, P, R) of texts whose ``concept`` is certainly in these states (…): the oracle."""
         said, count = readings.clone(), self.space.num_states

@@ -56,7 +56,8 @@ def correct(
         return Attempt(request, done, replace(found.correction, intervention=done), asks=asks)
 
     found = way.go(careful=settings.care == ALWAYS)
-    if settings.care == NEEDED and settings.can_care and found.harm > TOLERATED:
+    spares = settings.can_care and request.concept in base.space.concepts
+    if settings.care == NEEDED and spares and found.harm > TOLERATED:
         on_first(timed(found))
         on_progress(0.3, f"This way breaks {found.harm} other readings. Looking for a gentler one…")
         for confidence in (settings.confidence, 0.0):
@@ -102,7 +103,7 @@ class _Way:
         now, profile, protect = model_under(base, held, caches), None, None
         if rule_named(settings.rule).needs_profile:
             profile = self.guard.profile(base, self.on_progress)
-        if careful and settings.can_care:
+        if careful and settings.can_care and request.concept in base.space.concepts:
             protect = self.guard.protected(base, held, settings.care == ALWAYS, self.on_progress)
         self.on_progress(0.4 if careful else 0.1, "Finding the mask bits to flip…")
         done = intervene(
@@ -120,7 +121,8 @@ class _Way:
         corrected, done = done.corrected, replace(done, corrected=base)
         if done.outcome != REACHED:
             return Attempt(request, done)
-        done = replace(done, variants=read_variants(now, corrected, request.text, request.concept))
+        if request.concept in base.space.concepts:
+            done = replace(done, variants=read_variants(now, corrected, request.text, request.concept))
         remember(base, net(held) ^ done.edit, corrected, caches)
         self.on_progress(0.8 if careful else 0.6, "Reading the guard reviews again…")
         made = Correction(
@@ -146,7 +148,7 @@ class _Way:
             for item in self.corrections
             if item.patch.concept == concept and item.text and item.text != self.request.text
         ]
-        if not own or self.settings.scope == "similar":
+        if not own or self.settings.scope == "similar" or concept not in now.space.concepts:
             return len(own), len(own)
         texts = [item.text or "" for item in own]
         wanted = [now.space.state_index(item.patch.state) for item in own]

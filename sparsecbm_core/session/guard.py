@@ -104,7 +104,11 @@ class Guard:
 
         pristine = self.baseline(base, on_progress)
         return Protected.of(
-            [(item.text, item.patch.concept, item.patch.state) for item in corrections if item.text],
+            [
+                (item.text, item.patch.concept, item.patch.state)
+                for item in corrections
+                if item.text and item.patch.concept in base.space.concepts
+            ],
             None if pristine is None else pristine.reviews,
             None if pristine is None else pristine.concept_logits,
             ANCHORS if many else FEW,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.concepts import REST, ConceptSpace
 from sparsecbm_core.figures import digits_of, millions, percent, signed
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
 from ui.correct.before_after import headline, sure, table
@@ -85,7 +85,7 @@ def attempt_verdict(attempt: Attempt | Failure, space: ConceptSpace) -> str:
     title = space.title(attempt.request.concept)
     if isinstance(attempt, Failure):
         return f"{title} was not corrected."
-    was = space.title(attempt.intervention.before.state)
+    was = answer_title(space, attempt.request.concept, attempt.intervention.before.state)
     if _settled(attempt.intervention):
         return f"Nothing to correct: {title} is read as {was} already."
     if attempt.correction is None:
@@ -111,7 +111,8 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
         if _settled(attempt.intervention):
             return
         wanted = attempt.request.state
-        closest = f"{space.title(wanted)} {percent(attempt.intervention.after.states[wanted])}"
+        title = answer_title(space, attempt.request.concept, wanted)
+        closest = f"{title} {percent(attempt.intervention.after.states[wanted])}"
         layout.caption(
             f"Nothing was changed. The closest that was found gives {closest}. Another rule or a larger "
             "share, under “How to correct”, may do it."
@@ -135,8 +136,15 @@ def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> 
     st.button("Back to that review", on_click=state.on(state.show_text, text), key="back_to_review")
 
 
+def answer_title(space: ConceptSpace, part: str, name: str) -> str:
+    """The title of a concept's state, or of a label, which is what is said of the rest."""
+    return space.label_title(name) if part == REST else space.title(name)
+
+
 def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
     """What the correction did; ``then`` where it may be otherwise by now."""
+    if done.concept == REST:
+        return _label_verdict(done, space, then)
     title, wanted = space.title(done.concept), space.title(done.state)
     label = space.label_title(done.after.label)
     changed = done.after.label != done.before.label
@@ -150,6 +158,15 @@ def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
             f"{title} was then read as {wanted}, and the label {'became' if changed else 'stayed'} {label}."
         )
     return f"{title} is now read as {wanted}, and the label {'becomes' if changed else 'stays'} {label}."
+
+
+def _label_verdict(done: Intervention, space: ConceptSpace, then: bool) -> str:
+    label, moved = space.label_title(done.after.label), _moved(done, space)
+    if then:
+        return f"The rest of the review was then read so that the label became {label}."
+    return (
+        f"The rest of the review is read anew, and the label becomes {label}{f' ({moved})' if moved else ''}."
+    )
 
 
 def _moved(done: Intervention, space: ConceptSpace) -> str:
@@ -170,14 +187,18 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     before, after, by_hand = done.before, done.after, done.oracle
     sparsity = "sparsity unchanged" if done.dropped == done.grown else "sparsity changed"
     bits = f"{done.dropped:,} dropped, {done.grown:,} grown of {millions(done.total)}; {sparsity}"
-    states = [sure(space.title(one.state), one.states[one.state]) for one in (before, after)]
+    wanted = answer_title(space, done.concept, done.state)
+    states = [
+        sure(answer_title(space, done.concept, one.state), one.states[one.state]) for one in (before, after)
+    ]
     labels = [
         sure(space.label_title(label), shares[label])
         for label, shares in ((one.label, one.labels) for one in (before, after, by_hand))
     ]
+    by_hand_text = f"{escape(wanted)}, set by hand"
     again = f"<strong>{'right' if done.again else 'wrong again'}</strong>"
     rows = [
-        (escape(space.title(done.concept)), [*states, f"{escape(space.title(done.state))}, set by hand"]),
+        *([] if done.concept == REST else [(escape(space.title(done.concept)), [*states, by_hand_text])]),
         ("Label", labels),
         *_on_the_scale(done, space),
         ("The same review again", ["", again, "wrong again"]),
@@ -196,17 +217,18 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
 
 def _on_the_scale(done: Intervention, space: ConceptSpace) -> list[tuple[str, list[str]]]:
     """The answer in the labels' units, and what the corrected concept adds to it."""
-    found = [one.expected for one in (done.before, done.after, done.oracle)]
-    known = [one for one in found if one is not None]
-    if len(known) < len(found):
+    if done.before.expected is None:
         return []
+    found = [one.expected for one in (done.before, done.after, done.oracle)]
     digits = digits_of(space)
-    unit = known[0].unit.capitalize() or "Expected"
     return [
-        (escape(unit), [f"{one.value:.{digits}f}" for one in known]),
+        (
+            escape(done.before.expected.unit.capitalize() or "Expected"),
+            ["" if one is None else f"{one.value:.{digits}f}" for one in found],
+        ),
         (
             f"Part of {escape(space.title(done.concept))}",
-            [signed(one.parts.get(done.concept, 0.0), digits) for one in known],
+            ["" if one is None else signed(one.parts.get(done.concept, 0.0), digits) for one in found],
         ),
     ]
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.concepts import REST, ConceptSpace
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.figures import percent
 from sparsecbm_core.session.attempt import correct
 from sparsecbm_core.session.corrected import holding
 from sparsecbm_core.session.correction import Attempt, Failure, Request
@@ -34,6 +35,12 @@ HELP = (
 )
 MARKS = (
     "Filled: what the model finds, and how sure it is. Choose another state, and the model corrects itself."
+)
+
+
+OF_THE_LABEL = (
+    "Another label changes how the rest of the review is read, what no concept carries; where a concept is "
+    "wrong, choose that first."
 )
 
 
@@ -81,7 +88,9 @@ def _section(
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
             _row(state, explanation, concept, space)
-        layout.caption(MARKS)
+        if explanation.rest is not None:
+            _label_row(state, explanation, space)
+        layout.caption(MARKS if explanation.rest is None else f"{MARKS} {OF_THE_LABEL}")
         with st.container(horizontal=True):
             undo.buttons(state)
     with right, st.container(border=True, height="stretch", key="correction_card"):
@@ -135,7 +144,10 @@ def _carry_out(
     next one then begins again. What a first way did, and its ``effects``, are shown while a gentler one is
     looked for.
     """
-    title, wanted = space.title(request.concept), space.title(request.state)
+    title, wanted = (
+        space.title(request.concept),
+        corrected.answer_title(space, request.concept, request.state),
+    )
     bar = place.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
 
     def report(share: float, message: str) -> None:
@@ -178,6 +190,25 @@ def _choose(state: AppState, found: str, concept: str, wanted: str | None) -> No
         state.work.leave()
     else:
         state.work.correct(concept, wanted)
+
+
+def _label_row(state: AppState, explanation: Explanation, space: ConceptSpace) -> None:
+    """The label, which the rest of the review can be corrected by."""
+    asked, label = state.work.request, explanation.label
+    chosen = asked.state if asked and asked.concept == REST else label
+    own = any(
+        (correction.text, correction.patch.concept, correction.patch.state) == (explanation.text, REST, label)
+        for correction in state.work.corrections
+    )
+    found = label, f"{'corrected' if own else 'model'} {percent(explanation.probabilities[label])}"
+    names = {name: _short(space, name) for name in space.labels}
+    act = partial(_choose, state, label)
+    buttons.group(state, f"state-{REST}", REST, "Label", names, found, chosen, act, required=True)
+
+
+def _short(space: ConceptSpace, label: str) -> str:
+    """A label among buttons: its number alone, where it is one."""
+    return label if label.isdigit() else space.label_title(label)
 
 
 def _row(state: AppState, explanation: Explanation, concept: str, space: ConceptSpace) -> None:
