@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 CONCEPT, METHOD, VIEW, AGAINST = "concept_choice", "method_choice", "view_choice", "against_choice"
 LEAD = (
-    "Each concept reads the review through a subnetwork of its own. Together they give every label a score."
+    "Each concept reads the review through a subnetwork of its own. What they find, and what no concept "
+    "carries, makes the answer."
 )
 
 

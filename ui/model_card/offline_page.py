@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
-from ui.model_card import evaluation_file, facts, metrics, sections
+from ui.model_card import evaluation_file, facts, metrics, pathway, sections
 from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
 from ui.model_card.metrics import Report, measured_on, reports, split_title
@@ -68,6 +68,9 @@ def _split(info: ModelCard, split: str, report: Report, deep: ModelReport | None
         f'<p class="sc-note">{escape(where)}{escape(f" ({note})") if note else ""}.</p>',
         metrics.tiles_html(report, where),
     ]
+    trust = pathway.pathway(report, info.space, where)
+    if trust is not None:
+        said.append(_section(trust, level=3))
     exhibits = list(sections.results(report, deep, split, info.space, where))
     used = metrics.used(report, info.space)
     said += [_exhibit(exhibit) for exhibit in (*exhibits, *([used] if used else []))]

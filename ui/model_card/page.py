@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.concepts import ConceptSpace
-from ui.model_card import evaluation_file, facts, metrics, sections
+from ui.model_card import evaluation_file, facts, metrics, pathway, sections
 from ui.model_card.metrics import Report, measured_on, reports, split_title
 from ui.resources.models import ModelCard
 from ui.state import AppState
@@ -36,6 +36,9 @@ def show(state: AppState, info: ModelCard) -> None:
     if measured := {**evaluation_file.as_reports(deep), **found}:
         split, where = _choose(state, info, measured)
         st.html(metrics.tiles_html(measured[split], where))
+        trust = pathway.pathway(measured[split], space, where)
+        if trust is not None:
+            exhibits.show(trust)
         _results(measured[split], deep, split, space, where)
         overlap = _subnetworks(measured[split], space)
     else:
