@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sparsecbm_core.concepts import UNKNOWN, ConceptSpace
+from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import answer_breakdown, breakdown
 from sparsecbm_core.session.correction import Attempt, Correction, Corrections, Failure, Request, Settings
@@ -268,4 +268,4 @@ class Work:
         return self.card is None or self.card.fingerprint in (None, correction.patch.model)
 
     def _has(self, concept: str) -> bool:
-        return self.card is None or concept in self.card.space.concepts
+        return self.card is None or concept in (*self.card.space.concepts, REST)

@@ -136,7 +136,7 @@ def answer_breakdown(explanation: Explanation, space: ConceptSpace) -> Breakdown
 
     >>> view = answer_breakdown(why, model.space)
     >>> view.total_title, view.total_text
-    ('Expected', '2.9')
+    ('Expected', '1.2')
     """
     found = explanation.expected
     if found is None:

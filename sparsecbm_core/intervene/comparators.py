@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from sparsecbm_core.intervene.correct import Case, intervene
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.flips import MARGIN
+from sparsecbm_core.intervene.reading import leads
 from sparsecbm_core.intervene.rules import ALL_RULES, AUTO, rule_named
 from sparsecbm_core.intervene.subnetwork import Subnetwork
 
@@ -56,6 +57,7 @@ def finetune(model: ConceptModel, text: str, concept: str, state: str) -> Interv
 
 def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Intervention:
     """SGD on the concept's rows of ψ and its bias until the state leads, at most `HEAD_STEPS`."""
+    model.space.concept_index(concept)  # the rest has no rows of states
     case = Case.of(model, text, concept, state)
     if case.settled:
         return case.conclude("head", model, MaskEdit({}))
@@ -65,7 +67,7 @@ def head_only(model: ConceptModel, text: str, concept: str, state: str) -> Inter
     goal = F.one_hot(case.wanted, model.space.num_states)
     while steps < HEAD_STEPS:
         logits = pooled @ rows.T + bias  # (1, C)
-        if case.lead(logits) >= MARGIN:
+        if float(leads(logits, case.wanted)[0]) >= MARGIN:
             break
         error = logits.softmax(-1) - goal  # ∂CE/∂ℓ
         rows -= HEAD_RATE * error.T @ pooled

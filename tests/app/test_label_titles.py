@@ -122,7 +122,8 @@ def test_the_report_and_what_is_set_by_hand_name_the_label(model: ConceptModel, 
 def test_a_correction_and_its_side_effects_name_the_label(model: ConceptModel, why: Explanation) -> None:
     wanted = "Negative" if why.concepts["acting"].state != "Negative" else "Positive"
     done = intervene(model, REVIEW, "acting", wanted, rule="signed")
-    assert corrected.verdict(done, SPACE).endswith(f" {SPACE.label_title(done.after.label)}.")
+    assert f" {SPACE.label_title(done.after.label)} (" in corrected.verdict(done, SPACE)
+    assert corrected.verdict(done, SPACE).endswith(" points).")
     table = corrected.table_html(done, SPACE)
     label, concept = table.split("<tr>")[3], table.split("<tr>")[2]
     assert label.count(" review, <span") == 3

@@ -17,7 +17,7 @@ def test_from_a_cold_start_to_a_correction(fresh_server: StartServer, page: Page
     page.on("request", lambda request: asked.append(request.url))
     visit(page, shipped)
     expect(page.get_by_role("heading", level=1)).to_have_text("Why this label?")
-    expect(page.locator(".answer .sentence")).to_have_text(re.compile(r"^.+ \(.+ %\): .+\.$"))
+    expect(page.locator(".answer .sentence")).to_have_text(re.compile(r"^.+ \(\d\.\d\): .+\.$"))
     expect(page.locator(".review .sc-word").first).to_be_visible()
     expect(page.locator(".pathway .row").first).to_be_visible()
     expect(page.locator(".pathway .links path").first).to_be_attached()

@@ -77,7 +77,7 @@ def test_two_visitors_at_once_see_their_own_reviews(server: str, newcomer: Calla
 
 def test_results_are_told_in_a_region_that_stays(server: str, page: Page) -> None:
     visit(page, server)
-    status = page.get_by_role("status").filter(has_text="%")
+    status = page.get_by_role("status").filter(has_text=re.compile(r"\(\d\.\d\): "))
     expect(status).to_have_text(page.locator(".answer .sentence").inner_text().replace("\n", " "))
     status.evaluate("node => { window.kept = node; }")
     explain(page, "The soup was cold and the waiter was rude.")
@@ -149,7 +149,7 @@ def test_a_saved_explanation_is_opened_again(server: str, page: Page, tmp_path: 
         page.get_by_role("button", name="Explanation (JSON)").click()
     file = tmp_path / "why.json"
     download.value.save_as(file)
-    assert json.loads(file.read_text(encoding="utf-8"))["schema_version"] == 1
+    assert json.loads(file.read_text(encoding="utf-8"))["schema_version"] == 2
     choose_example(page, 1)
     page.get_by_text("Open a saved explanation").click()
     page.locator(".st-key-open_saved input[type=file]").set_input_files(file)

@@ -70,12 +70,13 @@ def _masks(state: AppState, base: ConceptModel) -> None:
 
 
 def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
-    space, concept = base.space, chosen_concept(state, base.space)
+    space, parts = base.space, base.cbm.parts
+    concept = chosen_concept(state, parts)
     corrected = differs(base, now, concept)
-    there = kinds(corrected, len(space.concepts) > 1)
+    there = kinds(corrected, len(parts) > 1)
     shown = state.work.masks.shown(there)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        concept_choice(state, CONCEPT, space, concept)
+        concept_choice(state, CONCEPT, space, concept, parts)
         if len(there) > 1:
             st.session_state[VIEW] = shown
             st.segmented_control(
@@ -88,10 +89,10 @@ def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:
                 on_change=state.on_value(VIEW, state.work.masks.choose_view),
             )
         if shown == PAIR:
-            st.session_state[SECOND] = state.work.masks.other(concept, space.concepts)
+            st.session_state[SECOND] = state.work.masks.other(concept, parts)
             st.selectbox(
                 "Compare with",
-                [name for name in space.concepts if name != concept],
+                [name for name in parts if name != concept],
                 format_func=space.title,
                 key=SECOND,
                 on_change=state.on_value(SECOND, state.work.masks.choose_second),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from sparsecbm_core.concepts import NEGATIVE, POSITIVE, UNKNOWN, ConceptSpace
+from sparsecbm_core.concepts import NEGATIVE, POSITIVE, REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.tokens.method import TokenMethod
 from sparsecbm_core.explain.tokens.registry import METHODS
 
@@ -40,6 +40,7 @@ def terms(space: ConceptSpace) -> list[tuple[str, str]]:
             "Subnetwork",
             "The part of the model's weights that one concept reads with; every concept has its own.",
         ),
+        *_scale_terms(space),
         (
             "Score",
             "Points for a label. Every concept adds points or takes some away; the label with the most "
@@ -48,6 +49,24 @@ def terms(space: ConceptSpace) -> list[tuple[str, str]]:
         (
             "Average review",
             "What a label gets before any concept stands out; the concepts are counted from there.",
+        ),
+    ]
+
+
+def _scale_terms(space: ConceptSpace) -> list[tuple[str, str]]:
+    """Of labels that have an order."""
+    if space.label_values is None:
+        return []
+    return [
+        (
+            f"Expected {space.label_unit or 'value'}",
+            "The mean of the labels, each counted as often as it is likely. What a part of the review lifts "
+            "it by, or costs, is its fair share of that (its Shapley value): shares add up to the answer.",
+        ),
+        (
+            space.title(REST),
+            "What speaks for the label and for no concept: general praise, the price, “we will be back”. "
+            "Models of before have no such part.",
         ),
     ]
 

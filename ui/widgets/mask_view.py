@@ -81,7 +81,8 @@ def kinds(corrected: bool, several: bool) -> list[str]:
 def view_now(state: AppState, base: ConceptModel) -> View:
     """What the session looks at; ``base`` is the model as loaded, and has masks."""
     now = corrected_now(state, base)
-    concept, concepts = chosen_concept(state, base.space), base.space.concepts
+    concepts = base.cbm.parts
+    concept = chosen_concept(state, concepts)
     kind = state.work.masks.shown(kinds(differs(base, now, concept), len(concepts) > 1))
     second = state.work.masks.other(concept, concepts) if kind == PAIR else None
     return view_of(kind, base, now, concept, second)
@@ -92,10 +93,10 @@ def corrected_now(state: AppState, base: ConceptModel) -> ConceptModel:
     return model_now(base, holding(state.work.corrections, state.work.text))
 
 
-def chosen_concept(state: AppState, space: ConceptSpace) -> str:
-    """The chosen concept; before one is chosen, the one corrected last, or else the first."""
+def chosen_concept(state: AppState, concepts: Sequence[str]) -> str:
+    """The chosen one of the ``concepts``; before one is chosen, the one corrected last, or else the first."""
     corrected = [correction.patch.concept for correction in reversed(state.work.corrections)]
-    return next(name for name in (state.work.concept, *corrected, *space.concepts) if name in space.concepts)
+    return next(name for name in (state.work.concept, *corrected, *concepts) if name and name in concepts)
 
 
 def view_of(kind: str, base: ConceptModel, now: ConceptModel, concept: str, second: str | None) -> View:
