@@ -85,6 +85,8 @@ class TrainSettings:
     decay of an exponential moving average of the weights, which is then what is measured and kept; 0 for
     none. ``swap_loss`` weighs, in the sparse phase, a loss that keeps concept k from being read off another
     concept's subnetwork (`training.losses.swap_loss`). ``dropout`` None keeps the backbone's own.
+    ``long_reviews`` adds so many times as many reviews, each of several that go together, for models that
+    are to read more than a paragraph (`data.long`).
     ``precision`` "auto" takes bfloat16 where the processor multiplies it in hardware.
     """
 
@@ -114,6 +116,7 @@ class TrainSettings:
     interventions: float = 0.5
     rest: str = "on_top"
     weight_average: float = 0.0
+    long_reviews: float = 0.0
     precision: str = "auto"
     prune: PruneSettings = field(default_factory=PruneSettings)
 
@@ -130,7 +133,7 @@ class TrainSettings:
             raise SettingsError(f"backbone must be a model's name or folder, got {self.backbone!r}")
         if self.seed >= 2**32:
             raise SettingsError(f"seed must be below 2**32, got {self.seed}")
-        for name in ("gamma", "weight_decay", "swap_loss", "locality", "interventions"):
+        for name in ("gamma", "weight_decay", "swap_loss", "locality", "interventions", "long_reviews"):
             if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < math.inf):
                 raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)!r}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
