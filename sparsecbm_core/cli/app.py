@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sparsecbm_core.cli.calibrate import calibrate
 from sparsecbm_core.cli.data import stats
 from sparsecbm_core.cli.evaluate import evaluate
 from sparsecbm_core.cli.explain import explain
@@ -51,7 +52,7 @@ def options(
     """Concept bottlenecks with a sparse subnetwork per concept: train, measure, explain and correct."""
 
 
-for command in (train, evaluate, report, explain, intervene, intervene_eval, prompted):
+for command in (train, calibrate, evaluate, report, explain, intervene, intervene_eval, prompted):
     app.command()(command)
 
 

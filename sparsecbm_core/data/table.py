@@ -90,6 +90,26 @@ def load_csv(
     return ReviewDataset(name or path.stem, split, space, tuple(examples), tally.report([path]))
 
 
+def load_labels(
+    path: str | Path, text_column: str, label_column: str, labels: Sequence[str]
+) -> tuple[list[str], list[int]]:
+    """Texts and the indices of their labels, of a CSV file that need not know any concept.
+
+    Rows without text or label are left out. Raises `DataError` as `load_csv` does, and where no row is left.
+
+    >>> load_labels("reviews.csv", "review", "stars", ("1", "5"))[0][0]
+    'The soup was cold.'
+    """
+    path = Path(path)
+    header, rows = read_csv(path)
+    require_columns(path, header, (text_column, label_column))
+    choices = Choices(_names(labels, "labels"))
+    kept = [row for row in rows if row.values[text_column].strip() and row.values[label_column].strip()]
+    if not kept:
+        raise DataError(f"{path} has no row with a text and a label")
+    return [row.values[text_column] for row in kept], [_find(row, label_column, choices) for row in kept]
+
+
 def _edit(
     row: Row, group_column: str, edit_column: str, space: ConceptSpace
 ) -> tuple[str | None, str | None]:

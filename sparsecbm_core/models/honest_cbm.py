@@ -115,6 +115,15 @@ class HonestCBM(SparseCBM):
         phi[:, -1, :labels] = torch.eye(labels, device=phi.device) * F.softplus(self.classifier_rest)
         return phi
 
+    def divide_labels(self, temperature: float) -> None:
+        with torch.no_grad():
+            self.classifier_bias.div_(temperature)
+            if self.classifier_steps is not None:
+                self.classifier_steps.copy_(_before_softplus(F.softplus(self.classifier_steps) / temperature))
+            else:
+                self.classifier_weight.div_(temperature)
+                self.classifier_rest.copy_(_before_softplus(F.softplus(self.classifier_rest) / temperature))
+
     def strengths(self, readings: Readings) -> torch.Tensor:
         """g (…, K, C), 0 for "unknown", from the readings (…, P, R)."""
         spoken, states = list(self.space.spoken), self.space.num_states
@@ -133,6 +142,10 @@ class HonestCBM(SparseCBM):
         own = len(self.rest_projector)
         activations[..., -1, :own] = readings[..., -1, :own].tanh()
         return activations
+
+
+def _before_softplus(values: torch.Tensor) -> torch.Tensor:
+    return values.double().expm1().log().to(values.dtype)
 
 
 def _stacked(concepts: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:

@@ -39,8 +39,8 @@ CERTAIN = 1e4  # a logit so far ahead that its softmax, and its sigmoid, are exa
 class CBMOutput:
     """``concept_logits`` (B, K, C), ``activations`` (B, P, A), ``label_logits`` (B, Y).
 
-    ``readings`` (B, P, R) are all that the subnetworks say of the texts, concept logits among them;
-    ``pooled`` (P, B, E) is what each was read from: z_k, where the encoder was run.
+    ``readings`` (B, P, R) are all that was read off the texts, concept logits among them, and ``pooled``
+    (P, B, E) is what off: z_k, where the encoder was run.
     """
 
     concept_logits: ConceptLogits
@@ -93,7 +93,7 @@ class SparseCBM(nn.Module):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What has a subnetwork and a contribution to the label, in order: the concepts first."""
+        """What has a subnetwork and a contribution to the label: the concepts first."""
         return self.space.concepts
 
     def part_index(self, name: str) -> int:
@@ -172,9 +172,8 @@ class SparseCBM(nn.Module):
     ) -> torch.Tensor:
         """Readings (N·P, R) from embeddings (N·P, T, E) of as many rows, part fastest.
 
-        Row r is read by the subnetwork of part r mod P: the order that survives Captum's
-        expansion of a batch, and so the entry point of every gradient method. ``parts`` are the P
-        where they are not all of the model's; ``weights`` are then theirs alone.
+        Row r is read by the subnetwork of part r mod P: the order that survives Captum's expansion of a
+        batch, and so the entry point of gradient methods. ``parts`` and ``weights`` are all, or of some.
         """
         k = len(self.parts) if parts is None else len(parts)
         by_part = embeds.unflatten(0, (-1, k)).transpose(0, 1)  # (P, N, T, E)
@@ -249,6 +248,12 @@ class SparseCBM(nn.Module):
     def contributions(self, activations: Activations) -> torch.Tensor:
         """φ_k a_k: (…, P, A) → (…, P, Y); over all parts, plus the bias, the label logits."""
         return torch.einsum("...pa,ypa->...py", activations, self.phi)
+
+    def divide_labels(self, temperature: float) -> None:
+        """Divide all label logits by ``temperature``, in place: contributions, bias and so their sum."""
+        with torch.no_grad():
+            self.classifier.div_(temperature)
+            self.classifier_bias.div_(temperature)
 
     def pooled(self, embeds: Embeddings, attention_mask: PaddingMask) -> torch.Tensor:
         """z (R, E): what the encoder makes of R rows, under the `active` subnetworks if there are any.

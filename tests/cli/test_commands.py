@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,20 @@ def test_a_stopped_run_goes_on_only_with_resume(run, data, backbone, tmp_path, t
     assert not (tmp_path / STATE_FILE).exists()
     whole = ConceptModel.from_pretrained(trained / "model")
     assert ConceptModel.from_pretrained(tmp_path / "model").fingerprint == whole.fingerprint
+
+
+def test_calibrate(run, trained, tmp_path):
+    file = tmp_path / "labelled.csv"
+    file.write_text("text,stars\nCold soup.,1\nGreat waiter!,5\nFine.,\n", encoding="utf-8")
+    command = ("calibrate", "--model", trained / "model", "--file", file, "--label-column", "stars")
+    code, out, _ = run(*command, "--output", tmp_path / "warm", "--device", "cpu")
+    assert code == 0
+    assert re.search(r"warm: temperature \d\.\d{3} from 2 texts; calibration error", out)
+    assert ConceptModel.from_pretrained(tmp_path / "warm").training["label_temperature"]["reviews"] == 2
+    file.write_text("text,stars\nCold soup.,9\n", encoding="utf-8")
+    code, _, err = run(*command, "--output", tmp_path / "warm", "--device", "cpu")
+    assert code == 2
+    assert "'9'" in err[-1]
 
 
 def test_evaluate(run, trained, data, tmp_path):
