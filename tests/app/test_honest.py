@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.app.conftest import CARD, MASKS, Start, chart, explain, html, pathway, sentence
-from tests.tiny import make_tiny
+from sparsecbm_core.concepts import ConceptSpace
+from tests.app.conftest import CARD, MASKS, THREE_VIEWS, Start, chart, explain, html, pathway, sentence
+from tests.tiny import SPACE, make_tiny
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +70,18 @@ def test_the_card_and_a_text_without_words_work(start: Start, honest: Path) -> N
     assert not start(honest, CARD).exception
     app = explain(start(honest), "…")
     assert not app.exception
+
+
+def test_labels_without_an_order_are_explained_by_scores(
+    start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    space = ConceptSpace(SPACE.concepts, SPACE.states, ("pub", "cafe", "bar", "inn"))
+    folder = tmp_path_factory.mktemp("models") / "kinds"
+    make_tiny("bert", space=space, head="honest").save_pretrained(folder)
+    app = start(folder)
+    assert not app.exception
+    assert re.match(r"^(pub|cafe|bar|inn) \(.+ %\): .+\.$", sentence(app))
+    picture: Any = pathway(app)
+    assert picture["rest"]["text"][0] in "+−0"
+    assert list(app.segmented_control(key="view_choice").options) == ["Score"]
+    assert not start(folder, THREE_VIEWS).exception

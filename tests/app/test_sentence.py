@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsecbm_core.concepts import UNKNOWN
+from sparsecbm_core.explain.results import RestExplanation
 from sparsecbm_core.figures import answer_breakdown, breakdown
 from tests.app.made import SPACE, STARS, made, made_in_stars
 from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades
@@ -84,6 +86,18 @@ def test_names_only_numbers_of_the_chart_and_its_strongest_first(food: float, se
 def test_the_line_below_adds_up() -> None:
     assert adds_up(made(1.9, -0.7), SPACE) == (
         "What an average review gets (+0.50) and the 2 concepts add up to the score of Good review: +1.70."
+    )
+
+
+def test_without_an_order_the_rest_is_a_part_of_the_score() -> None:
+    rest = RestExplanation((0.5,), {"bad": -1.2, "good": 1.2}, {"bad": -1.2, "good": 1.2})
+    why = replace(made(1.9, -0.7), rest=rest)
+    assert plain(answer(why, SPACE)) == (
+        "Good review (62 %): Food is Positive (+1.90) and Rest of the review (+1.20); together they outweigh "
+        "Service, Negative (−0.70)."
+    )
+    assert adds_up(why, SPACE).startswith(
+        "What a review gets that says nothing (+0.50) and the 3 parts add up"
     )
 
 

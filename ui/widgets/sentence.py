@@ -115,10 +115,11 @@ def _reasons(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part
     def named(chosen: Sequence[Part], verb: bool) -> list[Piece]:
         """ "Food is Positive (+1.90)" with the verb, "Food, Positive (+1.90)" without."""
         link = " is " if verb else ", "
-        return _list(
-            (f"{part.title}{link}{state_title(space, states[part.name])} ({part.text})", part.side)
-            for part in chosen
-        )
+
+        def said(part: Part) -> str:  # the rest has no states
+            return f"{link}{state_title(space, states[part.name])}" if part.name in states else ""
+
+        return _list((f"{part.title}{said(part)} ({part.text})", part.side) for part in chosen)
 
     if not pros and not cons:
         return [Piece("every concept is about as in an average review, so its label stays")]
@@ -188,9 +189,11 @@ def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
             f"{space.label_title(explanation.label)} is {sure} likely."
         )
     parts = breakdown(explanation, space)
-    count = f"{len(parts.parts)} concepts" if len(parts.parts) > 1 else "concept"
+    what = "concepts" if explanation.rest is None else "parts"
+    count = f"{len(parts.parts)} {what}" if len(parts.parts) > 1 else "concept"
+    start = "an average review gets" if explanation.rest is None else "a review gets that says nothing"
     return (
-        f"What an average review gets ({parts.base_text}) and the {count} add up to the score of "
+        f"What {start} ({parts.base_text}) and the {count} add up to the score of "
         f"{space.label_title(explanation.label)}: {parts.total_text}."
     )
 
