@@ -87,7 +87,7 @@ class ConceptSpace:
         >>> CEBAB.label_values, imdb_space().label_values
         ((1.0, 2.0, 3.0, 4.0, 5.0), (0.0, 100.0))
         """
-        numbers = [_number(label) for label in self.labels]
+        numbers = [number_in(label) for label in self.labels]
         rising = [number for number in numbers if number is not None]
         counted = len(rising) == len(numbers) and all(a < b for a, b in pairwise(rising))
         if not (counted or self.labels == (NEGATIVE, POSITIVE) if self.ordered is None else self.ordered):
@@ -154,7 +154,8 @@ class ConceptSpace:
             raise SettingsError(f"concept space lacks {error}; needs concepts, states, labels") from error
 
 
-def _number(text: str) -> float | None:
+def number_in(text: str) -> float | None:
+    """The finite number that a label is, if it is one."""
     try:
         number = float(text)
     except ValueError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparsecbm_core.concepts import DEFAULT_STATES, UNKNOWN, ConceptSpace
+from sparsecbm_core.concepts import DEFAULT_STATES, UNKNOWN, ConceptSpace, number_in
 from sparsecbm_core.data._cells import EMPTY_LABEL, EMPTY_TEXT, Choices, Row, Tally, read_csv, require_columns
 from sparsecbm_core.data.types import Example, ReviewDataset
 from sparsecbm_core.errors import DataError, SettingsError
@@ -145,18 +144,10 @@ def _labels_found(path: Path, rows: Sequence[Row], text_column: str, label_colum
             f"{path}, column {label_column!r}: two or more different labels needed, "
             f"found {', '.join(map(repr, found)) or 'none'}; pass labels= to name those not in this file"
         )
-    numbers = {label: _number(label) for label in found}
+    numbers = {label: number_in(label) for label in found}
     if all(number is not None for number in numbers.values()):
         return tuple(sorted(found, key=lambda label: (numbers[label] or 0.0, label)))
     return tuple(sorted(found))
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _find(row: Row, column: str, choices: Choices) -> int:

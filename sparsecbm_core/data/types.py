@@ -33,6 +33,13 @@ class Example:
     undecided: bool = False
 
 
+def edited_concept(first: Example, second: Example) -> str | None:
+    """The one concept that was edited between two texts of a group: an original and an edit of it, or two
+    edits of the same concept; None for others."""
+    edited = {first.edit_concept, second.edit_concept} - {None}
+    return edited.pop() if len(edited) == 1 else None
+
+
 @dataclass(frozen=True)
 class LoadReport:
     """What a loader read, kept and dropped; nothing is dropped without a count here.

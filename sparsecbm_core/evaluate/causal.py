@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 import torch
 
-from sparsecbm_core.data.types import ReviewDataset
+from sparsecbm_core.data.types import ReviewDataset, edited_concept
 from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.common import check_fits, groups_of
 from sparsecbm_core.evaluate.concept_values import ONE_HOT, TYPICAL, label_logits, value_tables
@@ -47,10 +47,10 @@ def counterfactual_pairs(data: ReviewDataset) -> list[CounterfactualPair]:
     for members in groups.values():
         for base, other in permutations(members, 2):
             first, second = data.examples[base], data.examples[other]
-            edited = {first.edit_concept, second.edit_concept} - {None}
-            if len(edited) != 1:
+            edited = edited_concept(first, second)
+            if edited is None:
                 continue
-            k = data.space.concept_index(str(*edited))
+            k = data.space.concept_index(edited)
             before, after = first.concepts[k], second.concepts[k]
             if before != after:
                 pairs.append(CounterfactualPair(base, other, k, before, after))

@@ -16,6 +16,7 @@ from sparsecbm_core.evaluate.causal import OWN_PATH, causal_effects, counterfact
 from sparsecbm_core.evaluate.classification import gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_fits, groups_of
 from sparsecbm_core.evaluate.concept_values import ONE_HOT, labels_with
+from sparsecbm_core.explain.concepts import label_parts
 from sparsecbm_core.explain.expected import shapley_values
 from sparsecbm_core.models.concept_model import ConceptModel, Predictions
 
@@ -118,13 +119,11 @@ def measure_pathway(
 
 def contributions_of(model: ConceptModel, activations: torch.Tensor) -> torch.Tensor:
     """Shapley values (N, P) of the expected label, from activations (N, P, A); see `explain.expected`."""
-    network, values = model.cbm, model.space.label_values
+    values = model.space.label_values
     if values is None:
         raise InputError("labels without an order have no expected value")
-    phi, reference = (tensor.detach().cpu().double() for tensor in (network.phi, network.reference))
-    relative = torch.einsum("npa,ypa->npy", activations.double() - reference, phi)
-    base = torch.einsum("pa,ypa->y", reference, phi) + network.classifier_bias.detach().cpu().double()
-    return shapley_values(relative, base, torch.tensor(values))[0]
+    parts = label_parts(model.cbm, activations)
+    return shapley_values(parts.relative, parts.base, torch.tensor(values))[0]
 
 
 def _sign_agreement(model: ConceptModel, states: np.ndarray, shares: np.ndarray) -> float | None:

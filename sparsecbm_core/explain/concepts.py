@@ -11,7 +11,7 @@ from sparsecbm_core.models.sparse_cbm import SparseCBM
 
 @dataclass(frozen=True)
 class LabelParts:
-    """One text's label logits, taken apart; float64 on the CPU.
+    """Label logits taken apart, of one text or, with a first dimension more, of many; float64 on the CPU.
 
     ``contributions`` (P, Y) Σ_c φ[y,k,c]·a[k,c], which with ``bias`` (Y,) add up to ``logits``
     (Y,); ``relative`` (P, Y) Σ_c φ[y,k,c]·(a−ā)[k,c], which with ``base`` (Y,) add up to the same.
@@ -25,7 +25,7 @@ class LabelParts:
 
 
 def label_parts(network: SparseCBM, activations: torch.Tensor) -> LabelParts:
-    """Contributions of P parts to Y labels, from activations (P, A).
+    """Contributions of P parts to Y labels, from activations (…, P, A).
 
     The relative ones are measured against the head's reference: for a linear head they are the exact SHAP
     values (Lundberg & Lee, 2017, Corollary 1). Of the paper's head it is ā, the mean activations over the
@@ -37,12 +37,12 @@ def label_parts(network: SparseCBM, activations: torch.Tensor) -> LabelParts:
     mean = network.reference.detach().cpu().double()  # (P, A)
     bias = network.classifier_bias.detach().cpu().double()  # (Y,)
     a = activations.detach().cpu().double()
-    contributions = torch.einsum("kc,ykc->ky", a, phi)
-    average = torch.einsum("kc,ykc->ky", mean, phi)
+    contributions = torch.einsum("...pa,ypa->...py", a, phi)
+    average = torch.einsum("pa,ypa->py", mean, phi)
     return LabelParts(
         contributions=contributions,
-        relative=torch.einsum("kc,ykc->ky", a - mean, phi),
+        relative=torch.einsum("...pa,ypa->...py", a - mean, phi),
         bias=bias,
         base=average.sum(0) + bias,
-        logits=contributions.sum(0) + bias,
+        logits=contributions.sum(-2) + bias,
     )

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.config import TrainSettings
-from sparsecbm_core.data.types import Example
+from sparsecbm_core.data.types import Example, edited_concept
 from sparsecbm_core.models.honest_cbm import HonestCBM
 from sparsecbm_core.models.sparse_cbm import CBMOutput
 from sparsecbm_core.training.losses import LabelledBatch
@@ -77,8 +77,7 @@ def locality_loss(contributions: torch.Tensor, pairs: torch.Tensor) -> torch.Ten
 
 
 def edit_pairs(examples: Sequence[Example], space: ConceptSpace) -> list[tuple[int, int, int]]:
-    """(position, position, concept) of texts of one group of which one concept was edited: an original and an
-    edit of it, or two edits of the same concept."""
+    """(position, position, concept) of texts of one group between which one concept was edited."""
     groups: dict[str, list[int]] = {}
     for position, example in enumerate(examples):
         if example.group is not None:
@@ -86,7 +85,7 @@ def edit_pairs(examples: Sequence[Example], space: ConceptSpace) -> list[tuple[i
     pairs = []
     for members in groups.values():
         for first, second in combinations(members, 2):
-            edited = {examples[first].edit_concept, examples[second].edit_concept} - {None}
-            if len(edited) == 1:
-                pairs.append((first, second, space.concept_index(str(*edited))))
+            edited = edited_concept(examples[first], examples[second])
+            if edited is not None:
+                pairs.append((first, second, space.concept_index(edited)))
     return pairs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from hypothesis import given
@@ -65,7 +67,7 @@ def test_a_concept_that_is_not_mentioned_adds_exactly_nothing(network, seed):
 @given(seed=st.integers(0, 10**6))
 def test_a_sign_agrees_with_its_state(seed):
     """Of ordered labels what Negative adds falls from label to label, and what Positive adds rises."""
-    network = make_tiny_ordered()
+    network = ordered_network()
     said = network.bottleneck(readings_of(network, seed))
     parts = network.contributions(said.activations)[:, :-1].diff(dim=-1)  # (B, K, Y − 1)
     states = said.concept_logits.argmax(-1)
@@ -75,7 +77,7 @@ def test_a_sign_agrees_with_its_state(seed):
 
 @given(seed=st.integers(0, 10**6))
 def test_setting_a_concept_never_moves_the_answer_against_its_state(seed):
-    network = make_tiny_ordered()
+    network = ordered_network()
     readings, values = readings_of(network, seed), torch.tensor(SPACE.label_values)
     stars = [
         network.bottleneck(network.stated(readings, 1, state)).label_logits.softmax(-1) @ values
@@ -85,10 +87,10 @@ def test_setting_a_concept_never_moves_the_answer_against_its_state(seed):
     assert bool((stars[1] <= stars[2] + 1e-6).all())
 
 
-def make_tiny_ordered(cache=[]):  # noqa: B006 - one network for all examples that hypothesis draws
-    if not cache:
-        cache.append(make_tiny("bert", head="honest").cbm)
-    return cache[0]
+@cache
+def ordered_network():
+    """One for all examples that hypothesis draws."""
+    return make_tiny("bert", head="honest").cbm
 
 
 def test_the_rest_has_a_subnetwork_of_its_own(honest_model):
