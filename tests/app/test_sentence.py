@@ -131,6 +131,7 @@ def test_a_share_of_what_is_not_mentioned_is_no_opinion() -> None:
             "Service costs 0.9, Food lifts it by 0.6; the rest of the review costs 0.2.",
         ),
         ({"food": 0.9, "service": -0.04, "rest": 0.02}, {}, "Food lifts it by 0.9."),
+        ({"food": 0.9, "service": 0.3}, {}, "Food lifts it by 0.9, Service, though Negative, by 0.3."),
         (
             {"food": 0.0, "service": 0.0, "rest": 1.2},
             {"food": UNKNOWN, "service": UNKNOWN},
@@ -156,7 +157,7 @@ def test_numbers_of_the_sentence_are_those_of_the_chart(food: float, service: fl
     assert view is not None
     shown = {part.title: part.text.lstrip("+−") for part in view.parts}
     text = plain(answer(explanation, STARS))
-    told = re.findall(r"(Food|Service) (?:lifts it by|by|costs) (\d+\.\d)", text)
+    told = re.findall(r"(Food|Service)(?:, though \w+,)? (?:lifts it by|by|costs) (\d+\.\d)", text)
     assert all(shown[title] == number for title, number in told)
     assert f"({view.total_text})" in text
     terms = [float(view.base_text), *(float(part.text.replace("−", "-")) for part in view.parts)]

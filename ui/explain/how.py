@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
 
 CONCEPT, METHOD, VIEW, AGAINST = "concept_choice", "method_choice", "view_choice", "against_choice"
-LEAD = (
-    "Each concept reads the review through a subnetwork of its own. What they find, and what no concept "
-    "carries, makes the answer."
-)
+LEAD = "Each concept reads the review through a subnetwork of its own. What they find makes the answer."
 
 
 def show(

@@ -12,6 +12,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.explain.tokens.registry import METHODS
 from sparsecbm_core.figures import contribution_figure, percent
+from sparsecbm_core.figures.contributions import ANSWER_SIDES
 from ui.frame import pages
 from ui.resources.subnetworks import stats_of
 from ui.state import AppState
@@ -77,7 +78,10 @@ def pathway(
 
 def _sum(state: AppState, explanation: Explanation, space: ConceptSpace, concept: str, model: str) -> None:
     view = sums.shown(explanation, space, state.view)
-    layout.caption(f"How {view.total_title[:1].lower()}{view.total_title[1:]} adds up:")
+    what = (
+        "the answer" if view.sides == ANSWER_SIDES else f"the score of {space.label_title(explanation.label)}"
+    )
+    layout.caption(f"How {what} adds up:")
     chart(
         contribution_figure(view, concept),
         view.rows(),

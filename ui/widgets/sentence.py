@@ -76,7 +76,9 @@ def _moves(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part])
     for part in named:
         verb = "by" if part.side == before == "lifts" else VERBS[part.side]
         pieces += [Piece(", ")] if pieces else []
-        pieces += [Piece(f"{part.title} {verb} {_size(part.text)}", part.side)]
+        pieces += [
+            Piece(f"{part.title}{_though(explanation, space, part)} {verb} {_size(part.text)}", part.side)
+        ]
         before = part.side
     if not named:
         none = len(silent) == len(explanation.concepts)
@@ -93,6 +95,13 @@ def _moves(explanation: Explanation, space: ConceptSpace, parts: Sequence[Part])
             Piece(f"what it does not mention {'adds' if unsaid > 0 else 'costs'} {shown}", "neutral"),
         ]
     return pieces
+
+
+def _though(explanation: Explanation, space: ConceptSpace, part: Part) -> str:
+    """The state of a concept that moves the answer against it, as only the paper's head can."""
+    state = explanation.concepts[part.name].state
+    sign = space.signs[space.state_index(state)] * (1 if part.side == "lifts" else -1)
+    return f", though {space.title(state)}," if sign < 0 else ""
 
 
 def _size(text: str) -> str:
