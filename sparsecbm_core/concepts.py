@@ -25,7 +25,8 @@ class ConceptSpace:
     ``label_titles`` are for labels alone and go before.
 
     ``ordered`` says whether the labels go from worst to best; None: where they are rising numbers, or
-    Negative and Positive. ``label_unit`` is what they count ("stars").
+    Negative and Positive. ``label_unit`` is what they count ("stars"), ``reads`` what a text of the data is
+    ("restaurant review").
 
     >>> space = ConceptSpace(("food",), ("no", "yes"), ("no", "yes"), {}, {"yes": "Liked it"})
     >>> space.concept_index("food"), space.title("yes"), space.label_title("yes")
@@ -39,12 +40,14 @@ class ConceptSpace:
     label_titles: Mapping[str, str] = field(default_factory=dict)
     ordered: bool | None = None
     label_unit: str = ""
+    reads: str = ""
 
     def __post_init__(self) -> None:
         if self.ordered is not None and not isinstance(self.ordered, bool):
             raise SettingsError(f"ordered must be true, false or null, got {self.ordered!r}")
-        if not isinstance(self.label_unit, str):
-            raise SettingsError(f"label_unit must be text, got {self.label_unit!r}")
+        for name in ("label_unit", "reads"):
+            if not isinstance(getattr(self, name), str):
+                raise SettingsError(f"{name} must be text, got {getattr(self, name)!r}")
         for kind, names, least in (
             ("concept", self.concepts, 1),
             ("state", self.states, 2),
@@ -135,6 +138,7 @@ class ConceptSpace:
             "label_titles": dict(self.label_titles),
             "ordered": self.ordered,
             "label_unit": self.label_unit,
+            "reads": self.reads,
         }
         return {**values, **{name: value for name, value in more.items() if value not in ({}, None, "")}}
 
@@ -149,6 +153,7 @@ class ConceptSpace:
                 dict(data.get("label_titles", {})),
                 data.get("ordered"),
                 data.get("label_unit", ""),
+                data.get("reads", ""),
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"concept space lacks {error}; needs concepts, states, labels") from error
@@ -187,6 +192,7 @@ CEBAB = ConceptSpace(
         "5": "5 of 5 stars",
     },
     label_unit="stars",
+    reads="restaurant review",
 )
 
 IMDB_PAPER_CONCEPTS = ("acting", "storyline", "emotional arousal", "cinematography")
@@ -212,4 +218,5 @@ def imdb_space(concepts: tuple[str, ...] = IMDB_PAPER_CONCEPTS) -> ConceptSpace:
         {**titles, UNKNOWN: "Not mentioned"},
         {NEGATIVE: "Negative review", POSITIVE: "Positive review"},
         label_unit="points",
+        reads="film review",
     )

@@ -38,5 +38,5 @@ def test_models_of_earlier_versions_are_read_and_written_as_they_were() -> None:
     space = ConceptSpace.from_dict(older)
     assert space.label_title("Negative") == "Negative"
     assert space.to_dict() == older
-    newer = replace(imdb_space(("acting",)), label_titles={}, label_unit="")
+    newer = replace(imdb_space(("acting",)), label_titles={}, label_unit="", reads="")
     assert newer.to_dict().keys() == older.keys()

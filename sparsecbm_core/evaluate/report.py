@@ -29,7 +29,8 @@ class Evaluation:
     ``data`` names what it was measured on (name, split, fingerprint), ``model`` is the fingerprint
     of what was measured. ``paper_f1`` is only for comparison with published figures. ``leakage``:
     label accuracy from gold states, from predicted ones, and from the activations. ``pathway`` are the
-    figures of `evaluate.pathway`, where labels are ordered.
+    figures of `evaluate.pathway`, where labels are ordered. ``unfamiliar`` is the share of reviews that the
+    model takes for something else than it was trained on.
     """
 
     data: Mapping[str, str]
@@ -48,6 +49,7 @@ class Evaluation:
     examples: int
     seconds: float
     pathway: Mapping[str, Any] | None = None
+    unfamiliar: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +88,14 @@ def evaluate_model(
         examples=len(data),
         seconds=round(time.perf_counter() - started, 3),
         pathway=None if pathway is None else pathway.to_dict(),
+        unfamiliar=_unfamiliar(model, data),
     )
+
+
+def _unfamiliar(model: ConceptModel, data: ReviewDataset) -> float | None:
+    if model.words is None:
+        return None
+    return 1.0 - float(np.mean([model.familiar(text) for text in model.encode(data.texts)]))
 
 
 def _leakage(

@@ -205,6 +205,7 @@ def _result(
         truncated=Truncation(len(encoded.ids), encoded.total_tokens, encoded.kept_chars),
         expected=expected_value(network, parts),
         rest=rest,
+        familiar=model.familiar(encoded),
     )
 
 

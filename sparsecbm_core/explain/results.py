@@ -94,7 +94,8 @@ class Explanation:
     ``bias`` and ``base`` (Σ_k φ_k·ā_k + bias) are per label, as are ``logits`` and
     ``probabilities``. ``method`` names the token method, None where tokens were not scored. ``expected`` is
     the answer on the scale of ordered labels, None for others; ``rest`` what no concept carries, None where
-    the head has no such part.
+    the head has no such part. ``familiar`` says whether the text is like those that the model was trained
+    on, None where the model does not know.
     """
 
     text: str
@@ -110,6 +111,7 @@ class Explanation:
     truncated: Truncation
     expected: ExpectedValue | None = None
     rest: RestExplanation | None = None
+    familiar: bool | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:

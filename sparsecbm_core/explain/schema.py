@@ -114,6 +114,9 @@ class ExplanationModel(_Strict):
     truncated: TruncationModel
     expected: ExpectedValueModel | None = None
     rest: RestExplanationModel | None = None
+    familiar: bool | None = Field(
+        default=None, description="whether the text is like the training texts, null where that is not known"
+    )
     schema_version: Literal[1, 2]
 
     @model_validator(mode="after")

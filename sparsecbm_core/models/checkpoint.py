@@ -4,6 +4,7 @@
                        length, training, the version of the package
 ``model.safetensors``  weights in fp16 (encoder, ψ, φ, ā or strengths and rest, the leakage reference head)
 ``masks.safetensors``  packed mask bits and shapes (sparse models only)
+``words.safetensors``  how usual each token is in the training texts (where enough reviews were at hand)
 ``metrics.json``       what was measured, on which data
 ``tokenizer/``         the tokenizer's own files
 ``README.md``          the model card
@@ -42,11 +43,13 @@ from sparsecbm_core.models.record import (
     STANDARD,
     TOKENIZER,
     WEIGHTS,
+    WORDS,
     ModelRecord,
     holds_model,
     read_record,
 )
 from sparsecbm_core.models.sparse_cbm import SparseCBM, StandardClassifier
+from sparsecbm_core.models.training_words import TrainingWords
 from sparsecbm_core.models.weight_file import load_weights
 from sparsecbm_core.version import __version__
 
@@ -60,7 +63,8 @@ class Checkpoint:
 
     ``masks`` is None for a dense model. ``head`` holds a logistic regression on the training
     data's gold concept states (Y × K·C weights and Y intercepts), the reference of the leakage
-    measure. ``metrics`` and ``training`` are the checkpoint's own records.
+    measure. ``words`` tell texts that are like the training texts from others; None where that is not known.
+    ``metrics`` and ``training`` are the checkpoint's own records.
     """
 
     network: SparseCBM | StandardClassifier
@@ -71,6 +75,7 @@ class Checkpoint:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     name: str = "model"
+    words: TrainingWords | None = None
 
     @property
     def space(self) -> ConceptSpace:
@@ -112,8 +117,20 @@ class Checkpoint:
         # Whatever a damaged file makes of the library's parser.
         except Exception as error:
             raise CheckpointError(f"the tokenizer in {folder} cannot be read: {one_line(error)}") from error
-        name = Path(name_or_folder).name
-        model = cls(network, tokenizer, masks, record.max_length, head, record.metrics, record.training, name)
+        words = None
+        if (folder / WORDS).is_file():
+            words = TrainingWords.load(folder / WORDS, network.encoder.get_input_embeddings().num_embeddings)
+        model = cls(
+            network,
+            tokenizer,
+            masks,
+            record.max_length,
+            head,
+            record.metrics,
+            record.training,
+            Path(name_or_folder).name,
+            words,
+        )
         if record.fingerprint is not None and record.fingerprint != model.fingerprint:
             raise CheckpointError(
                 f"{folder} is damaged: its weights or masks are not those it was saved with "
@@ -213,6 +230,8 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
     save_torch(tensors, folder / WEIGHTS)
     if checkpoint.masks is not None:
         save_masks(checkpoint.masks, folder / MASKS)
+    if checkpoint.words is not None:
+        checkpoint.words.save(folder / WORDS)
     write_json(folder / METRICS, dict(checkpoint.metrics))
     checkpoint.tokenizer.save_pretrained(folder / TOKENIZER)
     card = model_card(checkpoint.space, checkpoint.training, checkpoint.metrics)

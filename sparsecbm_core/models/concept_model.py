@@ -66,6 +66,14 @@ class ConceptModel(Checkpoint):
             raise InputError("this is a standard classifier: it has no concepts to read or explain")
         return self.network
 
+    def familiar(self, text: Encoded) -> bool | None:
+        """Whether a text is like those that the model was trained on; None where it does not know.
+
+        >>> model.familiar(model.encode(["Cold soup."])[0]) is None
+        True
+        """
+        return None if self.words is None else self.words.familiar(text)
+
     @cached_property
     def weights(self) -> EffectiveWeights | None:
         """Effective weights of the model's own masks, made on first use and shared by all threads."""

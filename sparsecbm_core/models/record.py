@@ -16,6 +16,7 @@ SCHEMA_VERSION = 2
 KINDS = STANDARD, CBM, SPARSE = "standard", "cbm", "sparse"  # what a network is, however it was trained
 CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
 WEIGHTS, MASKS, TOKENIZER = "model.safetensors", "masks.safetensors", "tokenizer"
+WORDS = "words.safetensors"  # where the model knows them
 FILES = CONFIG, METRICS, WEIGHTS, f"{TOKENIZER}/tokenizer.json"  # of every model; a sparse one has masks too
 
 

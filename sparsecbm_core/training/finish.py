@@ -12,6 +12,7 @@ from sparsecbm_core.evaluate.leakage import fit_concept_head
 from sparsecbm_core.evaluate.report import evaluate_model
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM
+from sparsecbm_core.models.training_words import TrainingWords
 from sparsecbm_core.training.run import Run
 from sparsecbm_core.training.teacher import origin
 
@@ -48,7 +49,9 @@ def finish_model(run: Run) -> ConceptModel:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-    model = replace(model, head=head, training=training)
+    vocabulary = network.encoder.get_input_embeddings().num_embeddings
+    words = TrainingWords.of(model.encode(run.train.texts), model.encode(run.dev.texts), vocabulary)
+    model = replace(model, head=head, training=training, words=words)
     metrics = {run.dev.split: evaluate_model(model, run.dev).to_dict()}
     model = replace(model, metrics=metrics)
     run.log.write("finish", dev=metrics[run.dev.split])

@@ -13,7 +13,7 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.results import RestExplanation
 from sparsecbm_core.figures import answer_breakdown, breakdown
 from tests.app.made import SPACE, STARS, made, made_in_stars
-from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades
+from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades, unlike
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,13 @@ def test_where_the_answer_starts_is_said() -> None:
     )
     average = adds_up(made_in_stars({"food": 0.9, "service": -0.2}), STARS)
     assert average.startswith("From an average review, 3.0 stars,")
+
+
+def test_a_text_of_another_kind_is_called_one() -> None:
+    meals = replace(SPACE, reads="restaurant review")
+    assert unlike(replace(made(), familiar=False), meals) == (
+        "This does not look like a restaurant review, by its words: do not rely on the answer."
+    )
+    assert "the texts that this model was trained on" in str(unlike(replace(made(), familiar=False), SPACE))
+    assert unlike(replace(made(), familiar=True), meals) is None
+    assert unlike(made(), meals) is None

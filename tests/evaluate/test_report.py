@@ -35,6 +35,7 @@ KEYS = {
     "prunable_weights",
     "jaccard",
     "pathway",
+    "unfamiliar",
     "examples",
     "seconds",
 }
@@ -130,6 +131,7 @@ def test_a_standard_classifier():
         "per_concept",
         "leakage",
         "pathway",
+        "unfamiliar",
         "sparsity",
         "prunable_weights",
         "jaccard",

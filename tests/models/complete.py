@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.models.training_words import TrainingWords
 
 METRICS = {"dev": {"examples": 3, "task_accuracy": 0.5, "sparsity": {"food": 0.75}, "prunable_weights": 4096}}
 TRAINING = {
@@ -21,5 +22,10 @@ def head():
     return torch.randn(4, 9, generator=generator), torch.randn(4, generator=generator)
 
 
+def words(model: ConceptModel) -> TrainingWords:
+    rows = model.network.encoder.get_input_embeddings().num_embeddings
+    return TrainingWords(torch.linspace(-3.0, 3.0, rows).half(), 0.1)
+
+
 def complete(model: ConceptModel) -> ConceptModel:
-    return replace(model, head=head(), metrics=METRICS, training=TRAINING)
+    return replace(model, head=head(), metrics=METRICS, training=TRAINING, words=words(model))

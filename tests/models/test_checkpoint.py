@@ -46,6 +46,8 @@ def test_a_model_comes_back_as_it_was_stored(tmp_path, tiny_models, arch):
     assert loaded.max_length == model.max_length
     assert all(torch.equal(a, b) for a, b in zip(loaded.head, model.head, strict=True))
     assert (loaded.metrics, loaded.training, loaded.name) == (METRICS, TRAINING, "model")
+    assert torch.equal(loaded.words.log_ratios, model.words.log_ratios)
+    assert loaded.words.threshold == model.words.threshold
     assert loaded.fingerprint == model.fingerprint
     assert loaded.tokenizer(REVIEW)["input_ids"] == model.tokenizer(REVIEW)["input_ids"]
     assert not loaded.network.training

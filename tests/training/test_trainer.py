@@ -121,6 +121,17 @@ def test_reference_activations_and_head_come_from_the_training_data(sparse_run):
         assert torch.equal(actual, expected)
 
 
+def test_a_model_knows_the_words_of_its_training_reviews(backbone, tmp_path, sparse_run):
+    """Where dev is large enough to say how often it errs."""
+    assert sparse_run[0].words is None
+    dev = toy_reviews(60, "dev")
+    model = train(backbone, tmp_path, dev=dev, kind="cbm", dense_epochs=1)
+    assert 0 <= model.metrics["dev"]["unfamiliar"] <= 0.02
+    own, other = model.encode([TRAIN.texts[0], "zzz qqq xxx 77 yyy"])
+    assert model.familiar(own)
+    assert not model.familiar(other)
+
+
 def test_the_weights_measured_are_the_weights_stored(sparse_run):
     """Rounded to the precision of the file before anything is measured."""
     model, _, _ = sparse_run

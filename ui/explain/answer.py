@@ -8,7 +8,7 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.widgets.sentence import Piece, adds_up, answer, runner_up, shades
+from ui.widgets.sentence import Piece, adds_up, answer, runner_up, shades, unlike
 
 
 def show(explanation: Explanation, space: ConceptSpace, origin: str | None = None) -> None:
@@ -19,6 +19,7 @@ def show(explanation: Explanation, space: ConceptSpace, origin: str | None = Non
 def answer_html(explanation: Explanation, space: ConceptSpace, origin: str | None = None) -> str:
     lines = [
         origin,
+        unlike(explanation, space),
         adds_up(explanation, space),
         runner_up(explanation, space),
         shades(explanation, space),

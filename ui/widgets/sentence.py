@@ -226,6 +226,14 @@ def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
     return f"{start} {title} ({percent(second)}), because {what} {VERBS[side]} {_size(reason.text)}."
 
 
+def unlike(explanation: Explanation, space: ConceptSpace) -> str | None:
+    """A word of caution for a text that is not of the kind which the model was trained on."""
+    if explanation.familiar is not False:
+        return None
+    kind = f"a {space.reads}" if space.reads else "the texts that this model was trained on"
+    return f"This does not look like {kind}, by its words: do not rely on the answer."
+
+
 def shades(explanation: Explanation, space: ConceptSpace) -> str | None:
     """What to say where a concept that is not mentioned moves the score as much as one that is.
 
