@@ -165,6 +165,11 @@ def one_line(error: BaseException, length: int = 240) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
+def vocabulary_size(encoder: Any) -> int:
+    """Rows of the encoder's token embeddings: no token's number is as large."""
+    return int(encoder.get_input_embeddings().num_embeddings)
+
+
 def max_positions(encoder: nn.Module) -> int:
     """Tokens that the encoder can read: what its configuration names, and no more than its table of positions
     has rows for (RoBERTa's kind keeps those up to its padding token's, OPT two, for no token)."""

@@ -25,7 +25,13 @@ from safetensors.torch import save_file as save_torch
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import CheckpointError
 from sparsecbm_core.files import former, new_folder, real_path, write_json, write_text
-from sparsecbm_core.models.backbone import build_backbone, load_tokenizer, max_positions, one_line
+from sparsecbm_core.models.backbone import (
+    build_backbone,
+    load_tokenizer,
+    max_positions,
+    one_line,
+    vocabulary_size,
+)
 from sparsecbm_core.models.card import model_card
 from sparsecbm_core.models.device import pick_device
 from sparsecbm_core.models.fingerprint import as_stored, network_fingerprint
@@ -119,7 +125,7 @@ class Checkpoint:
             raise CheckpointError(f"the tokenizer in {folder} cannot be read: {one_line(error)}") from error
         words = None
         if (folder / WORDS).is_file():
-            words = TrainingWords.load(folder / WORDS, network.encoder.get_input_embeddings().num_embeddings)
+            words = TrainingWords.load(folder / WORDS, vocabulary_size(network.encoder))
         model = cls(
             network,
             tokenizer,

@@ -10,6 +10,7 @@ import torch
 from sparsecbm_core.config import PAPER
 from sparsecbm_core.evaluate.leakage import fit_concept_head
 from sparsecbm_core.evaluate.report import evaluate_model
+from sparsecbm_core.models.backbone import vocabulary_size
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.sparse_cbm import SparseCBM
 from sparsecbm_core.models.training_words import TrainingWords
@@ -49,8 +50,8 @@ def finish_model(run: Run) -> ConceptModel:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-    vocabulary = network.encoder.get_input_embeddings().num_embeddings
-    words = TrainingWords.of(model.encode(run.train.texts), model.encode(run.dev.texts), vocabulary)
+    seen, unseen = model.encode(run.train.texts), model.encode(run.dev.texts)
+    words = TrainingWords.of(seen, unseen, vocabulary_size(network.encoder))
     model = replace(model, head=head, training=training, words=words)
     metrics = {run.dev.split: evaluate_model(model, run.dev).to_dict()}
     model = replace(model, metrics=metrics)

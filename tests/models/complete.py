@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from sparsecbm_core.models.backbone import vocabulary_size
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.training_words import TrainingWords
 
@@ -23,8 +24,7 @@ def head():
 
 
 def words(model: ConceptModel) -> TrainingWords:
-    rows = model.network.encoder.get_input_embeddings().num_embeddings
-    return TrainingWords(torch.linspace(-3.0, 3.0, rows).half(), 0.1)
+    return TrainingWords(torch.linspace(-3.0, 3.0, vocabulary_size(model.network.encoder)).half(), 0.1)
 
 
 def complete(model: ConceptModel) -> ConceptModel:
