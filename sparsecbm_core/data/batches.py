@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from sparsecbm_core.errors import InputError
 
 POOL_BATCHES = 50
+TOGETHER = 3  # texts of a group in one batch: of more, the lengths differ too much
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STRIP_LOCK = threading.Lock()
@@ -159,8 +161,9 @@ def length_buckets(
 
     Without a generator, all are sorted by length. With one, they are shuffled, cut into pools
     of 50 batches, sorted by length inside each pool, cut into batches, and the batches are
-    shuffled: random enough to train on, with little padding. One batch may be smaller. Indices of one of the
-    ``groups`` (a name for each) then stay together where a batch has room for them.
+    shuffled: random enough to train on, with little padding. One batch may be smaller. Up to three indices of
+    one of the ``groups`` (a name for each), those nearest in length, then stay together where a batch has
+    room for them.
     Raises `InputError` for a batch size below 1.
 
     >>> length_buckets([3, 9, 4, 8], batch_size=2)
@@ -173,7 +176,7 @@ def length_buckets(
     members: dict[str | int, list[int]] = {}
     for index in range(len(lengths)):
         members.setdefault(index if groups is None else groups[index], []).append(index)
-    whole = list(members.values())
+    whole = [few for group in members.values() for few in _in_few(group, lengths)]
     ranked: list[int] = []
     pool: list[list[int]] = []
     for position in _permutation(len(whole), generator):
@@ -185,9 +188,16 @@ def length_buckets(
     return [batches[position] for position in _permutation(len(batches), generator)]
 
 
+def _in_few(group: list[int], lengths: Sequence[int]) -> list[list[int]]:
+    """A group in parts of as many texts, no more than `TOGETHER`, the shortest first."""
+    ordered, parts = sorted(group, key=lengths.__getitem__), -(-len(group) // TOGETHER)
+    bounds = [len(group) * part // parts for part in range(parts + 1)]
+    return [ordered[start:end] for start, end in pairwise(bounds)]
+
+
 def _by_length(groups: list[list[int]], lengths: Sequence[int]) -> list[int]:
-    """The indices of all groups, shortest texts on average first."""
-    ordered = sorted(groups, key=lambda group: sum(lengths[i] for i in group) / len(group))
+    """The indices of all groups, by their longest text: what a batch is padded to."""
+    ordered = sorted(groups, key=lambda group: max(lengths[i] for i in group))
     return [index for group in ordered for index in group]
 
 

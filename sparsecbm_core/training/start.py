@@ -117,7 +117,7 @@ class TrainingBatches:
     """The training reviews as tokens and targets, gathered into batches on ``device``.
 
     ``concepts`` (N, K, C), ``labels`` (N, Y) and ``votes`` (N, K, C) are distributions, on the CPU. Where
-    edits count (`TrainSettings.locality`), the texts of one group come together.
+    edits count (`TrainSettings.locality`), texts of one group come together, a few at a time.
     """
 
     def __init__(

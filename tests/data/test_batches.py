@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 import torch
@@ -195,6 +197,18 @@ def test_buckets_with_generator_are_shuffled_and_reproducible():
     assert shortest != sorted(shortest)
     padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in first)
     assert padded < 1.1 * sum(lengths)
+
+
+def test_texts_of_a_group_come_together_a_few_at_a_time():
+    """Seven edits of each review, as in CEBaB: most share their batch with the two nearest in length."""
+    rng = random.Random(0)
+    groups = [str(i // 7) for i in range(1400)]
+    lengths = [20 + 7 * (int(group) % 9) + rng.randrange(12) for group in groups]
+    batches = length_buckets(lengths, 16, torch.Generator().manual_seed(0), groups)
+    assert sorted(index for batch in batches for index in batch) == list(range(1400))
+    together = Counter(name for batch in batches for name in Counter(groups[i] for i in batch).values())
+    assert together[2] + together[3] > 2 * together[1]
+    assert sum(max(lengths[i] for i in batch) * len(batch) for batch in batches) < 1.15 * sum(lengths)
 
 
 @pytest.mark.parametrize("batch_size", [0, -3, 1.5, True])
