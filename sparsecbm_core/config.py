@@ -86,7 +86,8 @@ class TrainSettings:
     none. ``swap_loss`` weighs, in the sparse phase, a loss that keeps concept k from being read off another
     concept's subnetwork (`training.losses.swap_loss`). ``dropout`` None keeps the backbone's own.
     ``long_reviews`` adds so many times as many reviews, each of several that go together, for models that
-    are to read more than a paragraph (`data.long`).
+    are to read more than a paragraph, and ``made_edits`` so many times as many edits of one concept, for
+    data that has none (`data.made`).
     ``precision`` "auto" takes bfloat16 where the processor multiplies it in hardware.
     """
 
@@ -117,6 +118,7 @@ class TrainSettings:
     rest: str = "on_top"
     weight_average: float = 0.0
     long_reviews: float = 0.0
+    made_edits: float = 0.0
     precision: str = "auto"
     prune: PruneSettings = field(default_factory=PruneSettings)
 
@@ -133,7 +135,15 @@ class TrainSettings:
             raise SettingsError(f"backbone must be a model's name or folder, got {self.backbone!r}")
         if self.seed >= 2**32:
             raise SettingsError(f"seed must be below 2**32, got {self.seed}")
-        for name in ("gamma", "weight_decay", "swap_loss", "locality", "interventions", "long_reviews"):
+        for name in (
+            "gamma",
+            "weight_decay",
+            "swap_loss",
+            "locality",
+            "interventions",
+            "long_reviews",
+            "made_edits",
+        ):
             if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < math.inf):
                 raise SettingsError(f"{name} must be finite and not negative, got {getattr(self, name)!r}")
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):

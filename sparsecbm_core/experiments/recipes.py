@@ -64,8 +64,8 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "sparse": Recipe("SparseCBM, the paper's recipe", _SPARSE, "joint"),
     "honest": Recipe(
-        "honest CBM, with the annotators' votes",
-        {"kind": "cbm", **_DENSE, "head": "honest", "soft_concepts": 0.5},
+        "honest CBM, with the annotators' votes and made edits",
+        {"kind": "cbm", **_DENSE, "head": "honest", "soft_concepts": 0.5, "made_edits": 0.5},
     ),
     "votes": Recipe(
         "CBM, joint, with the annotators' votes", {"kind": "cbm", **_DENSE, "soft_concepts": 0.5}

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from sparsecbm_core.config import TrainSettings
-from sparsecbm_core.data.long import with_long_reviews
+from sparsecbm_core.data.made import with_long_reviews, with_made_edits
 from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.models.device import pick_device
@@ -60,6 +60,7 @@ class Trainer:
         teachers: Sequence[ConceptModel] = (),
     ) -> None:
         check_run(settings, train, dev, init is not None, teachers)
+        train = with_made_edits(train, settings.made_edits, settings.seed)
         train = with_long_reviews(train, settings.long_reviews, settings.seed)
         place = pick_device(device)
         dtype = pick_precision(settings.precision, place)

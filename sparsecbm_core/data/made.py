@@ -1,10 +1,12 @@
-"""Long reviews out of short ones, for models that are to read them."""
+"""Reviews made of a data set's own: long ones out of short ones, and edits of one concept."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sparsecbm_core.concepts import NEGATIVE, POSITIVE, UNKNOWN, ConceptSpace
 from sparsecbm_core.data.types import Example, ReviewDataset
@@ -32,6 +34,67 @@ def with_long_reviews(data: ReviewDataset, share: float, seed: int = 0) -> Revie
     several = [parts for parts in drawn if len(parts) > 1]
     made = [_joined(parts, data.space, number) for number, parts in enumerate(several)]
     return replace(data, examples=(*data.examples, *made))
+
+
+def with_made_edits(data: ReviewDataset, share: float, seed: int = 0) -> ReviewDataset:
+    """``data`` with up to ``share`` times as many edits more: a review that says nothing of one concept,
+    with another one added to it that speaks of that concept alone.
+
+    What data without edits of its own can teach by: but for the one concept, both texts say the same. The
+    label of such an edit is open. Equal seeds give equal edits.
+
+    >>> both = with_made_edits(reviews, 0.5)
+    >>> {item.edit_concept for item in both.examples[len(reviews):]} <= set(reviews.space.concepts)
+    True
+    """
+    space, rng, count = data.space, random.Random(seed), round(share * len(data))
+    size = Counter(item.group for item in data)
+    # A lone edit is a review like others: what it was made from is not there.
+    lone = {
+        i
+        for i, item in enumerate(data)
+        if item.group is None or (item.edit_concept and size[item.group] == 1)
+    }
+    alone: dict[int, list[Example]] = {}
+    for item in data:
+        spoken = _spoken(item, space)
+        if len(spoken) == 1:
+            alone.setdefault(spoken[0], []).append(item)
+    whole = [i for i, item in enumerate(data) if item.edit_concept is None or i in lone]
+    examples = list(data.examples)
+    for number in range(count if whole else 0):
+        i = rng.choice(whole)
+        silent = [k for k in alone if k not in _spoken(examples[i], space)]
+        if not silent:
+            continue
+        if i in lone:
+            examples[i] = replace(examples[i], group=examples[i].group or f"made of {examples[i].id}")
+            examples[i] = replace(examples[i], edit_concept=None)
+        concept = rng.choice(silent)
+        examples.append(_edited(examples[i], rng.choice(alone[concept]), concept, space, number))
+    return replace(data, examples=tuple(examples)) if len(examples) > len(data) else data
+
+
+def _edited(review: Example, more: Example, concept: int, space: ConceptSpace, number: int) -> Example:
+    def of_either(mine: Sequence[Any], other: Sequence[Any]) -> tuple[Any, ...]:
+        return (*mine[:concept], other[concept], *mine[concept + 1 :])
+
+    known = review.votes is not None and more.votes is not None
+    return replace(
+        review,
+        id=f"edit-{number}",
+        text=f"{review.text.strip()} {more.text.strip()}",
+        concepts=of_either(review.concepts, more.concepts),
+        edit_concept=space.concepts[concept],
+        edit_goal=space.states[more.concepts[concept]],
+        votes=of_either(review.votes or (), more.votes or ()) if known else None,
+        label_votes=(0.0,) * space.num_labels,
+        undecided=True,
+    )
+
+
+def _spoken(review: Example, space: ConceptSpace) -> list[int]:
+    return [k for k, state in enumerate(review.concepts) if space.states[state] != UNKNOWN]
 
 
 def _drawn(whole: Sequence[Example], space: ConceptSpace, rng: random.Random) -> list[Example]:
