@@ -109,6 +109,14 @@ class DataSource:
         }
         return open_dataset(DatasetName.csv.value, str(file), "train", options, space)
 
+    def labels(self, space: ConceptSpace) -> tuple[list[str], list[int]]:
+        """Texts and labels of a CSV file that need not know any concept."""
+        from sparsecbm_core.data.table import load_labels
+
+        if self.dataset is not DatasetName.csv or self.data is None:
+            raise InputError("labels without concepts are read from a file: --dataset csv --data FILE.csv")
+        return load_labels(self.data, self.text_column, self.label_column, space.labels)
+
     def default_splits(self, cebab: str = "train_inclusive") -> tuple[str, ...]:
         """Training and dev split, where none are named."""
         from sparsecbm_core.data.open import default_splits

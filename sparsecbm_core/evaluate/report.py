@@ -13,6 +13,7 @@ from sparsecbm_core.data.types import ReviewDataset
 from sparsecbm_core.evaluate.calibration import reliability
 from sparsecbm_core.evaluate.classification import accuracy_and_f1, gold_labels, gold_states
 from sparsecbm_core.evaluate.common import check_fits, data_name
+from sparsecbm_core.evaluate.labels import unfamiliar_share
 from sparsecbm_core.evaluate.leakage import head_accuracy
 from sparsecbm_core.evaluate.pathway import measure_pathway
 from sparsecbm_core.models.concept_model import ConceptModel
@@ -88,14 +89,8 @@ def evaluate_model(
         examples=len(data),
         seconds=round(time.perf_counter() - started, 3),
         pathway=None if pathway is None else pathway.to_dict(),
-        unfamiliar=_unfamiliar(model, data),
+        unfamiliar=unfamiliar_share(model, data.texts),
     )
-
-
-def _unfamiliar(model: ConceptModel, data: ReviewDataset) -> float | None:
-    if model.words is None:
-        return None
-    return 1.0 - float(np.mean([model.familiar(text) for text in model.encode(data.texts)]))
 
 
 def _leakage(

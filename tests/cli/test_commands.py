@@ -144,6 +144,22 @@ def test_evaluate(run, trained, data, tmp_path):
     assert recorded["concept_accuracy"] == printed["concept_accuracy"]
 
 
+def test_evaluate_labels_alone(run, trained, tmp_path):
+    """Of a file that knows no concepts."""
+    file = tmp_path / "ours.csv"
+    file.write_text("text,stars\nCold soup.,1\nA great cook.,5\n,3\n", encoding="utf-8")
+    command = ("evaluate", "--model", trained / "model", "--labels-only", "--device", "cpu")
+    code, out, _ = run(*command, "--dataset", "csv", "--data", file, "--label-column", "stars")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["data"], found["examples"]) == ("ours", 2)
+    assert 0 <= found["task_accuracy"] <= found["within_one"] <= 1
+    for wrong, problem in (((), "--dataset csv"), (("--record", "ours"), "no concepts")):
+        code, _, err = run(*command, "--data", file, *wrong)
+        assert code == 2
+        assert problem in err[-1]
+
+
 def test_evaluate_can_record_its_report_in_the_model(run, trained, data, tmp_path):
     model = Path(shutil.copytree(trained / "model", tmp_path / "model"))
     before = (model / "model.safetensors").read_bytes(), ConceptModel.from_pretrained(model).fingerprint
