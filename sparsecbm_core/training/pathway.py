@@ -24,7 +24,7 @@ def pathway_losses(
     if settings.interventions:
         votes = batch.concepts if batch.votes is None else batch.votes
         states = torch.multinomial(votes.flatten(0, 1), 1).view(votes.shape[:2])  # (B, K)
-        by_hand = set_by_hand(network, output, states)
+        by_hand = set_by_hand(network, output, states, which_to_set(states))
         task = task + settings.interventions * task_loss(network, by_hand, batch.labels, settings.rest)
     if not settings.locality or batch.pairs is None or not len(batch.pairs):
         return task, torch.zeros_like(task)
@@ -50,17 +50,27 @@ def task_loss(network: HonestCBM, activations: torch.Tensor, labels: torch.Tenso
     return alone + F.cross_entropy(added + network.label_logits(rest_alone).float(), labels)
 
 
-def set_by_hand(network: HonestCBM, output: CBMOutput, states: torch.Tensor) -> torch.Tensor:
-    """The activations (B, P, A) of a batch with every concept in one of ``states`` (B, K), as strong as each
-    text has it.
+def which_to_set(states: torch.Tensor) -> torch.Tensor:
+    """Of half of the texts every concept (B, K), of the others every second one on average: whoever corrects
+    a reading leaves those that are right (as IntCEM draws concepts, Espinosa Zarlenga et al. 2023)."""
+    whole = torch.rand(len(states), 1, device=states.device) < 0.5
+    return whole | (torch.rand(states.shape, device=states.device) < 0.5)
+
+
+def set_by_hand(
+    network: HonestCBM, output: CBMOutput, states: torch.Tensor, chosen: torch.Tensor
+) -> torch.Tensor:
+    """The activations (B, P, A) of a batch with the ``chosen`` concepts (B, K) in one of ``states`` (B, K),
+    as strong as each text has it.
 
     States are drawn from the annotators' votes: where these disagree, the label has to be right whichever of
-    them is believed (as in IntCEM, Espinosa Zarlenga et al. 2023, where concepts to set are drawn).
+    them is believed.
     """
     strengths = network.strengths(output.readings)  # (B, K, C)
-    said = torch.zeros_like(output.activations)
-    said[:, :-1, : strengths.shape[-1]] = strengths * F.one_hot(states, strengths.shape[-1])
-    said[:, -1] = output.activations[:, -1]
+    certain = strengths * F.one_hot(states, strengths.shape[-1])
+    said = output.activations.clone()
+    read = said[:, :-1, : strengths.shape[-1]]
+    said[:, :-1, : strengths.shape[-1]] = torch.where(chosen[..., None], certain, read)
     return said
 
 

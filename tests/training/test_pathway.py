@@ -11,8 +11,16 @@ import torch.nn.functional as F
 from sparsecbm_core.data.types import Example
 from sparsecbm_core.intervene.correct import intervene
 from sparsecbm_core.models.concept_model import ConceptModel
+from sparsecbm_core.training import pathway
 from sparsecbm_core.training.losses import LabelledBatch
-from sparsecbm_core.training.pathway import edit_pairs, locality_loss, pathway_losses, set_by_hand, task_loss
+from sparsecbm_core.training.pathway import (
+    edit_pairs,
+    locality_loss,
+    pathway_losses,
+    set_by_hand,
+    task_loss,
+    which_to_set,
+)
 from sparsecbm_core.training.trainer import Trainer
 from tests.tiny import SPACE, make_tiny
 from tests.toy import quick_settings, toy_reviews
@@ -69,15 +77,23 @@ def test_the_rest_learns_on_top_and_concepts_do_not_hear_of_it(network):
 def test_by_hand_concepts_are_as_strong_as_the_text_has_them(network):
     said = said_of(network)
     states = torch.tensor([[0, 1, 2]] * 6)
-    found = set_by_hand(network, said, states)
+    found = set_by_hand(network, said, states, torch.tensor([[True, True, True]] * 5 + [[True, False, True]]))
     strengths = network.strengths(said.readings)
     torch.testing.assert_close(found[:, 0, 0], strengths[:, 0, 0])
-    torch.testing.assert_close(found[:, 1, 1], strengths[:, 1, 1])
+    torch.testing.assert_close(found[:5, 1, 1], strengths[:5, 1, 1])
+    torch.testing.assert_close(found[5, 1], said.activations[5, 1])
     assert bool((found[:, 2] == 0).all())
     torch.testing.assert_close(found[:, -1], said.activations[:, -1])
 
 
-def test_what_is_weighed_by_zero_has_no_part(network):
+def test_of_half_of_the_texts_every_concept_is_set_and_of_the_others_every_second_one():
+    chosen = which_to_set(torch.zeros(4000, 3)).sum(1)
+    shares = torch.bincount(chosen, minlength=4) / 4000
+    torch.testing.assert_close(shares, torch.tensor([1, 3, 3, 9]) / 16, atol=0.03, rtol=0)
+
+
+def test_what_is_weighed_by_zero_has_no_part(network, monkeypatch):
+    monkeypatch.setattr(pathway, "which_to_set", lambda states: states == states)
     said = said_of(network)
     concepts = F.one_hot(torch.zeros(6, 3).long(), 3).float()
     pairs = torch.tensor([[0, 1, 0]])
@@ -91,7 +107,8 @@ def test_what_is_weighed_by_zero_has_no_part(network):
     more, weighed = pathway_losses(network, said, batch, whole)
     contributions = network.contributions(said.activations)[:, :-1]
     assert weighed.item() == pytest.approx(2 * locality_loss(contributions, pairs).item())
-    by_hand = set_by_hand(network, said, torch.zeros(6, 3).long())  # the only state that was voted for
+    voted = torch.zeros(6, 3).long()  # the only state that was voted for
+    by_hand = set_by_hand(network, said, voted, voted == 0)
     added = task_loss(network, by_hand, batch.labels, "on_top").item()
     assert more.item() == pytest.approx(task.item() + added)
 
