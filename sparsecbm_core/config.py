@@ -76,7 +76,9 @@ class TrainSettings:
     Of the honest head, ``rest`` says how the part that no concept carries is learned: "on_top" of what the
     concepts carry alone, "joint" with them, or "none". ``locality`` weighs the loss that keeps what an edit
     of one concept adds to the others (`training.pathway`), ``interventions`` the task losses with concepts
-    set to states that the annotators gave them.
+    set to states that the annotators gave them. ``task_on_states`` is the share of the task loss's gradient
+    that reaches what a concept is read as: with 1, as in the paper, general praise is read as praise of
+    whatever concept carries the label; with 0 states are learned from concept labels alone.
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
@@ -115,6 +117,7 @@ class TrainSettings:
     swap_loss: float = 0.0
     locality: float = 0.15
     interventions: float = 0.5
+    task_on_states: float = 0.0
     rest: str = "on_top"
     weight_average: float = 0.0
     long_reviews: float = 0.0
@@ -149,6 +152,7 @@ class TrainSettings:
         for name in ("encoder_lr", "sparse_encoder_lr", "projector_lr", "classifier_lr", "max_grad_norm"):
             _positive(name, getattr(self, name))
         _range("warmup_share", self.warmup_share, 0.0, 1.0)
+        _range("task_on_states", self.task_on_states, 0.0, 1.0)
         _range("soft_concepts", self.soft_concepts, 0.0, 1.0)
         _range("soft_labels", self.soft_labels, 0.0, 1.0)
         _range("distillation", self.distillation, 0.0, 1.0)
@@ -190,7 +194,7 @@ class TrainSettings:
         if self.kind == "standard":
             unused |= {"gamma", "classifier_lr", "soft_concepts"}
         if self.trained_head != HONEST:
-            unused |= {"locality", "interventions", "rest"}
+            unused |= {"locality", "interventions", "task_on_states", "rest"}
         if self.kind in HEAD_KINDS:
             unused |= {"gamma"}
             if from_model:

@@ -35,6 +35,7 @@ HEADS: Mapping[str, Mapping[str, Any]] = {
     "honest": {},
     "honest without locality": {"locality": 0.0},
     "honest without interventions": {"interventions": 0.0},
+    "honest, states learned from the label too": {"task_on_states": 1.0},
     "honest without the rest": {"rest": "none"},
     "honest, the rest not on top": {"rest": "joint"},
     "honest, majority states alone": {"soft_concepts": 0.0},

@@ -131,13 +131,19 @@ class HonestCBM(SparseCBM):
         strengths[..., spoken] = readings[..., :-1, states : states + len(spoken)].sigmoid()
         return strengths
 
-    def activate(self, readings: Readings) -> Activations:
-        """a_k (…, P, A) from the readings (…, P, R)."""
+    def leads(self, readings: Readings) -> torch.Tensor:
+        """relu(p_{k,c} − max_{c'≠c} p_{k,c'}), (…, K, C), from the readings (…, P, R)."""
         shares = self.concept_logits(readings).softmax(-1)
         first = shares.topk(2, -1).values  # (…, K, 2)
         best_other = torch.where(shares == first[..., :1], first[..., 1:], first[..., :1])
+        return F.relu(shares - best_other)
+
+    def activate(self, readings: Readings, task_on_states: float = 1.0) -> Activations:
+        """a_k (…, P, A) from the readings (…, P, R); ``task_on_states`` is the share of their gradient that
+        reaches what a concept is read as."""
         activations = readings.new_zeros(*readings.shape[:-1], self.reference.shape[-1])
-        leads = F.relu(shares - best_other)
+        leads = self.leads(readings)
+        leads = torch.lerp(leads.detach(), leads, task_on_states)
         activations[..., :-1, : self.space.num_states] = leads * self.strengths(readings)
         own = len(self.rest_projector)
         activations[..., -1, :own] = readings[..., -1, :own].tanh()

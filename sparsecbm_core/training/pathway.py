@@ -19,12 +19,14 @@ from sparsecbm_core.training.losses import LabelledBatch
 def pathway_losses(
     network: HonestCBM, output: CBMOutput, batch: LabelledBatch, settings: TrainSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Task loss of one batch, with what it is of, and the weighed locality loss."""
-    task = task_loss(network, output.activations, batch.labels, settings.rest)
+    """Task loss of one batch, with concepts as read and set by hand, and the weighed locality loss."""
+    activations = network.activate(output.readings, settings.task_on_states)
+    task = task_loss(network, activations, batch.labels, settings.rest)
     if settings.interventions:
         votes = batch.concepts if batch.votes is None else batch.votes
         states = torch.multinomial(votes.flatten(0, 1), 1).view(votes.shape[:2])  # (B, K)
-        by_hand = set_by_hand(network, output, states, which_to_set(states))
+        strengths = network.strengths(output.readings)
+        by_hand = set_by_hand(activations, strengths, states, which_to_set(states))
         task = task + settings.interventions * task_loss(network, by_hand, batch.labels, settings.rest)
     if not settings.locality or batch.pairs is None or not len(batch.pairs):
         return task, torch.zeros_like(task)
@@ -58,17 +60,16 @@ def which_to_set(states: torch.Tensor) -> torch.Tensor:
 
 
 def set_by_hand(
-    network: HonestCBM, output: CBMOutput, states: torch.Tensor, chosen: torch.Tensor
+    activations: torch.Tensor, strengths: torch.Tensor, states: torch.Tensor, chosen: torch.Tensor
 ) -> torch.Tensor:
     """The activations (B, P, A) of a batch with the ``chosen`` concepts (B, K) in one of ``states`` (B, K),
-    as strong as each text has it.
+    with the ``strengths`` (B, K, C) that each text gives them.
 
     States are drawn from the annotators' votes: where these disagree, the label has to be right whichever of
     them is believed.
     """
-    strengths = network.strengths(output.readings)  # (B, K, C)
     certain = strengths * F.one_hot(states, strengths.shape[-1])
-    said = output.activations.clone()
+    said = activations.clone()
     read = said[:, :-1, : strengths.shape[-1]]
     said[:, :-1, : strengths.shape[-1]] = torch.where(chosen[..., None], certain, read)
     return said

@@ -77,13 +77,31 @@ def test_the_rest_learns_on_top_and_concepts_do_not_hear_of_it(network):
 def test_by_hand_concepts_are_as_strong_as_the_text_has_them(network):
     said = said_of(network)
     states = torch.tensor([[0, 1, 2]] * 6)
-    found = set_by_hand(network, said, states, torch.tensor([[True, True, True]] * 5 + [[True, False, True]]))
     strengths = network.strengths(said.readings)
+    chosen = torch.tensor([[True, True, True]] * 5 + [[True, False, True]])
+    found = set_by_hand(said.activations, strengths, states, chosen)
     torch.testing.assert_close(found[:, 0, 0], strengths[:, 0, 0])
     torch.testing.assert_close(found[:5, 1, 1], strengths[:5, 1, 1])
     torch.testing.assert_close(found[5, 1], said.activations[5, 1])
     assert bool((found[:, 2] == 0).all())
     torch.testing.assert_close(found[:, -1], said.activations[:, -1])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_label_teaches_strengths_and_only_a_share_of_the_states(network, share):
+    """Whatever the share, the activations are the same."""
+    readings = said_of(network).readings.detach()
+    gradients = {}
+    for part in (1.0, share):
+        leaf = readings.clone().requires_grad_()
+        activations = network.activate(leaf, part)
+        torch.testing.assert_close(activations, network.activate(readings))
+        (gradients[part],) = torch.autograd.grad(activations.sum(), leaf)
+    states, k = SPACE.num_states, SPACE.num_concepts
+    assert float(gradients[1.0][:, :k, :states].abs().max()) > 0
+    torch.testing.assert_close(gradients[share][:, :k, :states], share * gradients[1.0][:, :k, :states])
+    torch.testing.assert_close(gradients[share][:, :k, states:], gradients[1.0][:, :k, states:])
+    torch.testing.assert_close(gradients[share][:, k:], gradients[1.0][:, k:])
 
 
 def test_of_half_of_the_texts_every_concept_is_set_and_of_the_others_every_second_one():
@@ -108,7 +126,7 @@ def test_what_is_weighed_by_zero_has_no_part(network, monkeypatch):
     contributions = network.contributions(said.activations)[:, :-1]
     assert weighed.item() == pytest.approx(2 * locality_loss(contributions, pairs).item())
     voted = torch.zeros(6, 3).long()  # the only state that was voted for
-    by_hand = set_by_hand(network, said, voted, voted == 0)
+    by_hand = set_by_hand(said.activations, network.strengths(said.readings), voted, voted == 0)
     added = task_loss(network, by_hand, batch.labels, "on_top").item()
     assert more.item() == pytest.approx(task.item() + added)
 
