@@ -79,7 +79,14 @@ def model_card(space: ConceptSpace, training: Mapping[str, Any], metrics: Mappin
             "| measure | value |",
             "|---|---|",
         ]
-        for key in ("concept_accuracy", "concept_macro_f1", "task_accuracy", "task_macro_f1", "ece"):
+        for key in (
+            "concept_accuracy",
+            "concept_macro_f1",
+            "task_accuracy",
+            "task_macro_f1",
+            "ece",
+            "unfamiliar",
+        ):
             if report.get(key) is not None:
                 lines.append(f"| {key} | {report[key]:.4f} |")
         if report.get("sparsity"):
