@@ -85,13 +85,13 @@ def label_targets(examples: Sequence[Example], space: ConceptSpace, soft: float)
 def swap_loss(swapped_logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
     """What concept k's projector says of another concept's subnetwork, against knowing nothing.
 
-    ``swapped_logits`` (K, B, K, C): [j, b, k] = ψ_k z_j + b_k for review b. Mean cross-entropy over j ≠ k
+    ``swapped_logits`` (P, B, K, C): [j, b, k] = ψ_k z_j + b_k for review b. Mean cross-entropy over j ≠ k
     to the concept's mean target ``shares`` (K, C), so that the least is reached by the frequencies of the
     states alone.
     """
-    k = swapped_logits.shape[0]
-    apart = ~torch.eye(k, dtype=torch.bool, device=swapped_logits.device)
-    entropy = -(swapped_logits.float().log_softmax(-1) * shares[None, None]).sum(-1).mean(1)  # (K, K)
+    parts, _, k, _ = swapped_logits.shape
+    apart = ~torch.eye(parts, k, dtype=torch.bool, device=swapped_logits.device)
+    entropy = -(swapped_logits.float().log_softmax(-1) * shares[None, None]).sum(-1).mean(1)  # (P, K)
     return entropy[apart].mean()
 
 

@@ -72,6 +72,11 @@ def test_the_swap_loss_is_least_where_others_say_the_frequencies():
     other = logits.clone()
     other[1, :, 0, 0] += 5
     assert swap_loss(other, shares) > least + 0.5
+    # the rest of the text, which is no concept, is not to tell one either
+    with_rest = torch.cat([logits, logits[:1]])
+    torch.testing.assert_close(swap_loss(with_rest, shares), least)
+    with_rest[2, :, 1, 2] -= 5
+    assert swap_loss(with_rest, shares) > least + 0.5
 
 
 def test_label_targets_by_votes():

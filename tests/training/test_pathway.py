@@ -135,7 +135,8 @@ def test_what_is_weighed_by_zero_has_no_part(network, monkeypatch):
 def test_a_run_from_reviews_to_a_correction(backbone, tmp_path, method):
     """Four subnetworks for three concepts; stopped and resumed it is the same model, and can be corrected."""
     pruning = {"method": method, "sparsity": 0.75}
-    settings = quick_settings(backbone, pruning, head="honest", dense_epochs=1, sparse_epochs=1)
+    values = {"dense_epochs": 1, "sparse_epochs": 1, "swap_loss": 0.1, "distillation": 0.5}
+    settings = quick_settings(backbone, pruning, head="honest", **values)
     train, dev = toy_reviews(40), toy_reviews(12, "dev")
     whole = Trainer(settings, train, dev, tmp_path / "whole", device="cpu").run()
     assert whole.cbm.parts == (*SPACE.concepts, "rest") == whole.masks.concepts
