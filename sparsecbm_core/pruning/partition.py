@@ -72,11 +72,13 @@ def partition(
 ) -> dict[str, np.ndarray]:
     """Disjoint boolean masks (K, O·I) per matrix; ``scores`` (K, O·I) say what each weight is worth to whom.
 
-    Every concept keeps `kept_total` weights, exact to one: those of its units, less the least valuable where
-    the sparsity asks for fewer. Where widths do not divide by K the units left over are shared out in
-    part, single weights that are nobody's fill the rest.
+    Every concept gets as many units, whole. Where widths do not divide by K the few left over are nobody's,
+    and the sparsity is a little above 1 − 1/K: subnetworks of whole units are multiplied by their own part
+    alone. Of its units a concept keeps `kept_total` weights where the sparsity asks for fewer, without the
+    least valuable.
 
-    Raises `SettingsError` where K subnetworks of that sparsity cannot be disjoint (s < 1 − 1/K).
+    Raises `SettingsError` where K subnetworks of that sparsity cannot be disjoint (s < 1 − 1/K), or where a
+    layer has fewer units than there are concepts.
     """
     concepts = next(iter(scores.values())).shape[0]
     if (1.0 - sparsity) * concepts > 1.0 + 1e-9:
@@ -86,6 +88,11 @@ def partition(
         )
     owned = {}
     for group in groups:
+        if group.width < concepts:
+            raise SettingsError(
+                f"{concepts} subnetworks cannot share out the {group.width} units of "
+                f"{', '.join(group.matrices)}"
+            )
         worth = np.zeros((concepts, group.width))
         for name, is_row in group.matrices.items():
             worth += scores[name].reshape(concepts, *shapes[name]).sum(axis=2 if is_row else 1)
@@ -94,13 +101,13 @@ def partition(
             mine = owner == np.arange(concepts)[:, None]  # (K, width)
             full = mine[:, :, None] if is_row else mine[:, None, :]
             owned[name] = np.broadcast_to(full, (concepts, *shapes[name])).reshape(concepts, -1).copy()
-    return _exact(
+    return _at_most(
         owned, scores, kept_total(sum(rows * columns for rows, columns in shapes.values()), sparsity)
     )
 
 
 def _share_out(worth: np.ndarray, block: int) -> np.ndarray:
-    """Owner (width,) of every unit: whole blocks in turns, what is left over in equal runs of units."""
+    """Owner (width,) of every unit, -1 for nobody: whole blocks in turns, of what is left over equal runs."""
     concepts, width = worth.shape
     blocks = width // block
     by_block = worth[:, : blocks * block].reshape(concepts, blocks, block).sum(axis=2)
@@ -113,12 +120,13 @@ def _share_out(worth: np.ndarray, block: int) -> np.ndarray:
             free[chosen] = False
             owner[chosen * block : (chosen + 1) * block] = k
     left = np.flatnonzero(owner < 0)
-    owner[left] = np.arange(len(left)) * concepts // max(1, len(left))
+    run = len(left) // concepts
+    owner[left[: run * concepts]] = np.repeat(np.arange(concepts), run)
     return owner
 
 
-def _exact(owned: Mapping[str, np.ndarray], scores: Scores, keep: int) -> dict[str, np.ndarray]:
-    """Exactly ``keep`` weights for every concept: the most valuable of its own, then of nobody's."""
+def _at_most(owned: Mapping[str, np.ndarray], scores: Scores, keep: int) -> dict[str, np.ndarray]:
+    """No more than ``keep`` weights for every concept: the most valuable of its own."""
     names = list(owned)
     sizes = [owned[name].shape[1] for name in names]
     mine = np.concatenate([owned[name] for name in names], axis=1)  # (K, L)
@@ -127,11 +135,5 @@ def _exact(owned: Mapping[str, np.ndarray], scores: Scores, keep: int) -> dict[s
         surplus = int(row.sum()) - keep
         if surplus > 0:
             row[top_indices(np.where(row, -worth[k], -np.inf), surplus)] = False
-    for k, row in enumerate(mine):
-        missing = keep - int(row.sum())
-        if missing > 0:
-            # Nobody's weights first; rounding of K shares may leave a weight or two that must be shared.
-            value = np.where(row, -np.inf, worth[k]) - 1e30 * mine.any(axis=0)
-            row[top_indices(np.where(row, -np.inf, value), missing)] = True
     ends = np.cumsum(sizes)[:-1]
     return dict(zip(names, np.split(mine, ends, axis=1), strict=True))
