@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sparsecbm_core.data.types import ReviewDataset
-from sparsecbm_core.errors import DataError, SettingsError
+from sparsecbm_core.errors import DataError, InputError, SettingsError
 from sparsecbm_core.models.concept_model import ConceptModel
 
 
@@ -30,6 +31,12 @@ def check_fits(model: ConceptModel, data: ReviewDataset) -> None:
         )
     if not len(data):
         raise DataError(f"{data.name} {data.split} has no usable rows to evaluate on")
+
+
+def check_labelled(texts: Sequence[str], labels: Sequence[int]) -> None:
+    """`InputError` unless there are texts, with one label each."""
+    if not texts or len(texts) != len(labels):
+        raise InputError(f"{len(texts)} texts with {len(labels)} labels; one label a text is needed")
 
 
 def sample(data: ReviewDataset, count: int | None, seed: int) -> ReviewDataset:

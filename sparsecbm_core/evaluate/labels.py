@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.calibration import reliability
 from sparsecbm_core.evaluate.classification import macro_f1
+from sparsecbm_core.evaluate.common import check_labelled
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.progress import OnCount, unheard
 
@@ -53,8 +53,7 @@ def evaluate_labels(
     >>> evaluate_labels(model, ["The soup was cold."], [0]).examples
     1
     """
-    if not texts or len(texts) != len(labels):
-        raise InputError(f"{len(texts)} texts with {len(labels)} labels; one label a text is needed")
+    check_labelled(texts, labels)
     gold = np.array(labels)
     logits = model.predict(texts, on_progress=on_progress).label_logits
     found = logits.argmax(-1).numpy()

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from sparsecbm_core.errors import InputError
 from sparsecbm_core.evaluate.calibration import fit_temperature, reliability
+from sparsecbm_core.evaluate.common import check_labelled
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.progress import OnCount, unheard
 
@@ -36,8 +36,7 @@ def calibrated(
     >>> bool((warmer.predict(reviews.texts).labels == model.predict(reviews.texts).labels).all())
     True
     """
-    if not texts or len(texts) != len(labels):
-        raise InputError(f"{len(texts)} texts with {len(labels)} labels; one label a text is needed")
+    check_labelled(texts, labels)
     gold = np.array(labels)
     before = model.predict(texts, on_progress=on_progress)
     temperature = float(np.clip(fit_temperature(before.label_logits, gold), 1 / MOST, MOST))

@@ -50,8 +50,8 @@ def finish_model(run: Run) -> ConceptModel:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-    seen, unseen = model.encode(run.train.texts), model.encode(run.dev.texts)
-    words = TrainingWords.of(seen, unseen, vocabulary_size(network.encoder))
+    unseen = model.encode(run.dev.texts)
+    words = TrainingWords.of(run.batches.encoded, unseen, vocabulary_size(network.encoder))
     model = replace(model, head=head, training=training, words=words)
     metrics = {run.dev.split: evaluate_model(model, run.dev).to_dict()}
     model = replace(model, metrics=metrics)

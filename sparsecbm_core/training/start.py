@@ -116,15 +116,16 @@ def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> S
 class TrainingBatches:
     """The training reviews as tokens and targets, gathered into batches on ``device``.
 
-    ``concepts`` (N, K, C), ``labels`` (N, Y) and ``votes`` (N, K, C) are distributions, on the CPU. Where
-    edits count (`TrainSettings.locality`), texts of one group come together, a few at a time.
+    ``encoded`` are the N texts as tokens; ``concepts`` (N, K, C), ``labels`` (N, Y) and ``votes`` (N, K, C)
+    are distributions, on the CPU. Where edits count (`TrainSettings.locality`), texts of one group come
+    together, a few at a time.
     """
 
     def __init__(
         self, data: ReviewDataset, tokenizer: Any, settings: TrainSettings, device: torch.device
     ) -> None:
-        self._encoded = tokenize(tokenizer, data.texts, settings.max_length)
-        self._lengths = [len(item.ids) for item in self._encoded]
+        self.encoded = tokenize(tokenizer, data.texts, settings.max_length)
+        self._lengths = [len(item.ids) for item in self.encoded]
         self.concepts = concept_targets(data.examples, data.space, settings.soft_concepts)  # (N, K, C)
         self.labels = label_targets(data.examples, data.space, settings.soft_labels)  # (N, Y)
         self.votes = concept_targets(data.examples, data.space, 1.0)
@@ -137,7 +138,7 @@ class TrainingBatches:
         self._pad_id = int(tokenizer.pad_token_id)
 
     def __len__(self) -> int:
-        return len(self._encoded)
+        return len(self.encoded)
 
     def distil(self, teacher: Mapping[str, torch.Tensor], share: float) -> None:
         """Mix a teacher's distributions, "concepts" (N, K, C) and "labels" (N, Y), into the targets."""
@@ -155,7 +156,7 @@ class TrainingBatches:
         return [[indices[i] for i in batch] for batch in length_buckets(chosen, self._batch_size)]
 
     def gather(self, indices: Sequence[int]) -> LabelledBatch:
-        tables = self._encoded, self.concepts, self.labels
+        tables = self.encoded, self.concepts, self.labels
         batch = labelled_batch(indices, *tables, self._pad_id, self._device)
         place = {index: position for position, index in enumerate(indices)}
         pairs = [
