@@ -13,6 +13,7 @@ from sparsecbm_core.concepts import UNKNOWN
 from sparsecbm_core.explain.results import RestExplanation
 from sparsecbm_core.figures import answer_breakdown, breakdown
 from tests.app.made import SPACE, STARS, made, made_in_stars
+from ui.explain.answer import answer_html
 from ui.widgets.sentence import adds_up, answer, plain, runner_up, shades, unlike
 
 
@@ -187,8 +188,11 @@ def test_where_the_answer_starts_is_said() -> None:
 def test_a_text_of_another_kind_is_called_one() -> None:
     meals = replace(SPACE, reads="restaurant review")
     assert unlike(replace(made(), familiar=False), meals) == (
-        "This does not look like a restaurant review, by its words: do not rely on the answer."
+        "This does not look like a restaurant review, by its words: do not rely on this answer."
     )
     assert "the texts that this model was trained on" in str(unlike(replace(made(), familiar=False), SPACE))
+    shown = answer_html(replace(made(), familiar=False), meals)
+    assert shown.index("does not look like a restaurant review") < shown.index("sc-headline")
+    assert "does not look like" not in answer_html(made(), meals)
     assert unlike(replace(made(), familiar=True), meals) is None
     assert unlike(made(), meals) is None

@@ -80,6 +80,8 @@ def spoken(
 ) -> str:
     """What a screen reader says: the answer, and what was just done to it."""
     said = sentence.plain(sentence.answer(explanation, space))
+    if caution := sentence.unlike(explanation, space):
+        said = f"{caution} {said}"
     correction = corrected.in_force(state)
     if result is not None:
         return f"{said} With your change: {override.verdict(result, space)}"

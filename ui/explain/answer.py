@@ -19,15 +19,16 @@ def show(explanation: Explanation, space: ConceptSpace, origin: str | None = Non
 def answer_html(explanation: Explanation, space: ConceptSpace, origin: str | None = None) -> str:
     lines = [
         origin,
-        unlike(explanation, space),
         adds_up(explanation, space),
         runner_up(explanation, space),
         shades(explanation, space),
     ]
     notes = "".join(f'<p class="sc-note">{escape(line)}</p>' for line in lines if line)
+    caution = unlike(explanation, space)
+    first = f'<p class="sc-caution">{escape(caution)}</p>' if caution else ""
     label, sure, *reasons = map(_span, answer(explanation, space))
     return (
-        f'<div class="answer"><p class="sentence"><span class="sc-headline">{label}{sure}</span>'
+        f'<div class="answer">{first}<p class="sentence"><span class="sc-headline">{label}{sure}</span>'
         f"{''.join(reasons)}</p>{notes}</div>"
     )
 

@@ -231,7 +231,7 @@ def unlike(explanation: Explanation, space: ConceptSpace) -> str | None:
     if explanation.familiar is not False:
         return None
     kind = f"a {space.reads}" if space.reads else "the texts that this model was trained on"
-    return f"This does not look like {kind}, by its words: do not rely on the answer."
+    return f"This does not look like {kind}, by its words: do not rely on this answer."
 
 
 def shades(explanation: Explanation, space: ConceptSpace) -> str | None:
