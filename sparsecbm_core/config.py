@@ -74,11 +74,12 @@ class TrainSettings:
     ``head`` is what stands between concepts and label: "honest" (`models.honest_cbm`) or "paper" (Eq. 3 with
     sigmoid activations and free weights), which "sequential" and "independent" have whatever it says.
     Of the honest head, ``rest`` says how the part that no concept carries is learned: "on_top" of what the
-    concepts carry alone, "joint" with them, or "none". ``locality`` weighs the loss that keeps what an edit
-    of one concept adds to the others (`training.pathway`), ``interventions`` the task losses with concepts
-    set to states that the annotators gave them. ``task_on_states`` is the share of the task loss's gradient
-    that reaches what a concept is read as: with 1, as in the paper, general praise is read as praise of
-    whatever concept carries the label; with 0 states are learned from concept labels alone.
+    concepts carry alone, "joint" with them, or "none", and ``rest_penalty`` weighs, where it is "on_top" and
+    labels have an order, how far it moves the expected label. ``locality`` weighs the loss that keeps what an
+    edit of one concept adds to the others (`training.pathway`), ``interventions`` the task losses with
+    concepts set to states that the annotators gave them. ``task_on_states`` is the share of the task loss's
+    gradient that reaches what a concept is read as: with 1, as in the paper, general praise is read as praise
+    of whatever concept carries the label; with 0 states are learned from concept labels alone.
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets
@@ -119,6 +120,7 @@ class TrainSettings:
     interventions: float = 0.5
     task_on_states: float = 0.0
     rest: str = "on_top"
+    rest_penalty: float = 1.6
     weight_average: float = 0.0
     long_reviews: float = 0.0
     made_edits: float = 0.0
@@ -144,6 +146,7 @@ class TrainSettings:
             "swap_loss",
             "locality",
             "interventions",
+            "rest_penalty",
             "long_reviews",
             "made_edits",
         ):
@@ -194,7 +197,7 @@ class TrainSettings:
         if self.kind == "standard":
             unused |= {"gamma", "classifier_lr", "soft_concepts"}
         if self.trained_head != HONEST:
-            unused |= {"locality", "interventions", "task_on_states", "rest"}
+            unused |= {"locality", "interventions", "task_on_states", "rest", "rest_penalty"}
         if self.kind in HEAD_KINDS:
             unused |= {"gamma"}
             if from_model:

@@ -174,7 +174,7 @@ def test_what_did_not_apply_is_not_recorded():
 
     sparse_only = {"sparse_epochs", "sparse_encoder_lr", "distillation", "swap_loss", "prune"}
     dense_phase = {"backbone", "dense_epochs", "encoder_lr"}
-    honest = {"locality", "interventions", "task_on_states", "rest"}
+    honest = {"locality", "interventions", "task_on_states", "rest", "rest_penalty"}
     assert unused("sparse") == {"head_epochs"}
     assert unused("sparse", from_model=True) == dense_phase | {"head_epochs"}
     assert unused("sparse", dense_epochs=0) == {"encoder_lr", "head_epochs"}

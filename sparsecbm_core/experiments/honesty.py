@@ -38,6 +38,7 @@ HEADS: Mapping[str, Mapping[str, Any]] = {
     "honest, states learned from the label too": {"task_on_states": 1.0},
     "honest without the rest": {"rest": "none"},
     "honest, the rest not on top": {"rest": "joint"},
+    "honest, the rest at no cost": {"rest_penalty": 0.0},
     "honest, majority states alone": {"soft_concepts": 0.0},
 }
 FIGURES = ("unmentioned_share", "sign_agreement", "locality", "own_effect", "rest_share", "leak")

@@ -17,22 +17,27 @@ if TYPE_CHECKING:
     from sparsecbm_core.typing import Activations, Readings
 
 
+LEAST_STRENGTH = 0.25
+
+
 class HonestCBM(SparseCBM):
     """ŷ = Σ_k φ_k · a_k + b over K concepts and the rest of the text; a concept not mentioned adds exactly 0.
 
     The idea: σ(ℓ_k) of Eq. 3 is never 0, so that a free linear head reads the label off the shades of
     concepts which the text does not mention. Here, with p_k = softmax(ℓ_k), every state c but "unknown" has
     a_{k,c} = g_{k,c} · relu(p_{k,c} − max_{c'≠c} p_{k,c'}): its lead over the other states, zero unless
-    the concept is read as c, times a strength g_{k,c} = σ(v_{k,c} · z_k) in (0, 1) from the same subnetwork.
+    the concept is read as c, times a strength g_{k,c} = ¼ + ¾ σ(v_{k,c} · z_k) from the same subnetwork, so
+    that whoever sets a concept sees the label move.
     "unknown" has none, and the text that says nothing is the reference of all contributions.
 
-    Where labels are ordered (`ConceptSpace.label_values`) there is one score μ = Σ_k Σ_c φ_{k,c} a_{k,c},
-    with φ ≥ 0 for Positive and ≤ 0 for Negative, and label y has the logit w_y μ + b_y with rising w: a
-    larger μ moves all probability towards better labels (the stereotype model, Anderson 1984). So
-    φ_k[y, c] = w_y φ_{k,c}, and Eq. 3's sum stays. Unordered labels have a free φ (Y, K, C).
+    Where labels are ordered (`ConceptSpace.label_values`) the concepts have one score
+    μ = Σ_k Σ_c φ_{k,c} a_{k,c}, with φ ≥ 0 for Positive and ≤ 0 for Negative, which adds w_y μ to label y's
+    logit with rising w: a larger μ moves all probability towards better labels, whatever the other parts say
+    (the stereotype model, Anderson 1984). So φ_k[y, c] = w_y φ_{k,c}, and Eq. 3's sum stays. Unordered labels
+    have a free φ (Y, K, C).
 
     What no concept carries (general praise, price, "we will be back") is a part of its own, "rest", read by
-    the subnetwork K + 1: tanh of one value for ordered labels, of one a label for others.
+    the subnetwork K + 1: tanh of one value a label, so that it can say as well how sure the answer is.
     """
 
     head = HONEST
@@ -42,11 +47,10 @@ class HonestCBM(SparseCBM):
         if REST in space.concepts:
             raise SettingsError(f"a concept cannot be called {REST!r}: what no concept carries has that name")
         k, a, y = space.num_concepts, len(space.spoken), space.num_labels
-        own = 1 if self.ordered else y
         self.strength = nn.Parameter(torch.empty(k, a, width))
         self.strength_bias = nn.Parameter(torch.zeros(k, a))
-        self.rest_projector = nn.Parameter(torch.empty(own, width))
-        self.rest_projector_bias = nn.Parameter(torch.zeros(own))
+        self.rest_projector = nn.Parameter(torch.empty(y, width))
+        self.rest_projector_bias = nn.Parameter(torch.zeros(y))
         nn.init.normal_(self.strength, std=0.5 * width**-0.5)
         nn.init.normal_(self.rest_projector, std=0.2 * width**-0.5)
         self.classifier_weight = nn.Parameter(torch.full((k, a) if self.ordered else (y, k, a), 1.5))
@@ -61,7 +65,7 @@ class HonestCBM(SparseCBM):
 
     @property
     def ordered(self) -> bool:
-        """Whether all parts add to one score of an ordered answer."""
+        """Whether all concepts add to one score of an ordered answer."""
         return self.space.label_values is not None
 
     @property
@@ -70,7 +74,7 @@ class HonestCBM(SparseCBM):
 
     @property
     def readout(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of a concept ℓ_k, then its strengths before σ; of the rest its value, or its one a label."""
+        """Of a concept ℓ_k, then its strengths before σ; of the rest its value for each label."""
         pairs = (
             (torch.cat([self.projector, self.strength], 1), self.rest_projector[None]),
             (torch.cat([self.projector_bias, self.strength_bias], 1), self.rest_projector_bias[None]),
@@ -82,8 +86,7 @@ class HonestCBM(SparseCBM):
     def reference(self) -> Activations:
         """Of a text that says nothing: zeros."""
         space = self.space
-        width = max(space.num_states, 1 if self.ordered else space.num_labels)
-        return self.classifier_bias.new_zeros(len(self.parts), width)
+        return self.classifier_bias.new_zeros(len(self.parts), max(space.num_states, space.num_labels))
 
     @property
     def steps(self) -> torch.Tensor:
@@ -95,40 +98,35 @@ class HonestCBM(SparseCBM):
 
     @property
     def scores(self) -> torch.Tensor:
-        """What an activation of 1 adds to the score of an ordered answer (P, A)."""
-        spoken = list(self.space.spoken)
-        signs = self.classifier_weight.new_tensor([self.space.signs[c] for c in spoken])
-        signed = signs * F.softplus(self.classifier_weight)
-        phi = torch.zeros_like(self.reference)
-        phi[:-1, spoken] = torch.where(signs == 0, self.classifier_weight, signed)
-        phi[-1, 0] = F.softplus(self.classifier_rest)
-        return phi
+        """φ_{k,c} (K, spoken C): what an activation of 1 adds to the score of an ordered answer."""
+        signs = self.classifier_weight.new_tensor([self.space.signs[c] for c in self.space.spoken])
+        return torch.where(signs == 0, self.classifier_weight, signs * F.softplus(self.classifier_weight))
 
     @property
     def phi(self) -> torch.Tensor:
         """φ (Y, P, A) of Eq. 3."""
-        if self.ordered:
-            return self.steps[:, None, None] * self.scores
-        labels = self.space.num_labels
+        labels, spoken = self.space.num_labels, list(self.space.spoken)
+        concepts = self.steps[:, None, None] * self.scores if self.ordered else self.classifier_weight
         phi = self.reference.expand(labels, -1, -1).clone()
-        phi[:, :-1, list(self.space.spoken)] = self.classifier_weight
+        phi[:, :-1, spoken] = concepts
         phi[:, -1, :labels] = torch.eye(labels, device=phi.device) * F.softplus(self.classifier_rest)
         return phi
 
     def divide_labels(self, temperature: float) -> None:
         with torch.no_grad():
             self.classifier_bias.div_(temperature)
-            if self.classifier_steps is not None:
-                self.classifier_steps.copy_(_before_softplus(F.softplus(self.classifier_steps) / temperature))
-            else:
+            if self.classifier_steps is None:
                 self.classifier_weight.div_(temperature)
-                self.classifier_rest.copy_(_before_softplus(F.softplus(self.classifier_rest) / temperature))
+            for positive in (self.classifier_steps, self.classifier_rest):
+                if positive is not None:
+                    positive.copy_(_before_softplus(F.softplus(positive) / temperature))
 
     def strengths(self, readings: Readings) -> torch.Tensor:
         """g (…, K, C), 0 for "unknown", from the readings (…, P, R)."""
         spoken, states = list(self.space.spoken), self.space.num_states
         strengths = readings.new_zeros(*readings.shape[:-2], self.space.num_concepts, states)
-        strengths[..., spoken] = readings[..., :-1, states : states + len(spoken)].sigmoid()
+        read = readings[..., :-1, states : states + len(spoken)].sigmoid()
+        strengths[..., spoken] = LEAST_STRENGTH + (1 - LEAST_STRENGTH) * read
         return strengths
 
     def leads(self, readings: Readings) -> torch.Tensor:

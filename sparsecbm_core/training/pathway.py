@@ -21,24 +21,28 @@ def pathway_losses(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Task loss of one batch, with concepts as read and set by hand, and the weighed locality loss."""
     activations = network.activate(output.readings, settings.task_on_states)
-    task = task_loss(network, activations, batch.labels, settings.rest)
+    task = task_loss(network, activations, batch.labels, settings.rest, settings.rest_penalty)
     if settings.interventions:
         votes = batch.concepts if batch.votes is None else batch.votes
         states = torch.multinomial(votes.flatten(0, 1), 1).view(votes.shape[:2])  # (B, K)
         strengths = network.strengths(output.readings)
         by_hand = set_by_hand(activations, strengths, states, which_to_set(states))
-        task = task + settings.interventions * task_loss(network, by_hand, batch.labels, settings.rest)
+        corrected = task_loss(network, by_hand, batch.labels, settings.rest, settings.rest_penalty)
+        task = task + settings.interventions * corrected
     if not settings.locality or batch.pairs is None or not len(batch.pairs):
         return task, torch.zeros_like(task)
     contributions = network.contributions(output.activations)  # (B, P, Y)
     return task, settings.locality * locality_loss(contributions[:, :-1], batch.pairs)
 
 
-def task_loss(network: HonestCBM, activations: torch.Tensor, labels: torch.Tensor, rest: str) -> torch.Tensor:
+def task_loss(
+    network: HonestCBM, activations: torch.Tensor, labels: torch.Tensor, rest: str, penalty: float = 0.0
+) -> torch.Tensor:
     """Cross-entropy of activations (B, P, A), once for the concepts alone and once for what the rest adds.
 
     "on_top": the rest learns what the concepts leave over, and they do not hear of it. In one "joint" loss it
-    would take all that concepts could say.
+    would take all that concepts could say. ``penalty`` weighs how far it moves the expected label from where
+    concepts alone have it, in lengths of the labels' scale: it may say how sure they are, at no cost.
     """
     if rest == "joint":
         return F.cross_entropy(network.label_logits(activations).float(), labels)
@@ -49,7 +53,14 @@ def task_loss(network: HonestCBM, activations: torch.Tensor, labels: torch.Tenso
         return alone
     rest_alone[:, :-1] = 0.0
     added = network.contributions(concepts).sum(1).detach()  # (B, Y)
-    return alone + F.cross_entropy(added + network.label_logits(rest_alone).float(), labels)
+    whole = added + network.label_logits(rest_alone).float()
+    loss = alone + F.cross_entropy(whole, labels)
+    values = network.space.label_values
+    if not penalty or values is None:
+        return loss
+    scale = whole.new_tensor(values) / (max(values) - min(values))
+    bias = network.classifier_bias.detach()
+    return loss + penalty * (whole.softmax(-1) @ scale - (added + bias).softmax(-1) @ scale).abs().mean()
 
 
 def which_to_set(states: torch.Tensor) -> torch.Tensor:

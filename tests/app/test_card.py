@@ -15,7 +15,7 @@ import pytest
 from sparsecbm_core.version import __version__
 from tests.app.conftest import CARD, EXPLAIN, METRICS, TRAINING, Start, chart, html
 from tests.tiny import make_tiny
-from ui.model_card.facts import setting_rows, versions, weak_results
+from ui.model_card.facts import origins, setting_rows, versions, weak_results
 from ui.model_card.metrics import leakage_sentence, measured_on
 from ui.resources.known import model_title
 from ui.resources.models import ModelCard, card
@@ -122,6 +122,15 @@ def test_settings_that_decided_nothing_are_not_printed(model_folder: Path) -> No
     assert not {"dense epochs", "backbone", "encoder lr"} & later
     info = ModelCard(model_folder, (), "sparse", make_tiny("bert").space, {"init": {"fingerprint": "c0"}}, {})
     assert setting_rows(info) == [{"setting": "init", "value": "c0"}]
+
+
+def test_each_data_set_that_a_model_learned_from_is_named_with_its_licence(model_folder: Path) -> None:
+    training = {**TRAINING, "data": "CEBaB and train-restaurants and mine"}
+    info = ModelCard(model_folder, (), "sparse", make_tiny("bert").space, training, {})
+    _, cebab, ours, other = [(heading, known and known.licence) for heading, known, _ in origins(info)]
+    assert cebab == ("Trained on", "CC BY 4.0")
+    assert ours == ("and on", "Apache License 2.0")
+    assert other == ("and on", None)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_the_papers_head_sets_ones_and_zeros(tiny_model):
 def test_the_honest_head_sets_what_the_text_gives(honest_model):
     readings = honest_model.predict(["The soup was cold."]).readings
     values = hand_values(honest_model, readings)[0]
-    strength = readings[0, 1, 3:5].sigmoid()  # of Negative and Positive
+    strength = 0.25 + 0.75 * readings[0, 1, 3:5].sigmoid()  # of Negative and Positive
     assert values[1].diagonal().tolist() == pytest.approx([*strength.tolist(), 0.0])
     assert values[1].sum() == pytest.approx(float(strength.sum()))
 

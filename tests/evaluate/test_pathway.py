@@ -19,8 +19,8 @@ BIG = 1e4
 
 @pytest.fixture(scope="module")
 def model():
-    """One score, log-odds of label 1: +2 for a Positive concept, −2 for a Negative one, strengths of one half
-    by themselves; the rest adds its value's tanh. Nothing said is one half."""
+    """One score, log-odds of label 1: +2 for a Positive concept, −2 for a Negative one, times its strength;
+    the rest adds what it reads for label 1 less what it reads for label 0. Nothing said is one half."""
     found = make_tiny("bert", space=SPACE, head="honest")
     network = found.cbm
     with torch.no_grad():
@@ -40,14 +40,16 @@ def sigma(score):
 
 
 def read(model, states, strengths=None, rest=None):
-    """Predictions that are certain of ``states`` (N, 2); strengths 1 unless told, the rest silent."""
+    """Predictions that are certain of ``states`` (N, 2); strengths 1 unless told, the rest silent, or adding
+    ``rest`` (N,), below 2, to the log-odds."""
     states = torch.tensor(states)
     count = len(states)
     readings = torch.zeros(count, 3, 5)
     readings[:, :2, :3] = (2 * torch.nn.functional.one_hot(states, 3).float() - 1) * BIG
-    readings[:, :2, 3:] = BIG if strengths is None else torch.tensor(strengths).logit()
+    readings[:, :2, 3:] = BIG if strengths is None else ((torch.tensor(strengths) - 0.25) / 0.75).logit()
     if rest is not None:
-        readings[:, 2, 0] = torch.tensor(rest).atanh()
+        readings[:, 2, 1] = (torch.tensor(rest) / 2).atanh()
+        readings[:, 2, 0] = -readings[:, 2, 1]
     return model.predictions(readings)
 
 
@@ -96,7 +98,7 @@ def test_labels_with_concepts_set_right(model):
     """Both reviews are of label 1. The first is read as Negative and is Positive: set right, its label is.
     The second is read right and carried by the rest, against its concept."""
     data = data_of(made(0, (1, 2), 1), made(1, (0, 2), 1))
-    said = read(model, [[0, 2], [0, 2]], strengths=[[[0.9, 0.9]] * 2, [[0.1, 0.1]] * 2], rest=[0.0, 0.5])
+    said = read(model, [[0, 2], [0, 2]], strengths=[[[0.9, 0.9]] * 2, [[0.3, 0.3]] * 2], rest=[0.0, 0.7])
     found = measure_pathway(model, data, said).label_accuracy
     assert found == {
         "as_read": 0.5,
@@ -110,10 +112,11 @@ def test_labels_with_concepts_set_right(model):
 
 def test_a_corrected_concept_moves_the_answer_along(model):
     data = data_of(made(0, (1, 2), 1), made(1, (2, 1), 1))
-    strengths = [[[0.9, 0.9]] * 2, [[0.01, 0.01]] * 2]
-    found = measure_pathway(model, data, read(model, [[0, 2], [2, 2]], strengths)).corrected
+    strengths = [[[0.9, 0.9]] * 2, [[0.26, 0.26]] * 2]
+    said = read(model, [[0, 2], [2, 2]], strengths, rest=[0.0, 1.9])
+    found = measure_pathway(model, data, said).corrected
     assert (found.count, found.along, found.against) == (2, 1.0, 0.0)
-    assert found.clearly == 0.5  # a strength of 0.01 moves the chance by half a point
+    assert found.clearly == 0.5  # the second goes from σ(1.9) to σ(2.42), by 0.048
 
 
 def test_labels_without_an_order_have_no_pathway_figures():

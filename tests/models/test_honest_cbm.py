@@ -33,16 +33,17 @@ def readings_of(network, seed, count=5, scale=2.0):
 
 
 def test_by_hand():
-    """One concept, certain enough: (0.7, 0.2, 0.1) leads by 0.5; a strength of 0.25 leaves 0.125."""
+    """One concept, certain enough: (0.7, 0.2, 0.1) leads by 0.5; a strength of ¼ + ¾ · ⅓ = ½ leaves ¼."""
     network = make_tiny("bert", space=OWN, head="honest").cbm
     logits = torch.tensor([0.7, 0.2, 0.1]).log()
-    strength = torch.tensor([1 / 3, 9.0]).log()  # σ = 0.25 and 0.9
-    rest = torch.tensor([0.5, 0.0, 0.0, 0.0, 0.0])
+    strength = torch.tensor([1 / 2, 9.0]).log()  # σ = ⅓ and 0.9
+    rest = torch.tensor([0.5, 0.0, -0.5, 0.0, 0.0])
     found = network.activate(torch.stack([torch.cat([logits, strength]), rest]))
-    assert found[0].tolist() == pytest.approx([0.125, 0.0, 0.0])
-    assert found[1].tolist() == pytest.approx([float(torch.tensor(0.5).tanh()), 0.0, 0.0])
+    assert found[0].tolist() == pytest.approx([0.25, 0.0, 0.0])
+    half = float(torch.tensor(0.5).tanh())
+    assert found[1].tolist() == pytest.approx([half, 0.0, -half])
     assert network.strengths(torch.stack([torch.cat([logits, strength]), rest]))[0].tolist() == pytest.approx(
-        [0.25, 0.9, 0.0]
+        [0.5, 0.925, 0.0]
     )
 
 

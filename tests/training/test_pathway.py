@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -74,6 +75,28 @@ def test_the_rest_learns_on_top_and_concepts_do_not_hear_of_it(network):
     torch.testing.assert_close(task_loss(network, said.activations, labels, "joint"), joint)
 
 
+def test_the_rest_pays_for_moving_the_expected_label_alone(network):
+    """Nothing is mentioned and no label is likelier, so that concepts expect the middle of the scale."""
+    free = copy.deepcopy(network)
+    labels = SPACE.num_labels
+    free.classifier_bias.zero_()
+    free.classifier_rest.copy_(torch.tensor(2.0).expm1().log())  # softplus of it is 2
+    activations = torch.zeros(1, *free.reference.shape)
+
+    def paid(values):
+        activations[0, -1, :labels] = torch.tensor(values)
+        return sum(
+            sign * task_loss(free, activations, torch.tensor([0]), "on_top", penalty).item()
+            for sign, penalty in ((1, 3.0), (-1, 0.0))
+        )
+
+    surer = [-1.0, *[0.0] * (labels - 2), -1.0]
+    assert paid(surer) == pytest.approx(0.0, abs=1e-6)
+    odds = torch.tensor([0.0] * (labels - 1) + [2.0]).softmax(-1)
+    expected = float(odds @ torch.linspace(0, 1, labels))  # in lengths of the scale
+    assert paid([0.0] * (labels - 1) + [1.0]) == pytest.approx(3 * (expected - 0.5), rel=1e-5)
+
+
 def test_by_hand_concepts_are_as_strong_as_the_text_has_them(network):
     said = said_of(network)
     states = torch.tensor([[0, 1, 2]] * 6)
@@ -117,11 +140,12 @@ def test_what_is_weighed_by_zero_has_no_part(network, monkeypatch):
     pairs = torch.tensor([[0, 1, 0]])
     tokens, labels = torch.zeros(6, 1), torch.zeros(6).long()
     batch = LabelledBatch(tokens, torch.ones(6, 1), concepts, labels, concepts, pairs)
-    plain = quick_settings("any", head="honest", kind="cbm", locality=0.0, interventions=0.0)
+    free = {"head": "honest", "kind": "cbm", "rest_penalty": 0.0}
+    plain = quick_settings("any", locality=0.0, interventions=0.0, **free)
     task, locality = pathway_losses(network, said, batch, plain)
     assert locality.item() == 0.0
     assert task.item() == pytest.approx(task_loss(network, said.activations, batch.labels, "on_top").item())
-    whole = quick_settings("any", head="honest", kind="cbm", locality=2.0, interventions=1.0)
+    whole = quick_settings("any", locality=2.0, interventions=1.0, **free)
     more, weighed = pathway_losses(network, said, batch, whole)
     contributions = network.contributions(said.activations)[:, :-1]
     assert weighed.item() == pytest.approx(2 * locality_loss(contributions, pairs).item())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from sparsecbm_core.config import HONEST
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.figures import precise_percent
 from sparsecbm_core.version import __version__
@@ -15,7 +16,7 @@ from ui.model_card.doubt import Doubt
 from ui.model_card.doubts import doubts
 from ui.model_card.metrics import GUARD, Report, number, of_another_model, reports, split_title
 from ui.resources import models
-from ui.resources.known import DATA, ENCODERS, Source, encoder_name
+from ui.resources.known import DATA, ENCODERS, Source, data_names, encoder_name
 from ui.resources.models import ModelCard
 from ui.resources.subnetworks import stats_of
 from ui.text import plain
@@ -68,10 +69,12 @@ def known(info: ModelCard) -> tuple[str, SubnetworkStats | None]:
 
 def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
     """What the model was made of: a heading, what is known of the source, and its name."""
-    encoder, data = encoder_name(info.training), info.training.get("data")
+    encoder = encoder_name(info.training)
+    first, *more = data_names(info.training) or [None]
     return [
         ("Encoder", ENCODERS.get(encoder or ""), encoder),
-        ("Trained on", DATA.get(str(data)), data),
+        ("Trained on", DATA.get(first or ""), first),
+        *(("and on", DATA.get(name), name) for name in more),
     ]
 
 
@@ -101,7 +104,8 @@ def made_of(
 
 def _source(known: Source | None, name: object) -> str:
     if known is not None:
-        return f"[{plain(known.name)}]({known.home}), {known.licence}"
+        name = f"[{plain(known.name)}]({known.home})" if known.home else plain(known.name)
+        return f"{name}, {known.licence}"
     return f"{plain(str(name))}, licence not recorded" if name else "not recorded"
 
 
@@ -187,8 +191,9 @@ EXPECTED = (
 
 def general(info: ModelCard) -> list[Doubt]:
     """What follows from how such a model is made."""
-    data = info.training.get("data")
+    data = " and ".join(data_names(info.training))
     learnt = f"It learnt from {data} and nothing else. " if data else ""
+    honest = (info.training.get("settings") or {}).get("head") == HONEST
     return [
         Doubt(
             "Other texts.",
@@ -197,8 +202,11 @@ def general(info: ModelCard) -> list[Doubt]:
         ),
         Doubt(
             "What the concepts leave out.",
-            "The label is a sum over its concepts. Anything else that a reader would weigh can only slip in "
-            "through them.",
+            "Anything else that a reader would weigh, general praise or the price, moves the answer as one "
+            "part, the rest of the review, which names no reason."
+            if honest
+            else "The label is a sum over its concepts. Anything else that a reader would weigh can only "
+            "slip in through them.",
         ),
     ]
 
