@@ -35,33 +35,58 @@ function tile(mask) {
   return picture;
 }
 
-function conceptRow(concept, selected, pick) {
-  const row = element(pick ? "button" : "div", "row");
-  if (pick) {
-    row.type = "button";
-    row.dataset.concept = concept.name;
-    row.setAttribute("aria-pressed", String(selected));
-    row.addEventListener("click", () => pick(concept.name));
+function button(className, press) {
+  const node = element("button", className);
+  node.type = "button";
+  node.addEventListener("click", press);
+  return node;
+}
+
+// The states of the selected concept: where it can be corrected, each that the model does not find is a button.
+function stateList(concept, ask, correct) {
+  const states = element("div", "states");
+  if (correct) {
+    states.setAttribute("role", "group");
+    states.setAttribute("aria-label", `${concept.title}. ${ask}`);
   }
-  const left = element("span", "tile");
-  if (concept.mask.cells.length) left.append(tile(concept.mask));
-  left.append(element("span", "caption", concept.mask.caption));
-  const card = element("span", "card");
-  card.append(
+  for (const state of concept.states) {
+    const can = correct && !state.on;
+    const line = can ? button("choice", () => correct(concept.name, state.name)) : element("div", "choice");
+    if (can) line.dataset.control = `${concept.name}=${state.name}`;
+    line.append(element("span", "", state.title), bar(state.share, state.on), element("span", "share", state.text));
+    states.append(line);
+  }
+  if (correct) states.append(element("p", "ask", ask));
+  return states;
+}
+
+function head(concept) {
+  return [
     element("span", "title", concept.title),
     element("span", `number ${concept.side}`, concept.text),
     element("span", "state", concept.state),
-  );
+  ];
+}
+
+function partRow(part, selected, pick, states) {
+  const press = pick && (() => pick(part.name));
+  // A row is one button, but for the selected one: its states are buttons of their own.
+  const row = pick && !selected ? button("row", press) : element("div", selected ? "row selected" : "row");
+  const left = element("span", "tile");
+  if (part.mask.cells.length) left.append(tile(part.mask));
+  left.append(element("span", "caption", part.mask.caption));
+  const card = element(selected ? "div" : "span", "card");
   if (selected) {
-    const states = element("span", "states");
-    for (const state of concept.states) {
-      states.append(
-        element("span", "", state.title),
-        bar(state.share, state.on),
-        element("span", "share", state.text),
-      );
-    }
-    card.append(states);
+    const own = button("head", press);
+    own.append(...head(part));
+    card.append(own, states);
+  } else {
+    card.append(...head(part));
+  }
+  if (pick) {
+    const choice = selected ? card.firstChild : row;
+    choice.dataset.control = part.name;
+    choice.setAttribute("aria-pressed", String(selected));
   }
   row.append(left, card);
   return row;
@@ -90,7 +115,7 @@ function labelList(data) {
   return list;
 }
 
-function build(data, pick) {
+function build(data, pick, correct) {
   const frame = element("div", "frame");
   const links = document.createElementNS(SVG, "svg");
   links.setAttribute("class", "links");
@@ -101,9 +126,10 @@ function build(data, pick) {
   rows.setAttribute("role", "group");
   rows.setAttribute("aria-label", data.headings.choose);
   for (const concept of data.concepts) {
-    rows.append(conceptRow(concept, concept.name === data.selected, pick));
+    const selected = concept.name === data.selected;
+    rows.append(partRow(concept, selected, pick, selected && stateList(concept, data.ask, data.ask && correct)));
   }
-  if (data.rest) rows.append(conceptRow(data.rest, false, null));
+  if (data.rest) rows.append(partRow(data.rest, false, null));
   const base = element("div", "base");
   base.append(element("span", "", data.base.title), element("span", "number", data.base.text));
   rows.append(base);
@@ -181,11 +207,18 @@ function connect(frame, data) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".pathway");
   const active = parentElement.activeElement ?? document.activeElement;
-  const focused = root.contains(active) ? active.dataset.concept : undefined;
-  const frame = build(data, (name) => setTriggerValue("selected", name));
+  const focused = root.contains(active) ? active.dataset.control : undefined;
+  const frame = build(
+    data,
+    (name) => setTriggerValue("selected", name),
+    (concept, state) => setTriggerValue("corrected", { concept, state }),
+  );
   root.replaceChildren(frame);
   if (focused !== undefined) {
-    [...root.querySelectorAll(".row")].find((row) => row.dataset.concept === focused)?.focus({ preventScroll: true });
+    // A state that is now the one found is no button any more: its concept is.
+    const controls = [...root.querySelectorAll("[data-control]")];
+    const same = (name) => controls.find((node) => node.dataset.control === name);
+    (same(focused) ?? same(focused.split("=")[0]))?.focus({ preventScroll: true });
   }
   root.watcher?.disconnect();
   root.watcher = new ResizeObserver(() => connect(frame, data));

@@ -15,14 +15,21 @@ result = correcting.by_hand(state, model, explanation)
 
 with top.box:
     answer.show(explanation, space, read.origin)
+    if model is not None:
+        correcting.lead_to("Wrong? Correct it", read.concept, "to_correction")
+if model is not None:
+    with top.skip:
+        correcting.lead_to("Skip to the correction", read.concept, "skip_to_correction")
 with top.said:
-    announce.say(correcting.spoken(state, explanation, space, result))
+    announce.say(correcting.spoken(explanation, space, result))
 review_form.show_count(top.count, explanation)
 
 # Sections in places of their own: a click in one is found again, however much another shows by then.
-way, correction, weights = (st.container() for _ in range(3))
+way, correction, weights = st.container(), st.container(key=correcting.PLACE), st.container()
 with way:
-    place = how.show(state, model, explanation, space, read.concept)
+    place = how.show(
+        state, model, explanation, space, read.concept, correcting.asking(state, model, explanation)
+    )
 if model is not None:
     with correction:
         correcting.show(state, card, base, model, explanation, space, result)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
@@ -114,6 +115,14 @@ class LedgerChoice:
         self.page, self.filters = 1, self.filters + 1
 
 
+@dataclass(frozen=True)
+class Step:
+    """Corrections undone, done again or dropped: those that ``left`` the chain, and that came ``back``."""
+
+    left: Corrections
+    back: Corrections
+
+
 @dataclass
 class Work:
     """What a visitor does with one model, that of ``card``; callbacks change it.
@@ -124,9 +133,10 @@ class Work:
     newest last. ``history`` holds the corrections of the model itself, which stay when the text changes;
     ``settings`` say how to correct. ``request`` is a correction asked for and not yet begun, ``attempt`` one
     that was not taken over: not reached, refused, or waiting for a yes, ``dose`` the last dose-response and
-    of what it is. ``layer`` is the one whose attention is shown, 0 stands for all of them. ``guard_reviews``
-    are a visitor's own, in place of the bundled ones, ``guard_refused`` says why they were not taken,
-    ``not_kept`` why the ledger did not take a correction.
+    of what it is. ``step`` is the last undo, redo or drop, until something else is done; ``asked`` and
+    ``answered`` count requests. ``layer`` is the one whose attention is shown, 0 stands for all of them.
+    ``guard_reviews`` are a visitor's own, in place of the bundled ones, ``guard_refused`` says why they were
+    not taken, ``not_kept`` why the ledger did not take a correction.
     """
 
     card: ModelCard | None = None
@@ -142,6 +152,9 @@ class Work:
     settings: Settings = field(default_factory=Settings)
     request: Request | None = None
     attempt: Attempt | Failure | None = None
+    step: Step | None = None
+    asked: int = 0
+    answered: int = 0
     layer: int = 0
     masks: MaskChoice = field(default_factory=MaskChoice)
     ledger: LedgerChoice = field(default_factory=LedgerChoice)
@@ -203,9 +216,10 @@ class Work:
         Where the rule is to correct nothing, the concept is set by hand: a click may come from a page that
         does not show the new rule yet.
         """
-        self.attempt = self.not_kept = None
+        self.attempt = self.step = self.not_kept = None
         asked = wanted is not None and self._has(concept)
         self.request = Request(self.text, concept, str(wanted)) if asked else None
+        self.asked += asked
         self._without_correcting()
 
     def set(self, **settings: Any) -> None:
@@ -221,6 +235,14 @@ class Work:
             if request.text == self.text:
                 self.override(request.concept, request.state)
 
+    def answer(self, attempt: Attempt | Failure) -> None:
+        """What came of the request: taken over, unless it failed or needs a yes."""
+        self.request, self.answered = None, self.answered + 1
+        if isinstance(attempt, Attempt) and attempt.correction is not None and not attempt.asks:
+            self.take_over(attempt.correction)
+        else:
+            self.attempt = attempt
+
     def take_over(self, correction: Correction) -> None:
         """Go on with the model as a correction leaves it."""
         self.leave()
@@ -230,30 +252,37 @@ class Work:
 
     def use(self, corrections: Sequence[Correction]) -> None:
         """Add corrections that were kept to those of this session."""
-        self.attempt = None
+        self.attempt = self.step = None
         self.history.add(*filter(self._own, corrections))
 
     def leave(self) -> None:
         """Not to take over what was tried, nor to go on with what is being tried."""
-        self.attempt = self.request = None
+        self.attempt = self.request = self.step = None
 
     def drop(self, fingerprint: str) -> None:
         """Do without one correction."""
-        self.attempt = None
-        self.history.drop(fingerprint)
+        self._move(partial(self.history.drop, fingerprint))
 
     def undo_correction(self) -> None:
-        self.leave()
-        self.history.undo()
+        self._move(self.history.undo)
 
     def redo_correction(self) -> None:
-        self.leave()
-        self.history.redo()
+        self._move(self.history.redo)
 
     def uncorrected(self) -> None:
         """Back to the model as it was loaded; this can be undone."""
+        self._move(self.history.clear)
+
+    def _move(self, move: Callable[[], None]) -> None:
+        """Go to another chain, and remember which corrections that took away and brought back."""
+        before = self.corrections
         self.leave()
-        self.history.clear()
+        move()
+        left, back = (
+            tuple(item for item in one if item.fingerprint not in {other.fingerprint for other in two})
+            for one, two in ((before, self.corrections), (self.corrections, before))
+        )
+        self.step = Step(left, back)
 
     def selected(self, explanation: Explanation, space: ConceptSpace) -> str:
         """The chosen concept, or else the one that moves the label most, of those that are mentioned."""

@@ -172,9 +172,8 @@ def pathway(app: AppTest) -> dict[str, object]:
 
 
 def said(app: AppTest) -> str:
-    """What the page's status says to a screen reader."""
-    (text,) = [str(data["text"]) for data in _components(app) if "text" in data]
-    return text
+    """What the page's statuses say to a screen reader, the answer's first."""
+    return " ".join(str(data["text"]) for data in _components(app) if data.get("text"))
 
 
 def _components(app: AppTest) -> list[dict[str, object]]:

@@ -42,9 +42,9 @@ def asked() -> AppState:
 
 def test_the_state_that_the_model_finds_already_calls_a_correction_off() -> None:
     state = asked()
-    correct_section._choose(state, "Negative", "food", "Negative")
+    correct_section.choose(state, "Negative", "food", "Negative")
     assert state.work.request is None
-    correct_section._choose(state, "Negative", "food", "Positive")
+    correct_section.choose(state, "Negative", "food", "Positive")
     assert state.work.request == Request("Cold soup.", "food", "Positive")
 
 

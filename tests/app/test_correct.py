@@ -218,7 +218,7 @@ def test_what_cannot_be_reached_is_said_and_changes_nothing(start: Start) -> Non
 def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Path, with_text: bool) -> None:
     app = start()
     text, wanted = state_of(app).work.text, correct(app)
-    app.text_input(key="keep_note").set_value("cold soup is bad food")
+    app.text_input(key=keyed(app, "keep_note")).set_value("cold soup is bad food")
     app.checkbox(key="keep_text").set_value(with_text)
     app.button(key="keep_submit").click().run()
     with Ledger.open(ledger_file) as ledger:
@@ -235,14 +235,50 @@ def test_keep_puts_the_correction_into_the_ledger(start: Start, ledger_file: Pat
     assert "all kept" in html(fresh, "The model with 1 correction")
 
 
-def test_earlier_corrections_are_kept_with_the_last_one(start: Start, ledger_file: Path) -> None:
+def keyed(app: AppTest, what: str, number: int = 0) -> str:
+    """The key of the field ``what`` of a session's correction."""
+    return f"{what}-{state_of(app).work.corrections[number].fingerprint}"
+
+
+def test_what_is_ticked_is_kept_each_with_its_note(start: Start, ledger_file: Path) -> None:
+    app = start()
+    correct(app)
+    explain(app, "Good meal, friendly cook.")
+    correct(app, "noise")
+    first, second = (app.checkbox(key=keyed(app, "keep", number)) for number in (0, 1))
+    assert (first.value, second.value) == (False, True)  # the first is of another review
+    app.text_input(key=keyed(app, "keep_note", 1)).set_value("a loud place")
+    app.button(key="keep_submit").click().run()
+    with Ledger.open(ledger_file) as ledger:
+        assert [(item.concept, item.note) for item in ledger.list()] == [("noise", "a loud place")]
+    assert "1 not kept yet" in html(app, "The model with 2 corrections")
+
+
+def test_nothing_ticked_keeps_nothing_and_says_so(start: Start, ledger_file: Path) -> None:
     app = start()
     correct(app)
     correct(app, "noise")
-    assert "Keep all 2 corrections" in [button.label for button in app.button]
+    for number in (0, 1):
+        app.checkbox(key=keyed(app, "keep", number)).set_value(False)
     app.button(key="keep_submit").click().run()
-    with Ledger.open(ledger_file) as ledger:
-        assert [item.concept for item in ledger.list()] == ["food", "noise"]
+    assert any("Tick what is to be kept" in error.value for error in app.error)
+
+
+def test_undo_says_what_was_undone_and_what_holds(start: Start) -> None:
+    app = start()
+    was, wanted = found(app), correct(app)
+    explain(app, "Good meal, friendly cook.")
+    correct(app, "noise")
+    app.button(key="undo").click().run()
+    text = html(app, "Undone: noise")
+    assert text
+    assert not html(app, "is now read as")
+    assert f"Still in use: food: {was} → {wanted}, in “" in html(app, "Still in use")
+    assert "Undone: noise" in said(app)
+    app.button(key="redo").click().run()
+    assert "Done again: noise" in said(app)
+    app.button(key="uncorrected").click().run()
+    assert "The model is as it was loaded." in said(app)
 
 
 def test_a_ledger_that_cannot_be_written_says_so_and_loses_nothing(

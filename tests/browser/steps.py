@@ -55,7 +55,7 @@ def concepts(page: Page) -> list[str]:
 
 
 def selected(page: Page) -> str:
-    return page.locator('.pathway .row[aria-pressed="true"] .title').inner_text()
+    return page.locator(".pathway .row.selected .title").inner_text()
 
 
 def expect_state(page: Page, state: str, concept: str = CONCEPT) -> None:

@@ -96,11 +96,11 @@ def test_keyboard_alone_chooses_a_concept(server: str, page: Page) -> None:
     settle(page)
     assert selected(page) != before
     # In the picture: a row is a button, and keeps the focus after it was pressed.
-    tab_until(page, f"{FOCUSED}.dataset.concept !== undefined")
+    tab_until(page, f"{FOCUSED}.dataset.control !== undefined")
     page.keyboard.press("Enter")
     settle(page)
     assert selected(page) == names[0]
-    assert page.evaluate(FOCUSED + ".dataset.concept") is not None
+    assert page.evaluate(FOCUSED + ".dataset.control") is not None
 
 
 def test_states_are_marked_by_more_than_colour_and_ticked_where_set_by_hand(server: str, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""What the last correction did: before, after, and what overriding alone would have done."""
+"""What the last correction did: before, after, and what setting it by hand alone would have done."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import streamlit as st
 from sparsecbm_core.concepts import REST, ConceptSpace
 from sparsecbm_core.figures import digits_of, millions, percent, signed
 from sparsecbm_core.session.correction import Attempt, Correction, Failure
+from ui.correct import undone
 from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
-from ui.text import plain
+from ui.text import answer_title, plain, short
 from ui.widgets import keep, layout
 from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.results import Intervention
 
 EMPTY = (
-    "Choose another state for a concept. The model then changes a few hundred of its mask bits so that it "
-    "reads this review right, also the next time, and you see here what that did."
+    "Choose another state for a concept. The model then changes as few of its mask bits as it takes to read "
+    "this review right, also the next time, and you see here what that did."
 )
 SINCE = "Other corrections were added or dropped since. This is what the last one made here did at the time."
-EXCERPT = 90
 
 
 def show(state: AppState, space: ConceptSpace) -> None:
     """The attempt that waits or failed, else the last correction made here, else what to do."""
     if state.work.attempt is not None:
         _attempt(state, state.work.attempt, space)
+        return
+    if state.work.step is not None and state.work.step.left:
+        undone.show(state, state.work.step, space)
         return
     correction = last(state)
     if correction is None or correction.intervention is None:
@@ -43,7 +46,7 @@ def show(state: AppState, space: ConceptSpace) -> None:
             layout.caption(_kept_only(state))
         return
     if correction.text != state.work.text:
-        _elsewhere(state, correction, space)
+        _elsewhere(state, correction)
     if correction.ends(state.work.corrections):
         st.html(result_html(correction.intervention, space))
     else:
@@ -53,7 +56,7 @@ def show(state: AppState, space: ConceptSpace) -> None:
             + table_html(correction.intervention, space)
         )
     with st.container(horizontal=True):
-        keep.show(state, correction)
+        keep.show(state, space, correction)
         _downloads(correction)
 
 
@@ -70,9 +73,10 @@ def in_force(state: AppState) -> Correction | None:
 
 
 def shown(state: AppState) -> Correction | None:
-    """The correction whose side effects are on the page: one that waits for a yes, else the newest."""
+    """The correction whose side effects are on the page: one that waits for a yes, else the newest, unless
+    something was undone since."""
     waiting = state.work.attempt.correction if isinstance(state.work.attempt, Attempt) else None
-    return waiting or last(state)
+    return waiting or (None if state.work.step and state.work.step.left else last(state))
 
 
 def _kept_only(state: AppState) -> str:
@@ -125,20 +129,14 @@ def _attempt(state: AppState, attempt: Attempt | Failure, space: ConceptSpace) -
             key="take_over",
             type="primary",
         )
-        st.button("Leave the model as it is", on_click=state.on(state.work.leave), key="leave")
+        st.button("Do not correct", on_click=state.on(state.work.leave), key="leave")
 
 
-def _elsewhere(state: AppState, correction: Correction, space: ConceptSpace) -> None:
+def _elsewhere(state: AppState, correction: Correction) -> None:
     """The correction was made on another review than the one on the page."""
     text = correction.text or ""
-    excerpt = text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
-    layout.caption(f"Your last correction, made on another review: “{excerpt}”")
+    layout.caption(f"Your last correction, made on another review: “{short(text, 90)}”")
     st.button("Back to that review", on_click=state.on(state.show_text, text), key="back_to_review")
-
-
-def answer_title(space: ConceptSpace, part: str, name: str) -> str:
-    """The title of a concept's state, or of a label, which is what is said of the rest."""
-    return space.label_title(name) if part == REST else space.title(name)
 
 
 def verdict(done: Intervention, space: ConceptSpace, then: bool = False) -> str:
@@ -183,7 +181,7 @@ def result_html(done: Intervention, space: ConceptSpace) -> str:
 
 
 def table_html(done: Intervention, space: ConceptSpace) -> str:
-    """Before, corrected, and overridden only, side by side."""
+    """Before, corrected, and set by hand only, side by side."""
     before, after, by_hand = done.before, done.after, done.oracle
     sparsity = "sparsity unchanged" if done.dropped == done.grown else "sparsity changed"
     bits = f"{done.dropped:,} dropped, {done.grown:,} grown of {millions(done.total)}; {sparsity}"
@@ -207,7 +205,7 @@ def table_html(done: Intervention, space: ConceptSpace) -> str:
     ]
     compared = table(
         "Before and after the correction",
-        ("Before", "Corrected model", "Only overriding"),
+        ("Before", "Corrected model", "Set by hand only"),
         rows,
         region="The correction",
         attributes=mark(done.edit),

@@ -12,12 +12,14 @@ from ui.resources import explanations
 from ui.resources.models import ModelCard
 from ui.resources.session import guard_of
 from ui.state import AppState
-from ui.widgets import sentence
+from ui.widgets import jump, sentence
 from ui.work import OVERRIDE
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.models.concept_model import ConceptModel
+
+PLACE = "correction"  # the key of the part of the page that corrects
 
 
 def show(
@@ -42,6 +44,27 @@ def show(
 
 def _only_by_hand(state: AppState, model: ConceptModel) -> bool:
     return model.masks is None or state.work.settings.rule == OVERRIDE
+
+
+def asking(
+    state: AppState, model: ConceptModel | None, explanation: Explanation
+) -> Callable[[str, str], None] | None:
+    """What a state does that is chosen in the picture: ask for a correction, or set it by hand. None for an
+    explanation that cannot be corrected."""
+    if model is None:
+        return None
+    if _only_by_hand(state, model):
+        return state.on(state.work.override)
+
+    def ask(concept: str, wanted: str) -> None:
+        states.choose(state, explanation.concepts[concept].state, concept, wanted)
+
+    return state.on(ask)
+
+
+def lead_to(label: str, concept: str, key: str) -> None:
+    """A button that leads to the correction, and to the states of the concept that is looked at."""
+    jump.button(label, PLACE, f"states-{concept}", key)
 
 
 def by_hand(state: AppState, model: ConceptModel | None, explanation: Explanation) -> OracleResult | None:
@@ -75,18 +98,10 @@ def reported(
     return parts
 
 
-def spoken(
-    state: AppState, explanation: Explanation, space: ConceptSpace, result: OracleResult | None
-) -> str:
-    """What a screen reader says: the answer, and what was just done to it."""
+def spoken(explanation: Explanation, space: ConceptSpace, result: OracleResult | None) -> str:
+    """What a screen reader says of the answer, and of what was set by hand; corrections say theirs where they
+    are made."""
     said = sentence.plain(sentence.answer(explanation, space))
     if caution := sentence.unlike(explanation, space):
         said = f"{caution} {said}"
-    correction = corrected.in_force(state)
-    if result is not None:
-        return f"{said} With your change: {override.verdict(result, space)}"
-    if state.work.attempt is not None:
-        return f"{said} {corrected.attempt_verdict(state.work.attempt, space)}"
-    if correction is not None and correction.intervention is not None and correction.text == explanation.text:
-        return f"{said} {corrected.verdict(correction.intervention, space)}"
-    return said
+    return said if result is None else f"{said} With your change: {override.verdict(result, space)}"

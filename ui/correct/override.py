@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.intervene.oracle import OracleResult
 
 RULE = OVERRIDE
-LABELLED = "Override only: the model itself is unchanged and will make the same error on the same review."
+LABELLED = "Set by hand only: the model itself is unchanged and will make the same error on the same review."
 HELP = (
     "The concept is set to the state you choose, with full certainty, and only the last step, from concepts "
     "to label, is computed again."

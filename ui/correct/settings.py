@@ -24,7 +24,7 @@ RULES = {
     "signed": "Signed: what helps here most, whatever else it does",
     "paper": "As published: by the size of the gradient",
     "random": "Random bits, for comparison",
-    OVERRIDE: "None: only override the concept, the model stays as it is",
+    OVERRIDE: "None: set the concept by hand, the model stays as it is",
 }
 SCOPES = {"everywhere": "Every review", "similar": "Reviews like this one"}
 CARES = {"needed": "When needed", "always": "Always", "never": "Never"}

@@ -15,8 +15,8 @@ from sparsecbm_core.figures import percent
 from sparsecbm_core.session.attempt import correct
 from sparsecbm_core.session.corrected import holding
 from sparsecbm_core.session.correction import Attempt, Failure, Request
-from ui.correct import buttons, corrected, dose, settings, side_effects
-from ui.frame import address, rerun
+from ui.correct import buttons, corrected, dose, said, settings, side_effects
+from ui.frame import address, announce, rerun
 from ui.resources import explanations, memory
 from ui.resources.session import model_now
 from ui.resources.subnetworks import stats_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.session.guard import Guard
 
+CARD = "correction_card"  # the key of the part that shows what a correction did
 HELP = (
     "Every concept reads with its own part of the model's weights, its subnetwork. A correction takes the "
     "fewest weights that matter here out of that subnetwork, puts as many others in, and leaves the weights "
@@ -84,6 +85,10 @@ def _section(
         rerun.page()
     address.answered(state)
     request = state.work.request
+    with st.container(key="said_of_corrections"):
+        begun = "" if request is None else said.begun(request, space)
+        announce.say(begun, "announcer_begun", CARD, state.work.asked)
+        done = st.container()
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
         for concept in space.concepts:
@@ -93,11 +98,13 @@ def _section(
         layout.caption(MARKS if explanation.rest is None else f"{MARKS} {OF_THE_LABEL}")
         with st.container(horizontal=True):
             undo.buttons(state)
-    with right, st.container(border=True, height="stretch", key="correction_card"):
+    with right, st.container(border=True, height="stretch", key=CARD):
         place = st.empty()
     settings_place, effects = st.container(), st.empty()
     if request is not None:
         _carry_out(state, base, guard, request, space, place, effects)
+    with done:
+        announce.say(said.done(state, space), "announcer_done", CARD, state.work.answered)
     with place.container():
         corrected.show(state, space)
     correction = corrected.shown(state)
@@ -144,11 +151,7 @@ def _carry_out(
     next one then begins again. What a first way did, and its ``effects``, are shown while a gentler one is
     looked for.
     """
-    title, wanted = (
-        space.title(request.concept),
-        corrected.answer_title(space, request.concept, request.state),
-    )
-    bar = place.progress(0.0, f"Correcting {plain(title)} to {plain(wanted)}…")
+    bar = place.progress(0.0, plain(said.begun(request, space)))
 
     def report(share: float, message: str) -> None:
         bar.progress(min(1.0, share), message)
@@ -172,24 +175,20 @@ def _carry_out(
             base, state.work.corrections, request, state.work.settings, guard, report, show_first
         )
     except SparseCBMError as error:
-        state.work.request, state.work.attempt = None, Failure(request, str(error))
+        state.work.answer(Failure(request, str(error)))
         return
     except Exception:
         state.work.request = None  # or it would fail in every run to come
         raise
-    state.work.request = None
-    if attempt.correction is not None and not attempt.asks:
-        state.work.take_over(attempt.correction)
-    else:
-        state.work.attempt = attempt
+    state.work.answer(attempt)
 
 
-def _choose(state: AppState, found: str, concept: str, wanted: str | None) -> None:
-    """Ask for a correction; the state that the model finds already asks for none, and calls off what was."""
+def choose(state: AppState, found: str, part: str, wanted: str | None) -> None:
+    """Ask for a correction; what the model finds already asks for none, and calls off what was."""
     if wanted == found:
         state.work.leave()
     else:
-        state.work.correct(concept, wanted)
+        state.work.correct(part, wanted)
 
 
 def _label_row(state: AppState, explanation: Explanation, space: ConceptSpace) -> None:
@@ -202,7 +201,7 @@ def _label_row(state: AppState, explanation: Explanation, space: ConceptSpace) -
     )
     found = label, f"{'corrected' if own else 'model'} {percent(explanation.probabilities[label])}"
     names = {name: _short(space, name) for name in space.labels}
-    act = partial(_choose, state, label)
+    act = partial(choose, state, label)
     buttons.group(state, f"state-{REST}", REST, "Label", names, found, chosen, act, required=True)
 
 
@@ -220,6 +219,6 @@ def _row(state: AppState, explanation: Explanation, concept: str, space: Concept
         == (explanation.text, concept, item.state)
         for correction in state.work.corrections
     )
-    act = partial(_choose, state, item.state)
+    act = partial(choose, state, item.state)
     how = "corrected" if own else "model"
     buttons.states(state, space, f"state-{concept}", item, how, chosen, act, required=True)

@@ -40,7 +40,7 @@ def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Kep
             for position, correction in shown:
                 _row(state, base.space, masks, corrections, position, known.get(correction.fingerprint))
         turner(state, corrections, number, state.keyed("session_page"), "session_page")
-    _buttons(state)
+    _buttons(state, base.space)
 
 
 def _by_edit(corrections: Corrections, kept: Sequence[KeptCorrection]) -> dict[str, KeptCorrection]:
@@ -128,9 +128,9 @@ def _overlap(corrections: Corrections, position: int, masks: MaskSet) -> str:
     return overlap_words(later, change, masks.total, "Dropping")
 
 
-def _buttons(state: AppState) -> None:
+def _buttons(state: AppState, space: ConceptSpace) -> None:
     waiting = keep.unkept(state)
     with st.container(horizontal=True):
         undo.buttons(state)
         if waiting:
-            keep.show(state, waiting[-1])
+            keep.show(state, space)

@@ -11,10 +11,10 @@ from sparsecbm_core.concepts import ConceptSpace
 from ui.corrections import actions, item
 from ui.corrections.files import archive
 from ui.corrections.pager import one_page, row, turner
-from ui.corrections.words import row_label, short, title, when
+from ui.corrections.words import row_label, when
 from ui.frame import pages
 from ui.state import AppState
-from ui.text import counted
+from ui.text import correction_title, counted, short
 from ui.widgets import layout
 from ui.widgets.download import download
 from ui.widgets.table import table_html
@@ -125,7 +125,9 @@ def _found(
     numbers = {correction.kept for correction in used.values()}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Use all {len(active):,} active" if len(active) > 1 else "Use the active one",
+            {0: "None is active", 1: "Use the active one"}.get(
+                len(active), f"Use all {len(active):,} active"
+            ),
             key="use_all",
             type="primary",
             on_click=state.on(actions.use, state, active),
@@ -200,7 +202,7 @@ def _others(others: Sequence[KeptCorrection], space: ConceptSpace, titles: Mappi
         {
             "number": str(correction.id),
             "model": titles.get(correction.model, correction.model),
-            "corrected": title(correction.patch, space),
+            "corrected": correction_title(correction.patch, space),
             "made": when(correction.created),
             "note": short(correction.note),
         }

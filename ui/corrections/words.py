@@ -10,23 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.figures import precise_percent
-from ui.text import counted, plain
+from ui.text import correction_title, counted, plain, short
 
 if TYPE_CHECKING:
     from sparsecbm_core.intervene.patch import Patch
 
-SHORT_NOTE = 60
 SCOPES = {"everywhere": "every review", "similar": "only reviews close to the one corrected"}
-
-
-def title(patch: Patch, space: ConceptSpace) -> str:
-    """What was corrected: "Service: Positive → Negative"."""
-    return f"{space.title(patch.concept)}: {space.title(patch.state_before)} → {space.title(patch.state)}"
 
 
 def row_label(number: int, patch: Patch, note: str, space: ConceptSpace) -> str:
     """A correction in one line of Markdown: what, when, how many bits, and the beginning of its note."""
-    words = f"**{number}** · {plain(title(patch, space))}"
+    words = f"**{number}** · {plain(correction_title(patch, space))}"
     if note.strip():
         words += f" · {plain(short(note))}"
     return f"{words} :gray[· {plain(counted(patch.edit.size, 'bit'))}, {plain(when(patch.time))}]"
@@ -58,12 +52,6 @@ def numbers(ids: Sequence[int]) -> str:
 def capital(text: str) -> str:
     """For the beginning of a sentence; the rest stays as it is."""
     return text[:1].upper() + text[1:]
-
-
-def short(note: str) -> str:
-    """The beginning of a note, in one line."""
-    line = " ".join(note.split())
-    return line if len(line) <= SHORT_NOTE else f"{line[:SHORT_NOTE].rstrip()}…"
 
 
 def facts(patch: Patch, space: ConceptSpace) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -30,9 +31,15 @@ LEAD = "Each concept reads the review through a subnetwork of its own. What they
 
 
 def show(
-    state: AppState, model: ConceptModel | None, explanation: Explanation, space: ConceptSpace, concept: str
+    state: AppState,
+    model: ConceptModel | None,
+    explanation: Explanation,
+    space: ConceptSpace,
+    concept: str,
+    on_correct: Callable[[str, str], None] | None,
 ) -> DeltaGenerator:
     """The way from words to label; without the ``model`` that made the explanation, all but the subnetworks.
+    ``on_correct`` gets a concept and the state that it should be in.
 
     Returns the place where the progress of what is missing can be shown.
     """
@@ -65,7 +72,7 @@ def show(
         without="" if model is None else "the whole encoder",
         unscored=unscored,
     )
-    pathway(data, state.on(state.work.choose_concept))
+    pathway(data, state.on(state.work.choose_concept), on_correct)
     layout.caption(_signs(explanation, concept, space, signed))
     with st.container():  # there even while no words are scored, so that what follows keeps its place
         word_table(explanation, concept, space)

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Top:
-    """The places above the sections: for the model that is ``in_use``, an ``offer`` of kept corrections, what
-    is ``said`` to a screen reader, the answer's ``box`` and the ``count`` of words."""
+    """The places above the sections: to ``skip`` them, for the model that is ``in_use``, an ``offer`` of kept
+    corrections, what is ``said`` to a screen reader, the answer's ``box`` and the ``count`` of words."""
 
+    skip: DeltaGenerator
     in_use: DeltaGenerator
     offer: DeltaGenerator
     said: DeltaGenerator
@@ -59,6 +60,7 @@ class Reading:
 
 def top(state: AppState, card: ModelCard) -> Top:
     """The review's form and the places around it."""
+    skip = st.container(key="skip")
     in_use = st.empty()
     offer = st.empty()
     said = st.container(key="said")
@@ -69,7 +71,7 @@ def top(state: AppState, card: ModelCard) -> Top:
         )
     with right:
         box = st.container(border=True, height="stretch", key="answer")
-    return Top(in_use, offer, said, box, count)
+    return Top(skip, in_use, offer, said, box, count)
 
 
 def read(state: AppState, card: ModelCard, places: Top) -> Reading:

@@ -17,7 +17,7 @@ RULES = {
     "signed": "Signed",
     "paper": "As published",
     "random": "Random bits",
-    "oracle": "Override, the model unchanged",
+    "oracle": "Set by hand, the model unchanged",
     "finetune": "Fine-tuning",
     "head": "Label weights only",
 }

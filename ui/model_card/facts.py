@@ -70,12 +70,10 @@ def known(info: ModelCard) -> tuple[str, SubnetworkStats | None]:
 def origins(info: ModelCard) -> list[tuple[str, Source | None, object]]:
     """What the model was made of: a heading, what is known of the source, and its name."""
     encoder = encoder_name(info.training)
-    first, *more = data_names(info.training) or [None]
-    return [
-        ("Encoder", ENCODERS.get(encoder or ""), encoder),
-        ("Trained on", DATA.get(first or ""), first),
-        *(("and on", DATA.get(name), name) for name in more),
-    ]
+    found: list[tuple[str, Source | None, object]] = [("Encoder", ENCODERS.get(encoder or ""), encoder)]
+    for name in data_names(info.training):
+        found.append(("and on" if found[1:] else "Trained on", DATA.get(name), name))
+    return found if found[1:] else [*found, ("Trained on", None, None)]
 
 
 def versions(info: ModelCard) -> str:
@@ -173,7 +171,7 @@ def _list(lines: Sequence[Doubt]) -> None:
 
 NO_DOUBT = "None of the figures measured here crosses the line of a warning."
 OVERRIDES = Doubt(
-    "Overrides.", "Setting a concept by hand answers “what if” and changes nothing in the model."
+    "Set by hand.", "Setting a concept by hand answers “what if” and changes nothing in the model."
 )
 # Not measured, but known of models like this.
 EXPECTED = (

@@ -23,18 +23,34 @@ if TYPE_CHECKING:
 
 WORDS, WORD_LENGTH = 6, 40
 NAME, KEY = "sparsecbm_pathway", "pathway"
+ASK = "Wrong? Choose the right one."
 WAITING, UNSCORED = "Finding the words that matter…", "The words of this explanation were not scored."
 
 
-def pathway(data: dict[str, Any], on_select: Callable[[str], None]) -> None:
-    """Show the picture; ``on_select`` gets the name of a concept that was chosen in it."""
+def pathway(
+    data: dict[str, Any],
+    on_select: Callable[[str], None],
+    on_correct: Callable[[str, str], None] | None = None,
+) -> None:
+    """Show the picture; ``on_select`` gets the name of a concept that was chosen in it, ``on_correct``, where
+    the selected one can be corrected there, its name and the state that it should be in."""
 
     def chosen() -> None:
         name = st.session_state[KEY].get("selected")
         if name is not None:
             on_select(name)
 
-    _component()(data=data, key=KEY, on_selected_change=chosen)
+    def corrected() -> None:
+        wanted = st.session_state[KEY].get("corrected")
+        if wanted is not None and on_correct is not None:
+            on_correct(wanted["concept"], wanted["state"])
+
+    _component()(
+        data={**data, "ask": None if on_correct is None else ASK},
+        key=KEY,
+        on_selected_change=chosen,
+        on_corrected_change=corrected,
+    )
 
 
 @cache
@@ -126,6 +142,7 @@ def _shares(
     """A bar for each state or label; the one that was found is on."""
     return [
         {
+            "name": name,
             "title": title(name),
             "share": shares[name],
             "text": percent(shares[name]),

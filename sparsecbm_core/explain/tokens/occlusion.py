@@ -1,4 +1,4 @@
-"""Leave one out: what the state's lead loses without a word."""
+"""Occlusion: what the state's lead loses without a word."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def score(inputs: TokenInputs) -> tuple[torch.Tensor, None]:
 
 METHOD = TokenMethod(
     "occlusion",
-    "Leave one out",
+    "Occlusion",
     "what the state loses when the word is deleted: one pass a word, slow on long texts",
     score,
     signed=True,

@@ -23,7 +23,7 @@ def token_method(name: str) -> TokenMethod:
     """The method of that name; `InputError` listing all names otherwise.
 
     >>> token_method("occlusion").title
-    'Leave one out'
+    'Occlusion'
     """
     if name not in METHODS:
         raise InputError(one_of(name, METHODS, "token method"))
