@@ -36,6 +36,6 @@ if model is not None:
     with weights:
         mask_changes.show(base, model, read.concept)
         subnetworks.show(model, read.concept)
-files = downloads.show(state, read, correcting.reported(state, model, explanation, space, result))
+files = downloads.show(state, read, correcting.reported(state, card, model, explanation, space, result))
 model_in_use.offer(state, top.offer, base.fingerprint)
 downloads.find_missing(state, read, place, files)

@@ -96,7 +96,9 @@ def test_what_is_asked_first_is_no_part_of_the_report(start: Start, monkeypatch:
     app.button(key="take_over").click().run()
     done = state_of(app).work.corrections[0].intervention
     assert done is not None
-    assert corrected.result_html(done, SPACE) in made[-1]()
+    parts = made[-1]()
+    assert corrected.result_html(done, SPACE) in parts
+    assert "the model with 1 correction, not by the model as it was loaded" in "".join(parts)
 
 
 def test_a_correction_says_how_it_was_once_the_chain_is_another(start: Start) -> None:

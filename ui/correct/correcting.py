@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from ui.correct import corrected, override, states
+from sparsecbm_core.session.corrected import holding
+from ui.correct import corrected, override, side_effects, states
 from ui.resources import explanations
 from ui.resources.models import ModelCard
 from ui.resources.session import guard_of
@@ -76,13 +77,15 @@ def by_hand(state: AppState, model: ConceptModel | None, explanation: Explanatio
 
 def reported(
     state: AppState,
+    card: ModelCard,
     model: ConceptModel | None,
     explanation: Explanation,
     space: ConceptSpace,
     result: OracleResult | None,
 ) -> Callable[[], list[str]]:
-    """Makes what a report says of corrections: what was set by hand, and the correction by which the model
-    reads this very review as it does."""
+    """Makes what a report says of corrections: what was set by hand, all that the model has, and the one by
+    which it reads this very review as it does."""
+    in_use = () if model is None else holding(state.work.corrections, explanation.text)
     correction = corrected.in_force(state)
     if correction is not None and correction.text != explanation.text:
         correction = None
@@ -90,10 +93,14 @@ def reported(
         correction = None
 
     def parts() -> list[str]:
-        from ui.correct.report import by_hand_html, corrected_html
+        from ui.correct.report import by_hand_html, corrected_html, in_use_html
 
-        by_hand = [] if result is None else by_hand_html(result, explanation, space)
-        return by_hand if correction is None else [*by_hand, *corrected_html(correction, space)]
+        found = [] if result is None else by_hand_html(result, explanation, space)
+        if correction is not None:
+            reviews = guard_of(card, state.work.guard_reviews).reviews
+            texts = side_effects.texts_of(correction, reviews)
+            found += corrected_html(correction, space, texts)
+        return found + (in_use_html(in_use, space) if in_use else [])
 
     return parts
 

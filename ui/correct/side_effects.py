@@ -52,8 +52,7 @@ def show(state: AppState, correction: Correction, reviews: ReviewDataset | None,
                 else f"{held - hold} no longer hold{'s' if held - hold == 1 else ''}."
             )
         )
-    ours = reviews is not None and correction.guard == reviews.fingerprint()
-    texts = {item.id: item.text for item in reviews or ()} if ours else {}
+    texts = texts_of(correction, reviews)
     ordered = sorted(report.changes, key=lambda item: ("broken", "changed", "fixed").index(item.kind))
     if ordered:
         st.html('<h3 class="sc-listhead">Reviews that are read differently now</h3>')
@@ -67,6 +66,13 @@ def show(state: AppState, correction: Correction, reviews: ReviewDataset | None,
         "Guard reviews that are read differently",
         "All of them as a table" if ordered else "The numbers",
     )
+
+
+def texts_of(correction: Correction, reviews: ReviewDataset | None) -> dict[str, str]:
+    """The guard reviews by their names, where they are those that the correction was measured on."""
+    if reviews is None or correction.guard != reviews.fingerprint():
+        return {}
+    return {item.id: item.text for item in reviews}
 
 
 def show_summary(correction: Correction, space: ConceptSpace) -> None:

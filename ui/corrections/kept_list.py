@@ -123,11 +123,10 @@ def _found(
     choice, active = state.work.ledger, [correction for correction in own if correction.active]
     used = actions.uses(state)
     numbers = {correction.kept for correction in used.values()}
+    names = {0: "None is active", 1: "Use the active one"}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            {0: "None is active", 1: "Use the active one"}.get(
-                len(active), f"Use all {len(active):,} active"
-            ),
+            names.get(len(active), f"Use all {len(active):,} active"),
             key="use_all",
             type="primary",
             on_click=state.on(actions.use, state, active),

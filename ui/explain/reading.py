@@ -12,6 +12,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.session.corrected import holding
+from sparsecbm_core.session.correction import Corrections
 from ui.explain import review_form, saved
 from ui.frame import announce, loading, model_in_use
 from ui.resources import explanations, guard_reviews, models
@@ -19,6 +20,7 @@ from ui.resources.examples import examples_for
 from ui.resources.models import ModelCard
 from ui.resources.session import model_now
 from ui.state import AppState
+from ui.text import counted
 from ui.widgets import layout
 
 if TYPE_CHECKING:
@@ -102,10 +104,15 @@ def read(state: AppState, card: ModelCard, places: Top) -> Reading:
         explanation,
         space,
         state.work.selected(explanation, space),
-        card.title if own else explanation.model,
+        _made_by(card, held) if own else explanation.model,
         None if state.work.saved is None else saved.origin(explanation, loaded.fingerprint),
         () if state.work.saved else explanation.unscored,
     )
+
+
+def _made_by(card: ModelCard, held: Corrections) -> str:
+    """The model in words; a corrected one says so wherever its name stands."""
+    return f"{card.title} with {counted(len(held), 'correction')}" if held else card.title
 
 
 def _stop(state: AppState, places: Top, text: str) -> NoReturn:
