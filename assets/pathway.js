@@ -115,6 +115,11 @@ function labelList(data) {
   return list;
 }
 
+// What is no single concept: of many those that are not shown, together, and where the sum starts.
+function sums(data) {
+  return data.others ? [data.others, data.base] : [data.base];
+}
+
 function build(data, pick, correct) {
   const frame = element("div", "frame");
   const links = document.createElementNS(SVG, "svg");
@@ -130,9 +135,11 @@ function build(data, pick, correct) {
     rows.append(partRow(concept, selected, pick, selected && stateList(concept, data.ask, data.ask && correct)));
   }
   if (data.rest) rows.append(partRow(data.rest, false, null));
-  const base = element("div", "base");
-  base.append(element("span", "", data.base.title), element("span", "number", data.base.text));
-  rows.append(base);
+  for (const sum of sums(data)) {
+    const row = element("div", "base");
+    row.append(element("span", "", sum.title), element("span", `number ${sum.side ?? ""}`, sum.text));
+    rows.append(row);
+  }
   frame.append(
     links,
     element("h3", "words", data.headings.words),
@@ -177,7 +184,7 @@ function connect(frame, data) {
   const target = current && at(current.querySelector(".bar"), narrow ? "right" : "left");
   if (target) target.x += narrow ? 4 : -8;
   const parts = data.rest ? [...data.concepts, data.rest] : data.concepts;
-  const largest = Math.max(...parts.map((part) => Math.abs(part.value)), Math.abs(data.base.value), 1e-9);
+  const largest = Math.max(...[...parts, ...sums(data)].map((part) => Math.abs(part.value)), 1e-9);
   const thickness = (value) => 1.5 + (13 * Math.abs(value)) / largest;
   frame.querySelectorAll(".row").forEach((row, i) => {
     const concept = parts[i];
@@ -200,8 +207,10 @@ function connect(frame, data) {
       });
     }
   });
-  const base = frame.querySelector(".base");
-  if (target) curve(links, at(base, "right"), target, "plain", thickness(data.base.value), 0.9, narrow ? 26 : 0);
+  frame.querySelectorAll(".base").forEach((row, i) => {
+    const { value, side } = sums(data)[i];
+    if (target) curve(links, at(row, "right"), target, side ?? "plain", thickness(value), 0.9, narrow ? 26 : 0);
+  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

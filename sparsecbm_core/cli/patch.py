@@ -47,7 +47,7 @@ def apply(
     ] = False,
 ) -> None:
     """Write a model with the patch in its masks. Measure it anew: figures are not carried over."""
-    from sparsecbm_core.ledger.applied import apply_patch
+    from sparsecbm_core.intervene.applied import apply_patch
 
     _write(patch, model, output, partial(apply_patch, everywhere=everywhere))
 
@@ -55,7 +55,7 @@ def apply(
 @patch_app.command()
 def revert(patch: PatchArgument, model: ModelOption, output: FolderOption) -> None:
     """Write a model without a patch that it carries, whatever was applied since."""
-    from sparsecbm_core.ledger.applied import revert_patch
+    from sparsecbm_core.intervene.applied import revert_patch
 
     _write(patch, model, output, revert_patch)
 

@@ -1,4 +1,7 @@
-"""A square table as a picture: a shade and a number in every cell, the diagonal framed."""
+"""A square table as a picture: a shade and a number in every cell, the diagonal framed.
+
+Of many rows the numbers are under the pointer alone: thousands of them would hold a browser up for minutes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from sparsecbm_core.figures.look import FOR, PALE_SCALE, axis_title, name_rows, 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-CELL = 46  # pixels a cell is high
+CELL, SMALL_CELL = 46, 16  # pixels a cell is high
+MANY = 12  # so many rows have room for a number in every cell
 LEVEL = 5  # so many titles have room beside each other; more of them are turned
 LETTER = 8  # pixels, about, of a letter in a title that is turned
 
@@ -38,6 +42,7 @@ def matrix_figure(
     import plotly.graph_objects as go
 
     table, size = np.array(values, dtype=float), len(titles)
+    many = size > MANY
     if not size or table.shape != (size, size):
         raise InputError(f"a matrix of {size} titles needs {size} rows and columns, got {table.shape}")
     low, high = (float(table.min()), float(table.max())) if ends is None else ends
@@ -49,14 +54,16 @@ def matrix_figure(
             zmax=255,
             colorscale=PALE_SCALE,
             showscale=False,
-            xgap=3,
-            ygap=3,
-            hoverinfo="skip",
+            xgap=1 if many else 3,
+            ygap=1 if many else 3,
+            customdata=[[safe(text) for text in row] for row in texts] if many else None,
+            hovertemplate="%{y}, %{x}: %{customdata}<extra></extra>" if many else None,
+            hoverinfo=None if many else "skip",
         )
     )
     notes: list[dict[str, Any]] = [
         {"x": j, "y": i, "text": safe(texts[i][j]), "showarrow": False, "font_size": 13}
-        for i in range(size)
+        for i in range(0 if many else size)
         for j in range(size)
     ]
     frames = [
@@ -66,7 +73,7 @@ def matrix_figure(
             "x1": k + 0.5,
             "y0": k - 0.5,
             "y1": k + 0.5,
-            "line": {"color": FOR, "width": 2},
+            "line": {"color": FOR, "width": 1 if many else 2},
         }
         for k in range(size)
     ]
@@ -74,7 +81,11 @@ def matrix_figure(
     turned = size > LEVEL
     top = 48 + LETTER * max(map(len, titles)) if turned else 64
     figure.update_layout(
-        annotations=notes, shapes=frames, height=76 + top + CELL * size, margin_r=8, margin_t=top
+        annotations=notes,
+        shapes=frames,
+        height=76 + top + (SMALL_CELL if many else CELL) * size,
+        margin_r=8,
+        margin_t=top,
     )
     broken = [safe(name) if turned else safe(name).replace(" ", "<br>") for name in titles]
     figure.update_xaxes(

@@ -1,6 +1,5 @@
 """The ledger: corrections that were kept, in SQL, each of them revertible on its own."""
 
-from sparsecbm_core.ledger.applied import apply_patch, revert_patch
 from sparsecbm_core.ledger.correction import Imported, KeptCorrection, Overlap, Overlaps
 from sparsecbm_core.ledger.ledger import Ledger
 from sparsecbm_core.ledger.place import default_place
@@ -11,7 +10,5 @@ __all__ = [
     "Ledger",
     "Overlap",
     "Overlaps",
-    "apply_patch",
     "default_place",
-    "revert_patch",
 ]

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sparsecbm_core.intervene.applied import apply_patch
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import Patch
 from sparsecbm_core.intervene.scope import Signature
-from sparsecbm_core.ledger import apply_patch
 from sparsecbm_core.models.concept_model import ConceptModel
 from tests.cli.arguments import refused
 from tests.ledger.made import patch_of

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from sparsecbm_core.errors import PatchError
+from sparsecbm_core.intervene.applied import apply_patch
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.patch import HEADER, LARGEST, PATCH_VERSION, Patch
 from sparsecbm_core.intervene.scope import Signature
-from sparsecbm_core.ledger import apply_patch
 from tests.tiny import make_tiny
 
 EDIT = MaskEdit({"food": {"layer.0": [1, 5, 2**31 + 7], "layer.1": [0]}})

@@ -14,7 +14,7 @@ from ui.correct import undone
 from ui.correct.before_after import headline, sure, table
 from ui.state import AppState
 from ui.text import answer_title, plain, short
-from ui.widgets import keep, layout
+from ui.widgets import commands, keep, layout
 from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
 from ui.widgets.offline import details
@@ -57,7 +57,9 @@ def show(state: AppState, space: ConceptSpace) -> None:
         )
     with st.container(horizontal=True):
         keep.show(state, space, correction)
-        _downloads(correction)
+        name = _downloads(correction)
+    if state.work.card is not None and name:
+        commands.use_patch(state.work.card.folder, name)
 
 
 def last(state: AppState) -> Correction | None:
@@ -257,15 +259,17 @@ def _how(done: Intervention) -> str:
     return f"{done.seconds:.1f} s with the guard reviews · rule {done.rule} · r = {100 * done.r:.2g} %"
 
 
-def _downloads(correction: Correction) -> None:
+def _downloads(correction: Correction) -> str | None:
+    """Returns the name of the patch's file."""
     done, report = correction.intervention, correction.report
     if done is None:
-        return
-    name = f"{done.concept}-{done.state}-{correction.fingerprint}".replace("/", "_")
-    download("Patch", correction.patch.to_bytes, f"{name}.safetensors", "application/octet-stream")
+        return None
+    name = f"{done.concept}-{done.state}-{correction.fingerprint}.safetensors".replace("/", "_")
+    download("Patch", correction.patch.to_bytes, name, "application/octet-stream")
     download(
         "JSON",
         lambda: json_text({**done.to_dict(), "guard": None if report is None else report.to_dict()}),
         "correction.json",
         JSON,
     )
+    return name

@@ -17,6 +17,7 @@ from ui.widgets import layout
 from ui.widgets.charts import chart
 from ui.widgets.download import JSON, download
 from ui.widgets.exports import json_text
+from ui.widgets.sums import at_first_sight
 from ui.work import OVERRIDE
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def show(state: AppState, explanation: Explanation, space: ConceptSpace, result:
     layout.section(buttons.TITLE, help=HELP)
     left, right = st.columns([1.1, 1], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_card"):
-        for concept in space.concepts:
+        for concept in at_first_sight(explanation, space, state.work.selected(explanation, space)):
             key, chosen = f"hand-{concept}", state.work.overrides.get(concept)
             item = explanation.concepts[concept]
             buttons.states(state, space, key, item, "model", chosen, state.work.override)

@@ -23,6 +23,7 @@ from ui.resources.subnetworks import stats_of
 from ui.state import AppState
 from ui.text import plain
 from ui.widgets import layout, undo
+from ui.widgets.sums import at_first_sight
 
 if TYPE_CHECKING:
     from sparsecbm_core.models.concept_model import ConceptModel
@@ -91,7 +92,7 @@ def _section(
         done = st.container()
     left, right = st.columns([1, 1.25], gap="medium")
     with left, st.container(border=True, height="stretch", key="states_live"):
-        for concept in space.concepts:
+        for concept in at_first_sight(explanation, space, state.work.selected(explanation, space)):
             _row(state, explanation, concept, space)
         if explanation.rest is not None:
             _label_row(state, explanation, space)

@@ -16,7 +16,7 @@ from ui.explain.reading import Reading
 from ui.resources import explanations, memory
 from ui.resources.subnetworks import IMAGE_CELLS, images_of, stats_of
 from ui.state import AppState
-from ui.widgets import layout
+from ui.widgets import commands, layout
 from ui.widgets.download import HTML, JSON, download
 from ui.widgets.exports import contribution_rows, csv_bytes, json_text, word_rows
 from ui.widgets.words import find_words
@@ -100,6 +100,8 @@ def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]
     images = {} if model is None else images_of(model, IMAGE_CELLS)
     files = Files(places, st.empty(), read.title, space, stats, images, corrections)
     files.fill(explanation, waiting=bool(read.missing))
+    if state.work.card is not None:
+        commands.many_reviews(state.work.card.folder)
     saved.show_upload(state)
     return files
 

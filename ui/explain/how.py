@@ -73,6 +73,12 @@ def show(
         unscored=unscored,
     )
     pathway(data, state.on(state.work.choose_concept), on_correct)
+    hidden = space.num_concepts - len(sums.at_first_sight(explanation, space, concept))
+    if hidden:
+        layout.caption(
+            f"The {space.num_concepts - hidden} concepts that move the answer most are shown. The other "
+            f"{hidden} are in the list above: whichever is chosen there is shown as well."
+        )
     layout.caption(_signs(explanation, concept, space, signed))
     with st.container():  # there even while no words are scored, so that what follows keeps its place
         word_table(explanation, concept, space)

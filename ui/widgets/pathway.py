@@ -10,11 +10,19 @@ import streamlit as st
 
 from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import ConceptExplanation, Explanation, TokenScore
-from sparsecbm_core.figures import Breakdown, density_top, millions, percent, precise_percent, score_text
+from sparsecbm_core.figures import (
+    Breakdown,
+    density_top,
+    millions,
+    percent,
+    precise_percent,
+    score_text,
+    signed,
+)
 from sparsecbm_core.figures.contributions import ANSWER_SIDES, Part
 from ui.resources.assets import ASSETS
 from ui.widgets.review_text import side
-from ui.widgets.sums import shown
+from ui.widgets.sums import at_first_sight, shown
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -78,7 +86,7 @@ def pathway_data(
     ``without`` is said of every concept where there are no subnetworks, ``unscored`` where
     no words are scored.
     """
-    parts = shown(explanation, space)
+    parts, names = shown(explanation, space), at_first_sight(explanation, space, selected)
     by_name = {part.name: part for part in parts.parts}
     item = explanation.concepts[selected]
     top = density_top(images.values())
@@ -110,11 +118,12 @@ def pathway_data(
                 images.get(name),
                 top,
             )
-            for name in space.concepts
+            for name in names
         ],
         "rest": _rest(by_name[REST], used_caption(REST, stats, without), images.get(REST), top)
         if REST in by_name
         else None,
+        "others": _others(parts, names, space),
         "base": {"title": parts.base_title, "value": parts.base, "text": parts.base_text},
         "labels": _shares(space.labels, space.label_title, explanation.probabilities, explanation.label),
         "score": _total(parts, space),
@@ -183,6 +192,17 @@ def _rest(part: Part, caption: str, image: DensityImage | None, top: float) -> d
         "side": part.side,
         "mask": {"caption": caption, **_cells(image, top)},
     }
+
+
+def _others(parts: Breakdown, names: Sequence[str], space: ConceptSpace) -> dict[str, Any] | None:
+    """Of many concepts those that are not shown, as one number, so that the picture still adds up."""
+    left = [part for part in parts.parts if part.name in space.concepts and part.name not in names]
+    if not left:
+        return None
+    digits = len(parts.total_text.partition(".")[2])
+    number = sum(float(part.text.replace("−", "-")) for part in left)
+    together = Part("", f"{len(left)} other concepts", number, signed(number, digits), parts.sides)
+    return {"title": together.title, "value": number, "text": together.text, "side": together.side}
 
 
 def _total(parts: Breakdown, space: ConceptSpace) -> str:

@@ -10,6 +10,7 @@ from sparsecbm_core.figures import Breakdown, answer_breakdown, breakdown
 from sparsecbm_core.figures.contributions import ANSWER_SIDES
 
 ANSWER, RELATIVE, PLAIN = "answer", "relative", "plain"
+MANY = 12  # so many concepts are all shown, more are chosen from a list
 HELP = (
     "The answer: what every part of the review adds to the expected value of the label. Score: the terms "
     "that the model itself adds up, before they become probabilities; against an average review, or from "
@@ -39,6 +40,17 @@ def shown(
     way = chosen(view, titles(explanation, space, against))
     scale = answer_breakdown(explanation, space) if way == ANSWER else None
     return scale or breakdown(explanation, space, against=against, relative=way != PLAIN)
+
+
+def at_first_sight(explanation: Explanation, space: ConceptSpace, selected: str) -> tuple[str, ...]:
+    """The concepts that a page shows at once, in their own order: all of a few; of many those that move the
+    answer most, and the selected one."""
+    if space.num_concepts <= MANY:
+        return space.concepts
+    parts = shown(explanation, space).parts
+    others = [part.name for part in parts if part.name in space.concepts and part.name != selected]
+    names = {selected, *others[: MANY - 1]}
+    return tuple(name for name in space.concepts if name in names)
 
 
 def caption(view: Breakdown, target: str) -> str:

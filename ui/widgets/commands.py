@@ -1,0 +1,49 @@
+"""What the app does not do itself, as a command or lines of Python to copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+
+import streamlit as st
+
+from ui.widgets import layout
+
+
+def show(title: str, about: str, *codes: tuple[str, str]) -> None:
+    """``codes``: a language and the lines in it."""
+    with st.expander(title, type="compact"):
+        layout.caption(about)
+        for language, lines in codes:
+            st.code(lines, language=language)
+
+
+def shell(path: Path) -> str:
+    """A path as a shell takes it, short where it is below the present folder."""
+    here = Path.cwd()
+    return quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def many_reviews(folder: Path) -> None:
+    show(
+        "Explain many reviews",
+        "A file with one review a line. A CSV with labels is measured by “sparsecbm evaluate”.",
+        (
+            "sh",
+            f"sparsecbm explain --model {shell(folder)} --file reviews.txt --method none --output all.json",
+        ),
+    )
+
+
+def use_patch(folder: Path, name: str) -> None:
+    python = (
+        "from sparsecbm_core import ConceptModel\n"
+        "from sparsecbm_core.intervene import Patch\n"
+        f"model = ConceptModel.from_pretrained({str(folder)!r}).with_patch(Patch.load({name!r}))"
+    )
+    show(
+        "Use the patch elsewhere",
+        "The patch fits every copy of this model.",
+        ("sh", f"sparsecbm patch apply --model {shell(folder)} {quote(name)} --output corrected"),
+        ("python", python),
+    )
