@@ -30,7 +30,8 @@ class AppState:
     text field was last given. ``notice`` says why a text, ``refused`` why a file was not taken. ``address``
     is what the address last showed, ``page`` the page last run; ``touched`` is set while a run answers a
     widget, ``clicked_at`` is the address that a click came with which a part of the page answers by itself,
-    and ``followed`` is set while a run follows the address.
+    and ``followed`` is set while a run follows the address. ``remembered`` is set once the browser was told
+    what to remember.
     """
 
     work: Work = field(default_factory=Work)
@@ -52,6 +53,7 @@ class AppState:
     touched: bool = False
     clicked_at: dict[str, str] | None = None
     followed: bool = False
+    remembered: bool = False
 
     def on(self, act: Callable[..., object], *args: object) -> Callable[..., None]:
         """A widget's callback, which does ``act``: the run after it answers the widget, not an address."""

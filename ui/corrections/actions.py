@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
 from ui.corrections.words import capital, numbers
+from ui.frame import remember
 from ui.resources import kept
+from ui.resources.models import ModelCard
 from ui.state import AppState
 from ui.text import counted
 from ui.work import Told
@@ -19,6 +23,20 @@ if TYPE_CHECKING:
 
 Upload = tuple[str, bytes]
 MOST_REASONS = 5
+
+
+def open_session(state: AppState, card: ModelCard, key: str) -> None:
+    """What was uploaded in the widget ``key``."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    try:
+        count = remember.open_session(state, card, file.getvalue())
+    except SparseCBMError as error:
+        state.work.ledger.told = Told(f"{file.name} cannot be opened: {error}.", good=False)
+        return
+    came = f"{counted(count, 'correction')} {'is' if count == 1 else 'are'} now in use with it"
+    state.work.ledger.told = Told(f"The session is open: its text is on the Explain page, {came}.")
 
 
 def revert(state: AppState, correction: KeptCorrection) -> None:

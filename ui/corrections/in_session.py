@@ -14,21 +14,26 @@ from sparsecbm_core.session.correction import Correction, Corrections
 from ui.corrections import actions
 from ui.corrections.pager import one_page, row, turner
 from ui.corrections.words import facts, facts_html, overlap_words, row_label
+from ui.frame import remember
+from ui.resources.models import ModelCard
 from ui.state import AppState
 from ui.text import counted
 from ui.widgets import keep, layout, undo
+from ui.widgets.download import JSON, download
 
 if TYPE_CHECKING:
     from sparsecbm_core.ledger import KeptCorrection
     from sparsecbm_core.models.concept_model import ConceptModel
     from sparsecbm_core.models.masks import MaskSet
 
-EVERYWHERE = "everywhere"
+EVERYWHERE, UPLOAD = "everywhere", "open_session"
 ABOUT = "The model as it now is for you: these corrections in this order. Nobody else sees those not kept."
 NONE = "The model is as it was loaded: no correction is in use."
 
 
-def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[KeptCorrection]) -> None:
+def show(
+    state: AppState, card: ModelCard, base: ConceptModel, masks: MaskSet, kept: Sequence[KeptCorrection]
+) -> None:
     """``kept`` are the ledger's corrections of this model."""
     corrections, choice = state.work.corrections, state.work.ledger
     known = _by_edit(corrections, kept)
@@ -40,7 +45,7 @@ def show(state: AppState, base: ConceptModel, masks: MaskSet, kept: Sequence[Kep
             for position, correction in shown:
                 _row(state, base.space, masks, corrections, position, known.get(correction.fingerprint))
         turner(state, corrections, number, state.keyed("session_page"), "session_page")
-    _buttons(state, base.space)
+    _buttons(state, card, base.space)
 
 
 def _by_edit(corrections: Corrections, kept: Sequence[KeptCorrection]) -> dict[str, KeptCorrection]:
@@ -128,9 +133,23 @@ def _overlap(corrections: Corrections, position: int, masks: MaskSet) -> str:
     return overlap_words(later, change, masks.total, "Dropping")
 
 
-def _buttons(state: AppState, space: ConceptSpace) -> None:
+def _buttons(state: AppState, card: ModelCard, space: ConceptSpace) -> None:
     waiting = keep.unkept(state)
     with st.container(horizontal=True):
         undo.buttons(state)
         if waiting:
             keep.show(state, space)
+        download("Save the session", lambda: remember.saved(state, card), "session.json", JSON)
+    _open(state, card)
+
+
+def _open(state: AppState, card: ModelCard) -> None:
+    key = state.keyed(UPLOAD)
+    with st.expander("Open a saved session", type="compact"):
+        layout.caption("Its text and its corrections, on top of those that are in use now.")
+        st.file_uploader(
+            "A session saved here as JSON",
+            type="json",
+            key=key,
+            on_change=state.on(actions.open_session, state, card, key),
+        )

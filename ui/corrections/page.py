@@ -44,7 +44,7 @@ def show(state: AppState, card: ModelCard, offer: Offer) -> None:
     ledger, corrections, problem = _kept()
     own = [correction for correction in corrections if correction.model == base.fingerprint]
     others = [correction for correction in corrections if correction.model != base.fingerprint]
-    in_session.show(state, base, base.masks, own)
+    in_session.show(state, card, base, base.masks, own)
     if ledger is None:
         layout.section("Kept")
         st.error(f"**Kept corrections cannot be shown.** {plain(problem)}", icon=":material/error:")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.frame import loading, pages, picker
+from ui.frame import loading, pages, picker, remember
 from ui.frame.address import MODEL, PARAMETERS, read_address, write_address
 from ui.resources.assets import ASSETS
 from ui.state import AppState, current
@@ -62,4 +62,6 @@ def begin(
     card = read_address(state, page, offer, names)
     write_address(state, names)
     picker.title(title, state, offer, card, link)
+    with st.container(key="remembered"):
+        remember.show(state, card)
     return state, card, offer

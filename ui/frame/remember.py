@@ -1,0 +1,89 @@
+"""A session outside of itself: as a file, and in the browser's memory of this tab, which a reload leaves."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from sparsecbm_core.errors import InputError, SparseCBMError
+from sparsecbm_core.session.file import SavedSession
+from ui.resources import models
+from ui.resources.guard_reviews import known_texts
+from ui.resources.models import ModelCard
+from ui.state import AppState
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+KEY = "remember"
+# A fresh session is given what the tab remembers, before the tab remembers anything else.
+SCRIPT = """
+const KEY = "sparsecbm-session";
+export default function ({ data, setTriggerValue }) {
+  try {
+    const kept = sessionStorage.getItem(KEY);
+    if (!data.fresh) sessionStorage.setItem(KEY, data.session);
+    else if (kept && kept !== data.session) setTriggerValue("restore", kept);
+  } catch {
+    // A browser that keeps nothing, or has no room for more: a reload then begins anew.
+  }
+}
+"""
+
+
+def show(state: AppState, card: ModelCard) -> None:
+    """Let the browser remember the session, and give back to a fresh one what it remembers."""
+
+    def given_back() -> None:
+        content = st.session_state[KEY].get("restore")
+        if isinstance(content, str):
+            _restore(state, card, content)
+
+    data = {"session": saved(state, card), "fresh": not state.remembered}
+    _component()(data=data, key=KEY, on_restore_change=state.on(given_back), height="content")
+    state.remembered = True
+
+
+def saved(state: AppState, card: ModelCard) -> str:
+    """The session as it is; empty for a model whose folder does not say what it is."""
+    if card.fingerprint is None:
+        return ""
+    work = state.work
+    return SavedSession(card.fingerprint, work.text, work.example, work.concept, work.corrections).to_json()
+
+
+def open_session(state: AppState, card: ModelCard, content: str | bytes, with_text: bool = True) -> int:
+    """Go on with a saved session, its corrections on top of those there are; returns how many came with it.
+
+    ``with_text`` False leaves the text that is shown. Raises `InputError` for what is no session of this
+    model and `PatchError` for a correction that does not fit it; nothing is changed then.
+    """
+    found = SavedSession.from_json(content)
+    if found.model != card.fingerprint:
+        raise InputError(f"it is of another model, {found.model}; this one is {card.fingerprint}")
+    base = models.model(card)
+    for item in found.corrections:
+        item.patch.check(base)
+    if with_text:
+        named = known_texts(card.space).get(found.example or "")
+        state.show_text(found.text, found.example if named and named.text == found.text else None)
+    if found.concept in card.space.concepts:
+        state.work.concept = found.concept
+    before = len(state.work.corrections)
+    state.work.use(found.corrections)
+    return len(state.work.corrections) - before
+
+
+def _restore(state: AppState, card: ModelCard, content: str) -> None:
+    """What does not fit is nobody's fault, and left out. An example that the address names stays."""
+    try:
+        open_session(state, card, content, with_text="example" not in st.query_params)
+    except SparseCBMError:
+        return
+
+
+@cache
+def _component() -> ComponentRenderer:
+    return st.components.v2.component("sparsecbm_remember", html="", js=SCRIPT)
