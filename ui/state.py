@@ -31,7 +31,7 @@ class AppState:
     is what the address last showed, ``page`` the page last run; ``touched`` is set while a run answers a
     widget, ``clicked_at`` is the address that a click came with which a part of the page answers by itself,
     and ``followed`` is set while a run follows the address. ``remembered`` is set once the browser was told
-    what to remember.
+    what to remember, ``linked`` where the session began at an address that names an example.
     """
 
     work: Work = field(default_factory=Work)
@@ -54,6 +54,7 @@ class AppState:
     clicked_at: dict[str, str] | None = None
     followed: bool = False
     remembered: bool = False
+    linked: bool = False
 
     def on(self, act: Callable[..., object], *args: object) -> Callable[..., None]:
         """A widget's callback, which does ``act``: the run after it answers the widget, not an address."""
@@ -160,6 +161,8 @@ class AppState:
         self.work.concept = concept if concept in concepts else None
         self.method = method if method in METHODS else DEFAULT_METHOD
         example = examples.get(parameters.get("example", ""))
+        if not self.started:
+            self.linked = example is not None
         if example is None and self.own_text is None:
             example = next(iter(examples.values()), None)
         if example is not None:

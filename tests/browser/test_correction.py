@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -12,7 +13,18 @@ from benchmarks.browser import settle, visit
 from sparsecbm_core.ledger import Ledger
 from tests.browser.checks import axe
 from tests.browser.conftest import StartServer
-from tests.browser.steps import CONCEPT, REVIEW, RIGHT, WRONG, correct, expect_state, explain, press, tab_to
+from tests.browser.steps import (
+    CONCEPT,
+    FOCUSED,
+    REVIEW,
+    RIGHT,
+    WRONG,
+    correct,
+    expect_state,
+    explain,
+    press,
+    tab_to,
+)
 
 
 def test_correct_keep_restart_use_and_revert(
@@ -111,3 +123,60 @@ def test_guard_reviews_of_ones_own_count_from_the_next_correction_on(server: str
     report = page.get_by_role("table", name="Guard reviews before and after")
     expect(report).to_contain_text("of 1")
     expect(report).not_to_contain_text("of 243")
+
+
+HEARD = """() => {
+    const found = [];
+    const look = (root) => root.querySelectorAll("*").forEach((node) => {
+        if (node.getAttribute("role") === "status" && node.textContent.trim()) found.push(node.textContent);
+        if (node.shadowRoot) look(node.shadowRoot);
+    });
+    look(document);
+    return found.join(" | ");
+}"""
+
+
+def test_a_correction_by_keyboard_alone_is_near_heard_seen_and_keeps_the_focus(
+    server: str, page: Page
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{server}/?concept={CONCEPT}#review={quote(REVIEW)}")
+    expect(page.locator(".review")).to_have_text(REVIEW)
+    expect_state(page, WRONG)
+    presses = 1
+    page.keyboard.press("Tab")
+    while page.evaluate(f"{FOCUSED}.textContent") != "Skip to the correction":
+        page.keyboard.press("Tab")
+        presses += 1
+        assert presses <= 12
+    page.keyboard.press("Enter")
+    inside = f"{FOCUSED}.closest('.st-key-states-{CONCEPT}') !== null"
+    assert page.evaluate(inside)
+    while not page.evaluate(f"{FOCUSED}.textContent").startswith(RIGHT):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    verdict = page.locator(".st-key-correction_card .sc-verdict")
+    expect(verdict).to_contain_text(f"is now read as {RIGHT}")
+    settle(page)
+    expect(verdict).to_be_in_viewport()
+    assert page.evaluate(inside)
+    assert page.evaluate(f"{FOCUSED}.textContent").startswith(RIGHT)
+    heard = page.evaluate(HEARD)
+    assert heard.count(f"is now read as {RIGHT}") == 1
+    assert "guard reviews" in heard
+    press(page, "Undo")
+    heard = page.evaluate(HEARD)
+    assert "Undone: " in heard
+    assert "is now read as" not in heard
+    assert page.evaluate(f"{FOCUSED}.textContent").endswith("Redo")
+
+
+def test_a_state_in_the_pathway_is_a_correction(server: str, page: Page) -> None:
+    visit(page, f"{server}/?concept={CONCEPT}#review={quote(REVIEW)}")
+    expect_state(page, WRONG)
+    page.locator(".pathway .choice", has_text=RIGHT).click()
+    expect(page.get_by_text(f"is now read as {RIGHT}").first).to_be_visible()
+    settle(page)
+    expect_state(page, RIGHT)
+    expect(page.locator(".st-key-correction_card .sc-verdict")).to_be_in_viewport()
+    assert axe(page) == []

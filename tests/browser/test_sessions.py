@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import settle, visit
-from tests.browser.steps import explain
+from tests.browser.steps import REVIEW, RIGHT, WRONG, correct, expect_state, explain, press
 
 
 def choose_example(page: Page, number: int) -> str:
@@ -161,3 +161,39 @@ def test_a_saved_explanation_is_opened_again(server: str, page: Page, tmp_path: 
     broken.write_text("{}")
     page.locator(".st-key-open_saved input[type=file]").set_input_files(broken)
     expect(page.get_by_role("alert").filter(has_text=re.compile("cannot be opened"))).to_be_visible()
+
+
+def test_a_reload_keeps_a_text_of_ones_own_and_what_was_corrected(server: str, page: Page) -> None:
+    visit(page, server)
+    explain(page, REVIEW)
+    expect_state(page, WRONG)
+    correct(page)
+    page.reload()
+    expect(page.locator(".review")).to_have_text(REVIEW)
+    expect(page.get_by_text("The model with 1 correction, not kept yet")).to_be_visible()
+    expect_state(page, RIGHT)
+    # Another tab knows nothing of it.
+    other = page.context.new_page()
+    visit(other, server)
+    expect(other.locator(".review")).not_to_have_text(REVIEW)
+    other.close()
+
+
+def test_a_link_takes_the_text_along_only_when_asked(
+    server: str, page: Page, newcomer: Callable[[], Page]
+) -> None:
+    visit(page, server)
+    explain(page, REVIEW)
+    field = page.get_by_label("The link", exact=True)
+    expect(page.get_by_text("The link leaves out the text of the review.")).to_be_visible()
+    press(page, "Copy link")
+    assert "review" not in field.input_value()
+    page.get_by_text("The link holds the text of the review").click()
+    settle(page)
+    press(page, "Copy link")
+    link = field.input_value()
+    assert link.startswith(server)
+    other = newcomer()
+    visit(other, link)
+    expect(other.locator(".review")).to_have_text(REVIEW)
+    assert "#" not in other.url

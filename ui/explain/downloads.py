@@ -13,6 +13,7 @@ from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from ui.explain import saved
 from ui.explain.reading import Reading
+from ui.frame import link
 from ui.resources import explanations, memory
 from ui.resources.subnetworks import IMAGE_CELLS, images_of, stats_of
 from ui.state import AppState
@@ -100,6 +101,7 @@ def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]
     images = {} if model is None else images_of(model, IMAGE_CELLS)
     files = Files(places, st.empty(), read.title, space, stats, images, corrections)
     files.fill(explanation, waiting=bool(read.missing))
+    link.show(state)
     if state.work.card is not None:
         commands.many_reviews(state.work.card.folder)
     saved.show_upload(state)

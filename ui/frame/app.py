@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.frame import link as link_to_here
 from ui.frame import loading, pages, picker, remember
 from ui.frame.address import MODEL, PARAMETERS, read_address, write_address
 from ui.resources.assets import ASSETS
@@ -60,6 +61,7 @@ def begin(
     names = PARAMETERS if of_review else MODEL
     state, offer = current(), loading.offer()
     card = read_address(state, page, offer, names)
+    link_to_here.take(state, card)
     write_address(state, names)
     picker.title(title, state, offer, card, link)
     with st.container(key="remembered"):

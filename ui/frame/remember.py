@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import InputError, SparseCBMError
-from sparsecbm_core.session.file import SavedSession
+from sparsecbm_core.session.file import LONGEST_TEXT, SavedSession
 from ui.resources import models
+from ui.resources.assets import ASSETS
 from ui.resources.guard_reviews import known_texts
 from ui.resources.models import ModelCard
 from ui.state import AppState
@@ -18,19 +19,6 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 KEY = "remember"
-# A fresh session is given what the tab remembers, before the tab remembers anything else.
-SCRIPT = """
-const KEY = "sparsecbm-session";
-export default function ({ data, setTriggerValue }) {
-  try {
-    const kept = sessionStorage.getItem(KEY);
-    if (!data.fresh) sessionStorage.setItem(KEY, data.session);
-    else if (kept && kept !== data.session) setTriggerValue("restore", kept);
-  } catch {
-    // A browser that keeps nothing, or has no room for more: a reload then begins anew.
-  }
-}
-"""
 
 
 def show(state: AppState, card: ModelCard) -> None:
@@ -41,8 +29,19 @@ def show(state: AppState, card: ModelCard) -> None:
         if isinstance(content, str):
             _restore(state, card, content)
 
+    def text_given() -> None:
+        text = st.session_state[KEY].get("text")
+        if isinstance(text, str) and text.strip() and len(text) <= LONGEST_TEXT:
+            state.show_text(text)
+
     data = {"session": saved(state, card), "fresh": not state.remembered}
-    _component()(data=data, key=KEY, on_restore_change=state.on(given_back), height="content")
+    _component()(
+        data=data,
+        key=KEY,
+        on_restore_change=state.on(given_back),
+        on_text_change=state.on(text_given),
+        height="content",
+    )
     state.remembered = True
 
 
@@ -77,13 +76,15 @@ def open_session(state: AppState, card: ModelCard, content: str | bytes, with_te
 
 
 def _restore(state: AppState, card: ModelCard, content: str) -> None:
-    """What does not fit is nobody's fault, and left out. An example that the address names stays."""
+    """What does not fit is nobody's fault, and left out. An example that the address named stays."""
     try:
-        open_session(state, card, content, with_text="example" not in st.query_params)
+        open_session(state, card, content, with_text=not state.linked)
     except SparseCBMError:
         return
 
 
 @cache
 def _component() -> ComponentRenderer:
-    return st.components.v2.component("sparsecbm_remember", html="", js=SCRIPT)
+    return st.components.v2.component(
+        "sparsecbm_remember", html="", js=(ASSETS / "remember.js").read_text(encoding="utf-8")
+    )

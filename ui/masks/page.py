@@ -8,7 +8,7 @@ import streamlit as st
 
 from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.corrected import holding
-from ui.frame import loading
+from ui.frame import link, loading
 from ui.masks import matrix, overlap, overview
 from ui.state import AppState
 from ui.text import plain
@@ -67,6 +67,8 @@ def _masks(state: AppState, base: ConceptModel) -> None:
     overview.show(state, base, view)
     matrix.show(state, base)
     overlap.show(base, now)
+    layout.section("Take it with you")
+    link.show(state)
 
 
 def _choices(state: AppState, base: ConceptModel, now: ConceptModel) -> None:

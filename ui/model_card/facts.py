@@ -160,8 +160,8 @@ def limits(info: ModelCard, evaluation: ModelReport | None = None) -> None:
     if not measured:
         layout.lead(NO_DOUBT)
     _list(measured)
-    layout.subsection("True of every such model")
-    _list([*general(info), OVERRIDES])
+    with st.expander("True of every such model", type="compact"):
+        _list([*general(info), OVERRIDES])
 
 
 def _list(lines: Sequence[Doubt]) -> None:

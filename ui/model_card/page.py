@@ -39,14 +39,15 @@ def show(state: AppState, info: ModelCard) -> None:
         trust = pathway.pathway(measured[split], space, where)
         if trust is not None:
             exhibits.show(trust)
+        facts.limits(info, deep)
         _results(measured[split], deep, split, space, where)
         overlap = _subnetworks(measured[split], space)
     else:
         layout.section("How good it is", "This model comes without measurements.")
+        facts.limits(info, deep)
     if deep is not None:
         for section in sections.sections(deep, space):
             exhibits.show(section)
-    facts.limits(info, deep)
     facts.training(info)
     layout.section("Take it with you")
     _downloads(info, deep)
@@ -56,8 +57,8 @@ def show(state: AppState, info: ModelCard) -> None:
 
 def _results(report: Report, deep: ModelReport | None, split: str, space: ConceptSpace, where: str) -> None:
     """Accuracy of each concept and leakage; with intervals where the evaluation is of the same split."""
-    for exhibit in sections.results(report, deep, split, space, where):
-        exhibits.show_exhibit(exhibit)
+    layout.section("Accuracy")
+    exhibits.show_behind(sections.results(report, deep, split, space, where))
     leakage = sections.leakage(report, deep, split, where)
     if leakage is not None:
         exhibits.show(leakage)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import streamlit as st
+
 from ui.widgets import layout
 from ui.widgets.charts import chart
 from ui.widgets.table import table
@@ -54,8 +56,15 @@ def show(section: Section) -> None:
         layout.lead(sentence)
     if section.where:
         layout.caption(section.where)
-    for exhibit in section.exhibits:
-        show_exhibit(exhibit)
+    show_behind(section.exhibits)
+
+
+def show_behind(exhibits: Sequence[Exhibit], title: str = "Charts and numbers") -> None:
+    """Exhibits behind a click: what they say stands before them, in sentences."""
+    if exhibits:
+        with st.expander(title, type="compact"):
+            for exhibit in exhibits:
+                show_exhibit(exhibit)
 
 
 def show_exhibit(exhibit: Exhibit) -> None:
