@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sparsecbm_core.verbs import callable_as
 
 if TYPE_CHECKING:
+    from sparsecbm_core.intervene.applied import apply_patch
     from sparsecbm_core.intervene.edits import FlipCount, MaskEdit, net_edit
     from sparsecbm_core.intervene.oracle import OracleResult
     from sparsecbm_core.intervene.patch import Patch
 
-__all__ = ["FlipCount", "MaskEdit", "OracleResult", "Patch", "net_edit"]
+__all__ = ["FlipCount", "MaskEdit", "OracleResult", "Patch", "apply_patch", "net_edit"]
 
 # Looked up on first use: a list of rules must not load what flips bits.
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "MaskEdit": "edits",
     "OracleResult": "oracle",
     "Patch": "patch",
+    "apply_patch": "applied",
     "net_edit": "edits",
 }
 

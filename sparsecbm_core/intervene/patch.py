@@ -236,12 +236,6 @@ class Patch:
             raise PatchError(f"the patch does not fit {model.name}: {error}") from error
         self.check_names(model)
 
-    def put_into(self, model: ConceptModel, everywhere: bool = False) -> ConceptModel:
-        """``model`` with this patch in its masks; see `intervene.applied.apply_patch`."""
-        from sparsecbm_core.intervene.applied import apply_patch
-
-        return apply_patch(model, self, everywhere)
-
     def check_names(self, model: ConceptModel) -> None:
         """Raise `PatchError` unless concept and states are the model's, and no other concept is flipped."""
         try:

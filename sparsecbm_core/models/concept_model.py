@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 
@@ -46,12 +45,6 @@ class Predictions:
         return self.concept_logits.argmax(-1)
 
 
-class Fits(Protocol):
-    """What can be put into a model: a patch (`intervene.patch`)."""
-
-    def put_into(self, model: ConceptModel, everywhere: bool = False) -> ConceptModel: ...
-
-
 class ConceptModel(Checkpoint):
     """The model of one checkpoint with all that is read off it; read-only and thread-safe.
 
@@ -72,19 +65,6 @@ class ConceptModel(Checkpoint):
         if not isinstance(self.network, SparseCBM):
             raise InputError("this is a standard classifier: it has no concepts to read or explain")
         return self.network
-
-    def with_patch(self, patch: Fits, everywhere: bool = False) -> ConceptModel:
-        """A model with a correction in its masks, for all reviews alike; this one stays as it is.
-
-        Raises `PatchError` for a patch of another model, for one that is in the masks already, and for one
-        that is for similar reviews alone, unless ``everywhere`` says that it shall hold for all.
-
-        >>> from sparsecbm_core.intervene import Patch
-        >>> patch = Patch.of(done, model, "2026-03-01")
-        >>> model.with_patch(patch).masks == done.corrected.masks
-        True
-        """
-        return patch.put_into(self, everywhere)
 
     def familiar(self, text: Encoded) -> bool | None:
         """Whether a text is like those that the model was trained on; None where it does not know.

@@ -28,7 +28,7 @@ def too_wide(page: Page, width: int) -> list[str]:
     found: list[str] = page.evaluate(
         """width => [...document.querySelectorAll('[data-testid="stMain"] *')]
             .filter(node => node.getBoundingClientRect().right > width + 1)
-            .filter(node => !node.closest('.sc-scroll, svg'))
+            .filter(node => !node.closest('.sc-scroll, svg, details:not([open])'))
             .map(node => node.outerHTML.slice(0, 120))""",
         width,
     )

@@ -170,9 +170,9 @@ def test_the_review_survives_a_visit_to_the_other_page(server: str, page: Page) 
 @pytest.mark.parametrize("path", TITLES)
 def test_every_page_is_accessible_and_nothing_is_wider_than_it(server: str, page: Page, path: str) -> None:
     visit(page, server + path)
+    open_all(page)
     for width in WIDTHS:
         assert too_wide(page, width) == []
-    open_all(page)
     if path == "/":
         change(page)
     # Narrow: colours do not depend on the width, so one theme is enough.

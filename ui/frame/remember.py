@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sparsecbm_core.errors import InputError, SparseCBMError
-from sparsecbm_core.session.file import LONGEST_TEXT, SavedSession
 from ui.resources import models
 from ui.resources.assets import ASSETS
 from ui.resources.guard_reviews import known_texts
@@ -30,11 +29,14 @@ def show(state: AppState, card: ModelCard) -> None:
             _restore(state, card, content)
 
     def text_given() -> None:
+        from sparsecbm_core.session.file import LONGEST_TEXT
+
         text = st.session_state[KEY].get("text")
         if isinstance(text, str) and text.strip() and len(text) <= LONGEST_TEXT:
             state.show_text(text)
 
-    data = {"session": saved(state, card), "fresh": not state.remembered}
+    # A fresh session has nothing to remember yet.
+    data = {"session": saved(state, card) if state.remembered else "", "fresh": not state.remembered}
     _component()(
         data=data,
         key=KEY,
@@ -49,6 +51,8 @@ def saved(state: AppState, card: ModelCard) -> str:
     """The session as it is; empty for a model whose folder does not say what it is."""
     if card.fingerprint is None:
         return ""
+    from sparsecbm_core.session.file import SavedSession
+
     work = state.work
     return SavedSession(card.fingerprint, work.text, work.example, work.concept, work.corrections).to_json()
 
@@ -59,6 +63,8 @@ def open_session(state: AppState, card: ModelCard, content: str | bytes, with_te
     ``with_text`` False leaves the text that is shown. Raises `InputError` for what is no session of this
     model and `PatchError` for a correction that does not fit it; nothing is changed then.
     """
+    from sparsecbm_core.session.file import SavedSession
+
     found = SavedSession.from_json(content)
     if found.model != card.fingerprint:
         raise InputError(f"it is of another model, {found.model}; this one is {card.fingerprint}")

@@ -15,7 +15,7 @@ def show(title: str, about: str, *codes: tuple[str, str]) -> None:
     with st.expander(title, type="compact"):
         layout.caption(about)
         for language, lines in codes:
-            st.code(lines, language=language)
+            st.code(lines, language=language, wrap_lines=True)
 
 
 def shell(path: Path) -> str:
@@ -38,8 +38,8 @@ def many_reviews(folder: Path) -> None:
 def use_patch(folder: Path, name: str) -> None:
     python = (
         "from sparsecbm_core import ConceptModel\n"
-        "from sparsecbm_core.intervene import Patch\n"
-        f"model = ConceptModel.from_pretrained({str(folder)!r}).with_patch(Patch.load({name!r}))"
+        "from sparsecbm_core.intervene import Patch, apply_patch\n"
+        f"model = apply_patch(ConceptModel.from_pretrained({str(folder)!r}), Patch.load({name!r}))"
     )
     show(
         "Use the patch elsewhere",
