@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sparsecbm_core.errors import InputError
-from tests.app.conftest import CORRECTIONS, Start, explain, html, said
+from tests.app.conftest import CORRECTIONS, MASKS, Start, explain, html, said
 from tests.app.test_correct import correct, found, state_of
-from ui.frame import remember
+from ui.frame import link, remember
+from ui.widgets.mask_view import PAIR
 
 OWN = "Good meal, friendly cook."
 
@@ -47,3 +48,19 @@ def test_the_page_of_corrections_saves_the_session(start: Start) -> None:
     app = start(page=CORRECTIONS)
     assert "Save the session" in [button.label for button in app.get("download_button")]
     assert said(app) == ""
+
+
+def test_a_link_brings_kept_corrections_and_the_masks_view_and_they_leave_the_address(start: Start) -> None:
+    app = start()
+    wanted = correct(app)
+    state = state_of(app)
+    assert link.left_out(state, text=False) == "The link leaves out 1 correction not kept."
+    app.button(key="keep_submit").click().run()
+    assert link.parameters(state)["kept"] == "1"
+    assert link.left_out(state, text=True) == "The link leaves out the text of the review."
+
+    opened = start(kept="1,7,x", view=PAIR, matrix="no such one")
+    assert found(opened) == wanted
+    assert state_of(opened).work.masks.view == PAIR
+    assert not {"kept", "view", "matrix"} & set(opened.query_params)
+    assert not opened.switch_page(MASKS).run().exception
