@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SparseCBMError(ValueError):
@@ -48,3 +52,10 @@ class SparseCBMWarning(UserWarning):
 def one_of(value: object, allowed: Iterable[object], what: str) -> str:
     """The sentence used everywhere for a value outside a closed list."""
     return f"unknown {what} {value!r}; choose one of: {', '.join(map(str, allowed))}"
+
+
+def first_problem(error: ValidationError, skip: int = 0) -> str:
+    """The first thing that is wrong with a file and its place there, without the ``skip`` outermost names."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"][skip:])) or "as a whole"
+    return f"{place}: {first['msg']}"

@@ -11,7 +11,7 @@ from sparsecbm_core.concepts import REST, UNKNOWN, ConceptSpace
 from sparsecbm_core.explain.results import Explanation
 from sparsecbm_core.figures import answer_breakdown, breakdown
 from sparsecbm_core.session.correction import Attempt, Correction, Corrections, Failure, Request, Settings
-from sparsecbm_core.session.history import History
+from sparsecbm_core.session.history import History, Step
 
 if TYPE_CHECKING:
     from sparsecbm_core.data.types import ReviewDataset
@@ -115,14 +115,6 @@ class LedgerChoice:
         self.page, self.filters = 1, self.filters + 1
 
 
-@dataclass(frozen=True)
-class Step:
-    """Corrections undone, done again or dropped: those that ``left`` the chain, and that came ``back``."""
-
-    left: Corrections
-    back: Corrections
-
-
 @dataclass
 class Work:
     """What a visitor does with one model, that of ``card``; callbacks change it.
@@ -162,6 +154,11 @@ class Work:
     guard_reviews: ReviewDataset | None = None
     guard_refused: str | None = None
     not_kept: str | None = None
+
+    @property
+    def undone(self) -> Step | None:
+        """The last step, where it took corrections away."""
+        return self.step if self.step is not None and self.step.left else None
 
     @property
     def corrections(self) -> Corrections:
@@ -278,11 +275,7 @@ class Work:
         before = self.corrections
         self.leave()
         move()
-        left, back = (
-            tuple(item for item in one if item.fingerprint not in {other.fingerprint for other in two})
-            for one, two in ((before, self.corrections), (self.corrections, before))
-        )
-        self.step = Step(left, back)
+        self.step = Step.between(before, self.corrections)
 
     def selected(self, explanation: Explanation, space: ConceptSpace) -> str:
         """The chosen concept, or else the one that moves the label most, of those that are mentioned."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from sparsecbm_core.errors import InputError
+from sparsecbm_core.errors import InputError, first_problem
 from sparsecbm_core.explain.results import (
     SCHEMA_VERSION,
     ConceptExplanation,
@@ -23,11 +23,13 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What a file may hold: what is named, of the very type, and nothing besides."""
+
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class TokenScoreModel(_Strict):
+class TokenScoreModel(Strict):
     """A word (or word piece): the characters [start, end) of the text, and its score."""
 
     text: Name
@@ -36,7 +38,7 @@ class TokenScoreModel(_Strict):
     score: float
 
 
-class ConceptExplanationModel(_Strict):
+class ConceptExplanationModel(Strict):
     """One concept: its state, what it adds to each label's logit, and the words behind it."""
 
     concept: Name
@@ -68,7 +70,7 @@ class ConceptExplanationModel(_Strict):
         return self
 
 
-class RestExplanationModel(_Strict):
+class RestExplanationModel(Strict):
     """What of the text no concept carries."""
 
     activations: tuple[float, ...]
@@ -76,7 +78,7 @@ class RestExplanationModel(_Strict):
     relative_contributions: dict[str, float]
 
 
-class ExpectedValueModel(_Strict):
+class ExpectedValueModel(Strict):
     """The answer on the scale of ordered labels: value = base + the sum of the parts."""
 
     value: float
@@ -88,7 +90,7 @@ class ExpectedValueModel(_Strict):
     exact: bool = Field(description="false where the values were sampled")
 
 
-class TruncationModel(_Strict):
+class TruncationModel(Strict):
     """Tokens read, tokens of the whole text, and the end of the part read in characters."""
 
     kept: int = Field(ge=0)
@@ -96,7 +98,7 @@ class TruncationModel(_Strict):
     kept_chars: int = Field(ge=0)
 
 
-class ExplanationModel(_Strict):
+class ExplanationModel(Strict):
     """Why this label: one text through words, subnetworks and concepts to the label."""
 
     model_config = ConfigDict(title="SparseCBM explanation")
@@ -162,9 +164,7 @@ def load_explanation(data: Mapping[str, Any]) -> Explanation:
         # Through JSON, so that only what a file can hold is accepted.
         parsed = ExplanationModel.model_validate_json(json.dumps(dict(data), allow_nan=False))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "as a whole"
-        raise InputError(f"not a valid explanation: {place}: {first['msg']}") from error
+        raise InputError(f"not a valid explanation: {first_problem(error)}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"not a valid explanation: {error}") from error
     values = parsed.model_dump()

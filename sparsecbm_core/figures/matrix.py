@@ -16,7 +16,7 @@ from sparsecbm_core.figures.look import FOR, PALE_SCALE, axis_title, name_rows, 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-CELL, SMALL_CELL = 46, 16  # pixels a cell is high
+LARGE, SMALL = (46, 3, 2), (16, 1, 1)  # pixels: a cell's height, the gap between two, a frame's line
 MANY = 12  # so many rows have room for a number in every cell
 LEVEL = 5  # so many titles have room beside each other; more of them are turned
 LETTER = 8  # pixels, about, of a letter in a title that is turned
@@ -43,6 +43,7 @@ def matrix_figure(
 
     table, size = np.array(values, dtype=float), len(titles)
     many = size > MANY
+    cell, gap, width = SMALL if many else LARGE
     if not size or table.shape != (size, size):
         raise InputError(f"a matrix of {size} titles needs {size} rows and columns, got {table.shape}")
     low, high = (float(table.min()), float(table.max())) if ends is None else ends
@@ -54,8 +55,8 @@ def matrix_figure(
             zmax=255,
             colorscale=PALE_SCALE,
             showscale=False,
-            xgap=1 if many else 3,
-            ygap=1 if many else 3,
+            xgap=gap,
+            ygap=gap,
             customdata=[[safe(text) for text in row] for row in texts] if many else None,
             hovertemplate="%{y}, %{x}: %{customdata}<extra></extra>" if many else None,
             hoverinfo=None if many else "skip",
@@ -73,7 +74,7 @@ def matrix_figure(
             "x1": k + 0.5,
             "y0": k - 0.5,
             "y1": k + 0.5,
-            "line": {"color": FOR, "width": 1 if many else 2},
+            "line": {"color": FOR, "width": width},
         }
         for k in range(size)
     ]
@@ -83,7 +84,7 @@ def matrix_figure(
     figure.update_layout(
         annotations=notes,
         shapes=frames,
-        height=76 + top + (SMALL_CELL if many else CELL) * size,
+        height=76 + top + cell * size,
         margin_r=8,
         margin_t=top,
     )

@@ -27,8 +27,8 @@ class HonestCBM(SparseCBM):
     concepts which the text does not mention. Here, with p_k = softmax(ℓ_k), every state c but "unknown" has
     a_{k,c} = g_{k,c} · relu(p_{k,c} − max_{c'≠c} p_{k,c'}): its lead over the other states, zero unless
     the concept is read as c, times a strength g_{k,c} = ¼ + ¾ σ(v_{k,c} · z_k) from the same subnetwork, so
-    that whoever sets a concept sees the label move.
-    "unknown" has none, and the text that says nothing is the reference of all contributions.
+    that whoever sets a concept sees the label move. "unknown" has none, and the text that says nothing is the
+    reference of all contributions.
 
     Where labels are ordered (`ConceptSpace.label_values`) the concepts have one score
     μ = Σ_k Σ_c φ_{k,c} a_{k,c}, with φ ≥ 0 for Positive and ≤ 0 for Negative, which adds w_y μ to label y's

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NEEDED, ALWAYS, NEVER = CARES = ("needed", "always", "never")
 TOLERATED = 2
+LONGEST_TEXT = 200_000  # characters of a review
 
 
 @dataclass(frozen=True)

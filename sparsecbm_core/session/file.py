@@ -7,13 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from sparsecbm_core.errors import InputError
-from sparsecbm_core.session.correction import Correction, Corrections
+from sparsecbm_core.errors import InputError, first_problem
+from sparsecbm_core.explain.schema import Strict
+from sparsecbm_core.session.correction import LONGEST_TEXT, Correction, Corrections
 
 VERSION: Final = 1
-LONGEST_TEXT, MOST = 200_000, 1_000  # characters, corrections
+MOST = 1_000  # corrections
 
 
 @dataclass(frozen=True)
@@ -58,26 +59,20 @@ class SavedSession:
         try:
             file = _Session.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
             raise InputError(
-                f"it is no saved session of version {VERSION}: {where + ': ' if where else ''}{first['msg']}"
+                f"it is no saved session of version {VERSION}: {first_problem(error)}"
             ) from error
         corrections = tuple(_opened(item, i) for i, item in enumerate(file.corrections, start=1))
         return cls(file.model, file.text, file.example, file.concept, corrections)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _Correction(_Strict):
+class _Correction(Strict):
     patch: str = Field(description="the patch file, base64")
     text: str | None = Field(max_length=LONGEST_TEXT)
     kept: int | None = Field(ge=1)
 
 
-class _Session(_Strict):
+class _Session(Strict):
     sparsecbm_session: Literal[1]
     model: str = Field(min_length=1)
     text: str = Field(max_length=LONGEST_TEXT)

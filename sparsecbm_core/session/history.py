@@ -10,6 +10,22 @@ from sparsecbm_core.session.correction import Correction, Corrections
 LONGEST = 200
 
 
+@dataclass(frozen=True)
+class Step:
+    """From one chain to another: the corrections that ``left`` it, and those that came ``back``."""
+
+    left: Corrections
+    back: Corrections
+
+    @classmethod
+    def between(cls, before: Corrections, after: Corrections) -> Step:
+        def only(chain: Corrections, other: Corrections) -> Corrections:
+            there = {item.fingerprint for item in other}
+            return tuple(item for item in chain if item.fingerprint not in there)
+
+        return cls(only(before, after), only(after, before))
+
+
 @dataclass
 class History:
     """Chains of corrections, the present one at ``position``: undo and redo move it, a change cuts off

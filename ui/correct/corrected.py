@@ -36,8 +36,8 @@ def show(state: AppState, space: ConceptSpace) -> None:
     if state.work.attempt is not None:
         _attempt(state, state.work.attempt, space)
         return
-    if state.work.step is not None and state.work.step.left:
-        undone.show(state, state.work.step, space)
+    if state.work.undone is not None:
+        undone.show(state, state.work.undone, space)
         return
     correction = last(state)
     if correction is None or correction.intervention is None:
@@ -78,7 +78,7 @@ def shown(state: AppState) -> Correction | None:
     """The correction whose side effects are on the page: one that waits for a yes, else the newest, unless
     something was undone since."""
     waiting = state.work.attempt.correction if isinstance(state.work.attempt, Attempt) else None
-    return waiting or (None if state.work.step and state.work.step.left else last(state))
+    return waiting or (last(state) if state.work.undone is None else None)
 
 
 def _kept_only(state: AppState) -> str:

@@ -6,11 +6,11 @@ import streamlit as st
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.session.correction import Correction, Corrections
+from sparsecbm_core.session.history import Step
 from ui.correct.before_after import headline
 from ui.state import AppState
 from ui.text import correction_title, short
 from ui.widgets import keep, layout
-from ui.work import Step
 
 
 def show(state: AppState, step: Step, space: ConceptSpace) -> None:

@@ -9,12 +9,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sparsecbm_core.explain.results import Explanation
+from sparsecbm_core.session.correction import LONGEST_TEXT
 from ui.resources.examples import Example
 from ui.state import AppState
 from ui.widgets.review_text import words_read
 
 TEXT, EXAMPLE = "review", "example_choice"
-LONGEST = 200_000
 
 
 def show(state: AppState, examples: Mapping[str, Example], known: Mapping[str, Example]) -> DeltaGenerator:
@@ -70,11 +70,11 @@ def _choose(state: AppState, examples: Mapping[str, Example]) -> None:
 
 def _submit(state: AppState, known: Mapping[str, Example]) -> None:
     text = st.session_state[TEXT]
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_TEXT:
         # The field keeps the text, to be shortened there.
         state.notice = (
-            f"This text has {len(text):,} characters; up to {LONGEST:,} can be taken. Shorten it and press "
-            "Explain again."
+            f"This text has {len(text):,} characters; up to {LONGEST_TEXT:,} can be taken. Shorten it and "
+            "press Explain again."
         )
         return
     example = known.get(state.work.example or "")

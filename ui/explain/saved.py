@@ -9,7 +9,7 @@ import streamlit as st
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.errors import InputError, SparseCBMError
 from sparsecbm_core.explain.results import Explanation
-from ui.explain.review_form import LONGEST
+from sparsecbm_core.session.correction import LONGEST_TEXT
 from ui.state import AppState
 from ui.text import plain
 
@@ -50,8 +50,10 @@ def read_saved(data: bytes) -> Explanation:
         raise InputError(f"it is not JSON: {error}") from error
     explanation = load_explanation(values)
     own_space(explanation)
-    if len(explanation.text) > LONGEST:
-        raise InputError(f"its text has {len(explanation.text):,} characters; up to {LONGEST:,} can be taken")
+    if len(explanation.text) > LONGEST_TEXT:
+        raise InputError(
+            f"its text has {len(explanation.text):,} characters; up to {LONGEST_TEXT:,} can be taken"
+        )
     return explanation
 
 

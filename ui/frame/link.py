@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
 from ui.resources import kept
 from ui.resources.assets import ASSETS
@@ -71,11 +70,8 @@ def _kept(given: Mapping[str, str], card: ModelCard) -> list[Correction]:
     numbers = [int(number) for number in given.get(KEPT, "").split(",")[:MOST_KEPT] if number.isdecimal()]
     if not numbers or card.fingerprint is None:
         return []
-    try:
-        active = {item.id: item for item in kept.ledger().list(card.fingerprint, active=True)}
-    except SparseCBMError:
-        return []  # the page of corrections says what is wrong with the ledger
-    return [kept.as_correction(active[number]) for number in numbers if number in active]
+    active = {item.kept: item for item in kept.active(card.fingerprint)}
+    return [active[number] for number in numbers if number in active]
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Corrections
 from ui.frame import pages
 from ui.resources import kept
@@ -28,12 +27,8 @@ def show(place: DeltaGenerator, corrections: Corrections, held: Corrections) -> 
 
 def offer(state: AppState, place: DeltaGenerator, fingerprint: str) -> None:
     """Kept corrections that this session does not use: said, never applied by themselves."""
-    try:
-        active = kept.ledger().list(fingerprint, active=True)
-    except SparseCBMError:
-        return  # the Corrections page and the button that keeps say what is wrong
     here = {correction.fingerprint for correction in state.work.corrections}
-    others = [item for item in map(kept.as_correction, active) if item.fingerprint not in here]
+    others = [item for item in kept.active(fingerprint) if item.fingerprint not in here]
     if not others:
         return
     count = len(others)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from sparsecbm_core.errors import InputError, SparseCBMError
-from ui.resources import models
+from sparsecbm_core.session.correction import LONGEST_TEXT
+from ui.resources import kept, models
 from ui.resources.assets import ASSETS
 from ui.resources.guard_reviews import known_texts
 from ui.resources.models import ModelCard
@@ -29,8 +31,6 @@ def show(state: AppState, card: ModelCard) -> None:
             _restore(state, card, content)
 
     def text_given() -> None:
-        from sparsecbm_core.session.file import LONGEST_TEXT
-
         text = st.session_state[KEY].get("text")
         if isinstance(text, str) and text.strip() and len(text) <= LONGEST_TEXT:
             state.show_text(text)
@@ -77,7 +77,9 @@ def open_session(state: AppState, card: ModelCard, content: str | bytes, with_te
     if found.concept in card.space.concepts:
         state.work.concept = found.concept
     before = len(state.work.corrections)
-    state.work.use(found.corrections)
+    # Numbers are this ledger's own: elsewhere, or by now, another correction may have one, or none.
+    numbers = {item.fingerprint: item.kept for item in kept.active(found.model)}
+    state.work.use([replace(item, kept=numbers.get(item.fingerprint)) for item in found.corrections])
     return len(state.work.corrections) - before
 
 

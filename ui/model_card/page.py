@@ -57,8 +57,8 @@ def show(state: AppState, info: ModelCard) -> None:
 
 def _results(report: Report, deep: ModelReport | None, split: str, space: ConceptSpace, where: str) -> None:
     """Accuracy of each concept and leakage; with intervals where the evaluation is of the same split."""
-    layout.section("Accuracy")
-    exhibits.show_behind(sections.results(report, deep, split, space, where))
+    if found := sections.results(report, deep, split, space, where):
+        exhibits.show(exhibits.Section("Accuracy", (), tuple(found)))
     leakage = sections.leakage(report, deep, split, where)
     if leakage is not None:
         exhibits.show(leakage)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from sparsecbm_core.errors import SparseCBMError
 from sparsecbm_core.session.correction import Correction
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ def _open(place: str) -> Ledger:
     from sparsecbm_core.ledger import Ledger
 
     return Ledger.open(place)
+
+
+def active(model: str) -> list[Correction]:
+    """The kept corrections of a model, by its fingerprint, that are active; none where the ledger cannot be
+    read, which the page of corrections and the button that keeps say."""
+    try:
+        return [as_correction(item) for item in ledger().list(model, active=True)]
+    except SparseCBMError:
+        return []
 
 
 def as_correction(correction: KeptCorrection) -> Correction:

@@ -56,14 +56,9 @@ def show(section: Section) -> None:
         layout.lead(sentence)
     if section.where:
         layout.caption(section.where)
-    show_behind(section.exhibits)
-
-
-def show_behind(exhibits: Sequence[Exhibit], title: str = "Charts and numbers") -> None:
-    """Exhibits behind a click: what they say stands before them, in sentences."""
-    if exhibits:
-        with st.expander(title, type="compact"):
-            for exhibit in exhibits:
+    if section.exhibits:  # behind a click: what they say stands above, in sentences
+        with st.expander("Charts and numbers", type="compact"):
+            for exhibit in section.exhibits:
                 show_exhibit(exhibit)
 
 

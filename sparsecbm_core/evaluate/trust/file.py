@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sparsecbm_core.errors import CheckpointError, InputError
+from sparsecbm_core.errors import CheckpointError, InputError, first_problem
 from sparsecbm_core.evaluate.trust.interventions import Interventions
 from sparsecbm_core.evaluate.trust.results import SCHEMA_VERSION, Measured, ModelReport
 from sparsecbm_core.files import read_json, too_new, write_json
@@ -97,9 +97,7 @@ def _checked(kind: type[Form], name: str, data: Mapping[str, Any]) -> Form:
     try:
         return kind.model_validate_json(json.dumps({name: dict(data)}, allow_nan=False))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"][1:])) or "as a whole"
-        raise ValueError(f"{place}: {first['msg']}") from error
+        raise ValueError(first_problem(error, skip=1)) from error
 
 
 def _problems(report: ModelReport) -> Iterator[str]:
