@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from sparsecbm_core.session.correction import LONGEST_TEXT
 from tests.app.conftest import CARD, EXPLAIN, Start, around_words, explain, html, sentence, shown_review
-from ui.explain.review_form import LONGEST
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b"])
@@ -41,10 +41,10 @@ def test_hostile_texts_are_explained_as_text(start: Start, text: str) -> None:
 
 def test_a_text_over_the_limit_is_refused_in_words_and_stays_in_the_field(start: Start) -> None:
     app = explain(start(), "The soup was cold.")
-    explain(app, "x" * (LONGEST + 1))
+    explain(app, "x" * (LONGEST_TEXT + 1))
     assert not app.exception
     assert "200,001 characters; up to 200,000" in html(app, "sc-problem")
-    assert app.text_area(key="review").value == "x" * (LONGEST + 1)
+    assert app.text_area(key="review").value == "x" * (LONGEST_TEXT + 1)
     assert shown_review(app) == "The soup was cold."
     explain(app, "The waiter was slow.")
     assert not html(app, "sc-problem")
