@@ -56,15 +56,16 @@ def train(
     init: Annotated[
         Path | None,
         typer.Option(
-            help="Dense CBM checkpoint to start the sparse phase from; with --kind sequential or independent "
-            "a checkpoint of these kinds, whose concepts get another label head."
+            help="Checkpoint to start the sparse phase from: of a dense CBM, or of a sparse one, whose "
+            "masks stay; with --kind sequential or independent a checkpoint of these kinds, whose concepts "
+            "get another label head."
         ),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
             help="Checkpoint that the sparse phase learns from, with --set distillation=; given several "
-            "times, the mean of what they say. Default: the dense model that it starts from."
+            "times, the mean of what they say. Default: the model that it starts from."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal runs on the CPU.")] = TrainSettings.seed,

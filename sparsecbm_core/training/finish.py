@@ -37,7 +37,10 @@ def finish_model(run: Run) -> ConceptModel:
         head = fit_concept_head(run.train)
     settings = run.settings.applied(from_model=run.init is not None)
     if run.init is not None:
-        settings["backbone"] = run.init.get("settings", {}).get("backbone")  # its encoder is this one's
+        before = run.init.get("settings", {})
+        settings["backbone"] = before.get("backbone")  # its encoder is this one's
+        if run.init_masks is not None:
+            settings["prune"] = before.get("prune")  # and its masks are
     training = {
         "settings": settings,
         "init": run.init,

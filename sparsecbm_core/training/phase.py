@@ -40,7 +40,7 @@ class Phase:
             if settings.distillation:
                 self.teacher = snapshot.teacher if snapshot is not None else taught(run)
                 run.batches.distil(self.teacher, settings.distillation)
-            run.set_masks(MaskSet.ones(network.parts, network.mask_shapes))
+            run.set_masks(run.init_masks or MaskSet.ones(network.parts, network.mask_shapes))
         if plan.name == HEAD and isinstance(network, SparseCBM):
             fresh_head(network, settings.seed)
         averaged = settings.weight_average and plan.name != HEAD

@@ -60,11 +60,14 @@ class PhasePlan:
         return steps * self.step_cost + updates * self.num_grads * SPARSE_STEP_COST
 
 
-def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> list[PhasePlan]:
+def plan_phases(
+    settings: TrainSettings, examples: int, from_model: bool, masks_stay: bool = False
+) -> list[PhasePlan]:
     """The phases of a run of this kind, in order.
 
-    The dense one, unless the run starts from a dense model; for "sparse" the sparse one after it. For
-    "sequential" and "independent" it is called `CONCEPTS`, and the head phase follows.
+    The dense one, unless the run starts from a model; for "sparse" the sparse one after it, without mask
+    updates where the masks of that model stay. For "sequential" and "independent" the first is called
+    `CONCEPTS`, and the head phase follows.
     """
     steps, plans = -(-examples // settings.batch_size), []
     apart = settings.kind in HEAD_KINDS
@@ -78,6 +81,8 @@ def plan_phases(settings: TrainSettings, examples: int, from_model: bool) -> lis
         updates = update_steps(settings.prune, settings.sparse_epochs * steps)
         if parts:
             updates = {0: 1}  # all at once
+        if masks_stay:
+            updates = {}
         plans.append(
             PhasePlan(
                 SPARSE,

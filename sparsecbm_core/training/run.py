@@ -31,8 +31,8 @@ class Run:
     """One run of a `Trainer`.
 
     ``batches`` are the training reviews as tokens and targets. ``init`` is what the run records of the model
-    that it started from, ``teachers`` are the models that it learns from besides. ``masks`` are those of the
-    sparse phase, None before it.
+    that it started from and ``init_masks`` the masks of that model, which then stay; ``teachers`` are the
+    models that it learns from besides. ``masks`` are those of the sparse phase, None before it.
     """
 
     settings: TrainSettings
@@ -46,6 +46,7 @@ class Run:
     dtype: torch.dtype
     progress: RunProgress
     init: dict[str, Any] | None = None
+    init_masks: MaskSet | None = None
     teachers: tuple[ConceptModel, ...] = ()
     log: RunLog = field(init=False)  # opened as the run begins, where a stopped one left it
     masks: MaskSet | None = field(default=None, init=False)

@@ -67,7 +67,7 @@ def check_run(
 def starting_network(
     settings: TrainSettings, space: ConceptSpace, init: ConceptModel | None, device: torch.device
 ) -> tuple[SparseCBM | StandardClassifier, Any]:
-    """Network on ``device``, and tokenizer: a copy of the dense ``init``, or new heads on the encoder."""
+    """Network on ``device``, and tokenizer: a copy of ``init``'s, or new heads on the encoder."""
     if init is not None:
         network, tokenizer = _copy(init, settings, space), init.tokenizer
     else:
@@ -89,10 +89,10 @@ def starting_network(
 
 
 def _copy(init: ConceptModel, settings: TrainSettings, space: ConceptSpace) -> SparseCBM | StandardClassifier:
-    if settings.kind not in ("sparse", *HEAD_KINDS) or init.masks is not None:
+    if settings.kind != "sparse" and (settings.kind not in HEAD_KINDS or init.masks is not None):
         raise SettingsError(
-            "a run starts from another model only if that is dense and this one sparse, or one that trains "
-            f"the label head alone ({', '.join(HEAD_KINDS)})"
+            "a run starts from another model only if this one is sparse, or that is dense and this one "
+            f"trains the label head alone ({', '.join(HEAD_KINDS)})"
         )
     before = (init.training.get("settings") or {}).get("kind")
     if settings.kind in HEAD_KINDS and before not in HEAD_KINDS:

@@ -15,10 +15,10 @@ from sparsecbm_core.training.run import Run
 def taught(run: Run) -> dict[str, torch.Tensor]:
     """What the run's teachers say of the training reviews on average: concepts (N, K, C) and labels (N, Y).
 
-    Without teachers it is the network as it stands, all its weights: the dense model that the subnetworks
-    are cut from.
+    Without teachers it is the network as it stands: the dense model that the subnetworks are cut from, or
+    the sparse one that the run goes on from.
     """
-    models = run.teachers or (replace(run.as_model(), masks=None),)
+    models = run.teachers or (replace(run.as_model(), masks=run.init_masks),)
     said = []
     for number, model in enumerate(models, start=1):
         if len(models) > 1:

@@ -31,14 +31,15 @@ STATE_FILE = "resume.safetensors"
 class Trainer:
     """Fit a model on ``train``, choose its best epoch on ``dev``, write a checkpoint folder.
 
-    Procedure: the dense joint CBM for ``dense_epochs`` (skipped with ``init``, a dense
+    Procedure: the dense joint CBM for ``dense_epochs`` (skipped with ``init``, a
     `ConceptModel` whose copy is trained instead); then, for kind "sparse", ``sparse_epochs`` under
-    all K masks with gradual pruning on a cubic schedule, from the best dense epoch. For "sequential"
+    all K masks with gradual pruning on a cubic schedule, from the best dense epoch; an ``init`` that has
+    masks keeps them. For "sequential"
     and "independent" the first phase learns concepts alone, and a second one the label head from
     what came out of it (`HeadTask`). Every phase keeps its best epoch by the mean of concept and task
     accuracy on dev (task alone for "standard" and for heads, concepts alone where nothing else is
     learned); sparse epochs count only at the full sparsity. With a ``distillation`` the sparse phase learns
-    from the mean of what the ``teachers`` say, or without any from the dense model that it starts with.
+    from the mean of what the ``teachers`` say, or without any from the model that it starts with.
 
     Runs with equal settings, data and machine are equal on the CPU. The state is saved every
     epoch and every ``save_seconds``; ``run(resume=True)`` goes on from it to the same result.
@@ -66,7 +67,8 @@ class Trainer:
         dtype = pick_precision(settings.precision, place)
         torch.manual_seed(settings.seed)
         network, tokenizer = starting_network(settings, train.space, init, place)
-        self.plans = plan_phases(settings, len(train), init is not None)
+        masks = None if init is None else init.masks
+        self.plans = plan_phases(settings, len(train), init is not None, masks is not None)
         self.save_seconds = save_seconds
         self.current = Run(
             settings,
@@ -80,6 +82,7 @@ class Trainer:
             dtype,
             RunProgress(self.plans, on_progress),
             None if init is None else origin(init),
+            masks,
             tuple(teachers),
         )
 

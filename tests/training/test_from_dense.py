@@ -1,12 +1,15 @@
-"""Sparse runs that start from a dense model, or learn from one."""
+"""Sparse runs that start from a model, or learn from one."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from sparsecbm_core.concepts import ConceptSpace
+from sparsecbm_core.config import METHODS
 from sparsecbm_core.errors import SettingsError
+from sparsecbm_core.training.teacher import taught
 from sparsecbm_core.training.trainer import Trainer
 from tests.tiny import ARCHITECTURES, SPACE
 from tests.toy import dataset, quick_settings
@@ -41,6 +44,27 @@ def test_a_sparse_run_starts_from_a_dense_model(backbone, tmp_path):
     assert all(torch.equal(weights(dense)[name], tensor) for name, tensor in before.items())
     assert not any(parameter.requires_grad for parameter in dense.network.parameters())
     assert not dense.network.training
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sparse_run_goes_on_under_the_masks_of_a_sparse_model(tmp_path, method):
+    first = train("unused", tmp_path / "first", init=dense_model(), prune={"method": method, "sparsity": 0.8})
+    more = train("unused", tmp_path / "more", init=first, distillation=0.5)
+    assert not events(tmp_path / "more", "masks")
+    assert all(np.array_equal(first.masks.packed[name], bits) for name, bits in more.masks.packed.items())
+    assert not same_weights(more, first)
+    assert more.training["init"]["fingerprint"] == first.fingerprint
+    # they are the masks that the first run's settings made, whatever the second one's say
+    assert more.training["settings"]["prune"] == first.training["settings"]["prune"]
+    assert more.training["settings"]["prune"]["sparsity"] == 0.8 != quick_settings("unused").prune.sparsity
+
+
+def test_a_sparse_model_teaches_what_it_says_under_its_masks(tmp_path):
+    """Without a teacher of its own a run learns from where it starts."""
+    first = train("unused", tmp_path / "first", init=dense_model())
+    trainer = Trainer(quick_settings("unused", distillation=1.0), TRAIN, DEV, tmp_path, first, "cpu")
+    said = first.predict(TRAIN.texts).label_logits.softmax(-1)
+    assert torch.allclose(taught(trainer.current)["labels"], said, atol=1e-6)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -81,8 +81,8 @@ def test_a_run_that_makes_no_sense_is_refused(backbone, tmp_path):
     other = ConceptSpace(("a", "b", "c"), SPACE.states, SPACE.labels)
     refused(DataError, "train and dev differ", dev=toy_reviews(3, "dev", space=SPACE_WITH_MORE_LABELS))
     refused(SettingsError, "max_length 65 exceeds the encoder's 64 positions", max_length=65)
-    refused(SettingsError, "only if that is dense and this one sparse", init=dense_model(), kind="cbm")
-    refused(SettingsError, "only if that is dense and this one sparse", init=make_tiny("bert"))
+    refused(SettingsError, "only if this one is sparse", init=dense_model(), kind="cbm")
+    refused(SettingsError, "only if this one is sparse", init=make_tiny("bert"), kind="sequential")
     examples = list(TRAIN.examples)
     refused(
         SettingsError,
