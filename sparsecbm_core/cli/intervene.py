@@ -114,7 +114,10 @@ def intervene_eval(
     seed: Annotated[int, typer.Option(help="Order of the pairs, and which reviews are which.")] = 0,
     protect: Annotated[
         bool,
-        typer.Option(help="In a chain by guarded, protect earlier corrections and the profile reviews."),
+        typer.Option(
+            help="Let guarded spare the profile reviews where it breaks more than two of them; in a chain "
+            "always, and earlier corrections too."
+        ),
     ] = True,
     resume: Annotated[bool, typer.Option(help="Go on from the rules already in the output file.")] = False,
     output: OutputOption = None,

@@ -15,12 +15,16 @@ from sparsecbm_core.evaluate.trust.interventions import ChainResult, RuleResult
 from sparsecbm_core.intervene.comparators import correct_by
 from sparsecbm_core.intervene.edits import MaskEdit
 from sparsecbm_core.intervene.guard import GuardBaseline, GuardReport
+from sparsecbm_core.intervene.in_force import corrected_model
 from sparsecbm_core.intervene.profile import GuardProfile
 from sparsecbm_core.intervene.protect import Protected
 from sparsecbm_core.intervene.results import Intervention
 from sparsecbm_core.intervene.rules import ALL_RULES, rule_named
 from sparsecbm_core.models.concept_model import ConceptModel
 from sparsecbm_core.progress import OnWork, unheard
+from sparsecbm_core.session.attempt import correct
+from sparsecbm_core.session.correction import Request, Settings
+from sparsecbm_core.session.guard import Guard
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +58,15 @@ def apply_rule(
     return correct_by(rule, model, text, concept, state, r, profile, protect=protect)
 
 
+def correct_pair(model: ConceptModel, pair: Pair, rule: str, spared: Guard) -> Intervention:
+    """Correct a pair as a session does: where more of the ``spared`` reviews break than it tolerates, in the
+    gentler way that it finds. The time it took is that of all."""
+    text, concept = pair.example.text, model.space.concepts[pair.k]
+    state = model.space.states[pair.example.concepts[pair.k]]
+    done = correct(model, (), Request(text, concept, state), Settings(rule), spared).intervention
+    return replace(done, corrected=corrected_model(model, done.edit))
+
+
 def evaluate_rule(
     model: ConceptModel,
     rule: str,
@@ -62,13 +75,20 @@ def evaluate_rule(
     baseline: GuardBaseline,
     profile: GuardProfile | None,
     on_progress: OnWork = unheard,
+    spared: Guard | None = None,
 ) -> RuleResult:
-    """Correct every pair on the pristine model and look at what else changed."""
+    """Correct every pair on the pristine model and look at what else changed.
+
+    With ``spared`` as `correct_pair` does, otherwise by the rule alone.
+    """
     results: list[Intervention] = []
     reports: list[GuardReport] = []
     before, after = [0, 0], [0, 0]  # siblings right, siblings
     for number, pair in enumerate(pairs):
-        done = apply_rule(model, pair, rule, profile)
+        if spared is None:
+            done = apply_rule(model, pair, rule, profile)
+        else:
+            done = correct_pair(model, pair, rule, spared)
         changed = model.space.concepts if ALL_RULES[rule].shares_weights else (done.concept,)
         later = baseline if done.corrected is model else baseline.at(done.corrected, changed)
         reports.append(baseline.compare(later, (done.concept,)))
@@ -148,8 +168,9 @@ def run_evaluation(
 ) -> InterventionEvaluation:
     """All ``rules`` on the same pairs. ``on_result`` gets what there is after each rule.
 
-    With ``protect`` a chain by "guarded" protects earlier corrections and the labelled reviews of the
-    profile; the guard reviews, which measure, are never among them.
+    With ``protect``, "guarded" takes care of the labelled reviews of the profile: a single correction where
+    it breaks more of them than a session tolerates, one in a chain always, and of the earlier ones as well.
+    The guard reviews, which measure, are never among them.
 
     ``done`` is the `to_dict` of a stopped run with the same data, model and settings: its rules are
     not measured again. Raises `InputError` for an unknown rule or too few reviews, and `DataError` for data
@@ -174,13 +195,15 @@ def run_evaluation(
     pairs = mispredicted(model, reviews.pool, limit, seed)
     baseline, made = reviews.baseline(model), reviews.made_profile(model, rules, on_progress)
     for rule in rules:
+        careful = protect and chosen[rule].can_protect()
         if rule not in result.rules:
-            figures = evaluate_rule(model, rule, pairs, reviews, baseline, made, on_progress)
+            spared = Guard.in_memory(model, reviews.profile, made) if careful and made is not None else None
+            figures = evaluate_rule(model, rule, pairs, reviews, baseline, made, on_progress, spared)
             result = replace(result, rules={**result.rules, rule: figures})
             on_result(result)
         if sequential and rule not in result.sequential and chosen[rule].lasts:
             held = None
-            if protect and chosen[rule].can_protect():
+            if careful:
                 said = model.predict(reviews.profile.texts).concept_logits
                 held = Protected.of(guard=reviews.profile, concept_logits=said)
             chain = evaluate_chain(model, rule, pairs, sequential, baseline, made, on_progress, held)

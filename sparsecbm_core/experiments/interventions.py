@@ -41,7 +41,7 @@ class Options:
     guard: Annotated[int, Choice("Reviews that measure side effects.")] = 200
     profile: Annotated[int, Choice("Further reviews that set the guard profile.")] = 150
     sequential: Annotated[tuple[int, ...], Choice("Figures of a chain after so many corrections.")] = LENGTHS
-    protect: Annotated[bool, Choice("In a chain by guarded, protect earlier corrections.")] = True
+    protect: Annotated[bool, Choice("Let guarded spare profile reviews, and earlier corrections.")] = True
     seeds: Annotated[tuple[int, ...], Choice("Which reviews are which, and their order.")] = (0,)
 
 

@@ -37,6 +37,13 @@ class Guard:
     caches: Caches = field(default_factory=Caches)
     remedy: str = "give labelled reviews, or choose another rule"
 
+    @classmethod
+    def in_memory(cls, base: ConceptModel, reviews: ReviewDataset, profile: GuardProfile) -> Guard:
+        """With the profile given, and nothing read from files or written to them."""
+        guard = cls(Path(), reviews, own=True)
+        guard.caches.profiles.put((base.fingerprint, ""), profile, 1)
+        return guard
+
     @property
     def data(self) -> str | None:
         """What tells these reviews from others."""

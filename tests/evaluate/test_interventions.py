@@ -10,11 +10,19 @@ import torch
 
 from sparsecbm_core.concepts import CEBAB
 from sparsecbm_core.errors import DataError, InputError
-from sparsecbm_core.evaluate.interventions import ALL_RULES, evaluate_chain, run_evaluation
+from sparsecbm_core.evaluate.interventions import (
+    ALL_RULES,
+    apply_rule,
+    correct_pair,
+    evaluate_chain,
+    run_evaluation,
+)
 from sparsecbm_core.evaluate.pairs import Reviews, mispredicted, siblings_right
 from sparsecbm_core.intervene.guard import GuardBaseline
 from sparsecbm_core.intervene.profile import compute_profile
 from sparsecbm_core.intervene.protect import Protected
+from sparsecbm_core.session.correction import broken_readings
+from sparsecbm_core.session.guard import Guard
 from tests.tiny import SPACE, make_tiny
 from tests.toy import dataset, toy_reviews
 
@@ -104,8 +112,6 @@ def test_a_chain_keeps_count(result, tiny_model):
 
 
 def test_a_chain_is_what_its_corrections_are_one_after_another(tiny_model, data):
-    from sparsecbm_core.evaluate.interventions import apply_rule
-
     reviews = Reviews.of(data, 9, 12, 0)
     pairs = mispredicted(tiny_model, reviews.pool, 3, 0)
     baseline = GuardBaseline.read(tiny_model, reviews.guard)
@@ -132,6 +138,24 @@ def test_a_protected_chain_keeps_each_correction(tiny_model, data):
     assert kept.still_right == 1.0 > lost.still_right
     assert kept.seconds_median > 0
     assert held.earlier == ()
+
+
+def test_a_correction_spares_reviews_as_a_session_does(tiny_model, data, monkeypatch):
+    monkeypatch.setattr("sparsecbm_core.session.attempt.TOLERATED", 0)
+    reviews = Reviews.of(data, 30, 12, 0)
+    profile = compute_profile(tiny_model, reviews.profile.texts)
+    spared = Guard.in_memory(tiny_model, reviews.profile, profile)
+    baseline = GuardBaseline.read(tiny_model, reviews.profile)
+    alone, careful = 0, 0
+    for pair in mispredicted(tiny_model, reviews.pool, 6, 1):
+        first = apply_rule(tiny_model, pair, "guarded", profile)
+        gentle = correct_pair(tiny_model, pair, "guarded", spared)
+        assert first.again
+        assert gentle.again
+        harm = [broken_readings(baseline.report(one.corrected, (one.concept,))) for one in (first, gentle)]
+        assert harm[1] <= harm[0]
+        alone, careful = alone + harm[0], careful + harm[1]
+    assert careful < alone
 
 
 def test_a_chain_can_go_without_protection(tiny_model, data):
