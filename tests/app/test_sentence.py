@@ -176,6 +176,19 @@ def test_the_next_label_is_named_with_what_keeps_it_away() -> None:
     assert runner_up(plainly, STARS) == "A close call: 5 stars has 36 %."
 
 
+def test_a_likeliest_label_far_from_the_expected_value_is_explained() -> None:
+    far = replace(made_in_stars({"food": -0.9, "rest": 0.3}, shares=(0.1, 0.1, 0.44, 0.36)), label="4")
+    assert runner_up(far, STARS) == (
+        "Of two minds: 4 stars is likeliest with 44 %, fewer than that has 20 %; the expected value, 2.4, "
+        "lies between."
+    )
+    near = replace(made_in_stars({"food": 0.2, "rest": 0.1}, shares=(0.45, 0.05, 0.05, 0.45)), label="2")
+    assert runner_up(near, STARS) == (
+        "Of two minds: 2 stars is likeliest with 45 %, more than that has 55 %; the expected value, 3.3, "
+        "lies between."
+    )
+
+
 def test_where_the_answer_starts_is_said() -> None:
     found = adds_up(made_in_stars({"food": 0.9, "service": -0.2, "rest": 0.1}), STARS)
     assert found == (

@@ -208,9 +208,12 @@ def adds_up(explanation: Explanation, space: ConceptSpace) -> str:
 
 
 def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
-    """What keeps a near next label from being the answer; a word of caution where it is close."""
+    """What keeps a near next label from being the answer; a word of caution where it is close, or where the
+    likeliest label lies far from the expected value."""
     ranked = sorted(explanation.probabilities.items(), key=lambda item: -item[1])
     (best, first), (label, second) = ranked[:2]
+    if (torn := _torn(explanation, space)) is not None:
+        return torn
     title, scale = space.label_title(label), answer_breakdown(explanation, space)
     close = first - second < CLOSE
     if scale is None or first - second >= NEAR:
@@ -224,6 +227,27 @@ def runner_up(explanation: Explanation, space: ConceptSpace) -> str | None:
         return f"A close call: {title} has {percent(second)}." if close else None
     what = "the rest of the review" if reason.name == REST else reason.title
     return f"{start} {title} ({percent(second)}), because {what} {VERBS[side]} {_size(reason.text)}."
+
+
+def _torn(explanation: Explanation, space: ConceptSpace) -> str | None:
+    """What draws the expected value more than a label's distance away from the likeliest label."""
+    values, expected = space.label_values, explanation.expected
+    scale = answer_breakdown(explanation, space)
+    if values is None or expected is None or scale is None:
+        return None
+    best = space.label_index(explanation.label)
+    toward = 1 if expected.value > values[best] else -1
+    step = (max(values) - min(values)) / (len(values) - 1)
+    if abs(expected.value - values[best]) <= step:
+        return None
+    beyond = [name for name in space.labels if (space.label_index(name) - best) * toward > 0]
+    share = percent(sum(explanation.probabilities[name] for name in beyond))
+    more = "more" if toward > 0 else "fewer"
+    return (
+        f"Of two minds: {space.label_title(explanation.label)} is likeliest with "
+        f"{percent(explanation.probabilities[explanation.label])}, {more} than that has {share}; "
+        f"the expected value, {scale.total_text}, lies between."
+    )
 
 
 def unlike(explanation: Explanation, space: ConceptSpace) -> str | None:
