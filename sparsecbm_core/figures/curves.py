@@ -108,7 +108,7 @@ def _add_curve(figure: go.Figure, curve: Curve, index: int, legend: bool, place:
         mode="lines+markers+text" if curve.texts else "lines+markers",
         text=[safe(text) for text in curve.texts] or None,
         textposition="top center",
-        textfont={"size": 11, "color": INK},
+        textfont={"size": 12, "color": INK},
         customdata=[[text, precise_percent(y)] for text, y in zip(texts, curve.y, strict=True)],
         hovertemplate="%{customdata[0]}: %{customdata[1]}<extra>" + safe(curve.name) + "</extra>",
         **series_look(curve.name, index, _PALETTE, legend, 8),

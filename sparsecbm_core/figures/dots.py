@@ -64,7 +64,7 @@ def dots_figure(rows: Sequence[str], series: Sequence[Dots], x_title: str) -> go
             text=["" if mean is None else precise_percent(mean) for mean in one.means],
             # Beside it the deviation would strike it through; above both, equal figures would be one.
             textposition="bottom center" if number % 2 else "top center",
-            textfont={"size": 11, "color": INK},
+            textfont={"size": 12, "color": INK},
             marker={"symbol": symbol, "size": 9, "color": color},
             hoverinfo="skip",
         )

@@ -73,7 +73,7 @@ def intervals_figure(
             mode="text",
             text=["" if value is None else f"\u2002{write(value)}" for value in one.values],
             textposition="middle right",
-            textfont={"size": 11.5, "color": INK},
+            textfont={"size": 12, "color": INK},
             cliponaxis=False,
             hoverinfo="skip",
             showlegend=False,

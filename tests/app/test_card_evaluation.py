@@ -204,22 +204,21 @@ def test_nothing_speaks_of_restaurants(tmp_path: Path) -> None:
 def test_the_card_as_a_file_is_whole_escaped_and_asks_nobody(tmp_path: Path) -> None:
     info, report = film(tmp_path)
     page = card_html(info, report, "f" * 16)
-    library = max(re.findall(r"<script>(.*?)</script>", page, re.S), key=len)
-    rest = page.replace(library, "")
-    assert "&lt;Films&gt;" in rest
-    assert "<Films>" not in rest
-    assert "default-src 'none'" in rest
-    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", rest)
-    assert rest.count("plotly-graph-div") == len(CHARTS)
-    assert "<h2>When not to trust it</h2>" in rest
-    assert "On the 243 guard reviews" in rest
-    assert "f" * 16 in rest
+    assert "&lt;Films&gt;" in page
+    assert "<Films>" not in page
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+    assert page.count('<svg role="img"') == len(CHARTS)
+    assert "<h2>When not to trust it</h2>" in page
+    assert "On the 243 guard reviews" in page
+    assert "f" * 16 in page
 
 
 def test_the_card_as_a_file_without_an_evaluation_says_what_the_page_says(model_folder: Path) -> None:
     info = ModelCard(model_folder, (), "sparse", SPACE, TRAINING, METRICS, title="tiny")
     page = card_html(info, None, "ab12")
-    assert page.count("plotly-graph-div") == 3  # each concept, what it uses, and leakage
+    assert page.count('<svg role="img"') == 3  # each concept, what it uses, and leakage
     assert "Sarcasm and negation." in page
     bare = card_html(replace(info, metrics={}, training={}), None, "ab12")
     assert "This model comes without measurements." in bare

@@ -31,17 +31,13 @@ def test_the_report_is_whole_escaped_and_asks_nobody() -> None:
     )
     explanation = made(text=HOSTILE, scores=(1.0, -1.0))
     page = report_html(explanation, space, "<i>model</i>")
-    library = max(re.findall(r"<script>(.*?)</script>", page, re.S), key=len)
-    assert page.count("plotly.js v") == 1
-    rest = page.replace(library, "")
-    assert len(library) > 1_000_000 > len(rest)
-    assert not re.findall(r"<(?:img|b|i)[ >]", rest)
-    assert "alert(1)</script>" not in rest
-    assert "&lt;script&gt;" in rest
-    assert "&lt;i&gt;model&lt;/i&gt;, fingerprint 0000000000000000" in rest
-    assert "default-src 'none'" in rest
-    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", rest)
-    assert rest.count("plotly-graph-div") == 2
+    assert len(page) < 100_000
+    assert not re.findall(r"<(?:script|img|b|i)[ >]", page)
+    assert "&lt;script&gt;" in page
+    assert "&lt;i&gt;model&lt;/i&gt;, fingerprint 0000000000000000" in page
+    assert "default-src 'none'" in page
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+    assert page.count('<svg role="img"') == 2
 
 
 def test_the_report_holds_the_change_and_the_subnetworks() -> None:
@@ -57,7 +53,7 @@ def test_the_report_holds_the_change_and_the_subnetworks() -> None:
     page = report_html(explanation, model.space, "tiny", stats, images, by_hand)
     assert "Positive, " in page
     assert "by hand" in page
-    assert page.count("plotly-graph-div") == 2 + 1 + 3 + 1
+    assert page.count('<svg role="img"') == 2 + 1 + 3 + 1
 
 
 def test_the_report_counts_what_was_not_read_for_every_concept() -> None:

@@ -22,7 +22,7 @@ def by_hand_html(result: OracleResult, explanation: Explanation, space: ConceptS
     return [
         "<h2>With a concept set by hand</h2>",
         override.result_html(result, explanation, space),
-        chart(before_after_figure(result, space)),
+        chart(before_after_figure(result, space), "Label probabilities before and after"),
     ]
 
 

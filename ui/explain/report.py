@@ -41,7 +41,7 @@ def report_html(
     images: Mapping[str, DensityImage] | None = None,
     corrections: Sequence[str] = (),
 ) -> str:
-    """The whole page; ``title`` names the model. Charts bring their library with them, once.
+    """The whole page; ``title`` names the model.
 
     ``corrections`` are the parts of the page that say what was corrected.
     """
@@ -93,13 +93,14 @@ def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str
 def _labels(explanation: Explanation, space: ConceptSpace) -> str:
     shares = [explanation.probabilities[label] for label in space.labels]
     colors = [FOR if label == explanation.label else NEUTRAL for label in space.labels]
-    return chart(share_bars([space.label_title(label) for label in space.labels], shares, colors))
+    bars = share_bars([space.label_title(label) for label in space.labels], shares, colors)
+    return chart(bars, "How likely each label is")
 
 
 def _sum(explanation: Explanation, space: ConceptSpace) -> str:
     view = sums.shown(explanation, space)
     exact = table_html(view.rows(), "How it adds up")
-    return chart(contribution_figure(view)) + details("The exact numbers", exact)
+    return chart(contribution_figure(view), "How it adds up") + details("The exact numbers", exact)
 
 
 def _subnetworks(
@@ -110,10 +111,11 @@ def _subnetworks(
     for concept, own in stats.concepts.items():
         used = f"{own.kept:,} of {stats.total:,} encoder weights ({precise_percent(own.density)})"
         parts.append(f"<h3>{escape(space.title(concept))}</h3><p class='sc-note'>{used}</p>")
-        parts.append(chart(density_figure(images[concept], top)))
+        what = f"Share of each block of weights that {space.title(concept)} uses"
+        parts.append(chart(density_figure(images[concept], top), what))
     if stats.overlaps:
         parts += ["<h3>Overlap between concepts</h3>", f"<p>{escape(overlap_words(stats))}</p>"]
         picture = overlap_figure(stats, space)
         if picture is not None:
-            parts.append(chart(picture))
+            parts.append(chart(picture, "Overlap of each pair of subnetworks, and by chance"))
     return parts

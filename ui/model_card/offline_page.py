@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def card_html(
     info: ModelCard, deep: ModelReport | None, fingerprint: str, stats: SubnetworkStats | None = None
 ) -> str:
-    """The whole page; ``stats`` are those of the subnetworks. Charts bring their library with them, once."""
+    """The whole page; ``stats`` are those of the subnetworks."""
     found = {**evaluation_file.as_reports(deep), **reports(info.metrics)}
     body = [
         "<h1>Model card</h1>",
@@ -96,9 +96,7 @@ def _section(section: Section, level: int = 2) -> str:
 def _exhibit(exhibit: Exhibit) -> str:
     head = f"<h3>{escape(exhibit.title)}</h3>" if exhibit.title else ""
     note = f'<p class="sc-note">{escape(exhibit.about)}</p>' if exhibit.about else ""
-    picture = ""
-    if exhibit.figure is not None:
-        picture = f'<div role="img" aria-label="{escape(exhibit.alt)}">{chart(exhibit.figure)}</div>'
+    picture = chart(exhibit.figure, exhibit.alt) if exhibit.figure is not None else ""
     table = table_html(exhibit.rows, exhibit.alt, exhibit.percents)
     return f"{head}{note}{picture}{details(exhibit.what, table)}"
 

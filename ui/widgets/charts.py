@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from sparsecbm_core.figures.still import svg
 from ui.widgets.table import FileRows, Row, table
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def chart(
 ) -> None:
     """A chart with its numbers under it, to read and to save; ``alt`` says what it shows.
 
-    Its own button saves it as a picture. ``on_pick`` gets the custom data of a point that was clicked:
-    the same must be possible without a mouse. See `table` for the rest.
+    Its own button saves it as a PNG picture, one beside the numbers as SVG. ``on_pick`` gets the custom data
+    of a point that was clicked: the same must be possible without a mouse. See `table` for the rest.
     """
     height = int(figure.layout.height or 300)
     config = {
@@ -49,7 +50,7 @@ def chart(
         on_select="ignore" if on_pick is None else partial(_picked, key, on_pick),
         selection_mode="points",
     )
-    table(rows, name, alt, what, percents, total, file_rows)
+    table(rows, name, alt, what, percents, total, file_rows, lambda: svg(figure, alt).encode())
 
 
 def _picked(key: str, on_pick: Callable[[Sequence[Any]], None]) -> None:

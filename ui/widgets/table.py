@@ -27,8 +27,10 @@ def table(
     percents: Sequence[str] = (),
     total: Row | None = None,
     file_rows: FileRows = None,
+    picture: Callable[[], bytes] | None = None,
 ) -> None:
-    """Rows behind a click: as a table, and as a CSV file in full precision.
+    """Rows behind a click: as a table, and as a CSV file in full precision; with the SVG ``picture`` of them
+    where there is one.
 
     Columns in ``percents`` are shares. ``total`` is a last row that the file leaves out; ``file_rows``
     replace the rows in the file where it says more: rows, or what makes them when the file is asked for.
@@ -40,6 +42,8 @@ def table(
     with st.expander(plain(what), type="compact"):
         st.html(table_html(rows, caption, percents, total))
         download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
+        if picture is not None:
+            download("Save as SVG", picture, f"{name}.svg", kind="image/svg+xml")
 
 
 def table_html(
