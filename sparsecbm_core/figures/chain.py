@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 HEIGHT = 320
 MOST_MARKS = 40  # beyond this many corrections the marks would hide the lines
 LEAST_SPAN = 1.0  # points up and down: a single review must not look like a landslide
-OTHERS = (("dot", "diamond"), ("dashdot", "triangle-up"), ("longdash", "x"), ("longdashdot", "cross"))
-DRAWN = len(OTHERS)  # more grey lines could not be told apart
+# Colour, dash and mark of each concept's line; the colours mean nothing else anywhere.
+OTHERS = (
+    ("#8E5BB5", "dot", "diamond"),
+    ("#2A8FA3", "dashdot", "triangle-up"),
+    ("#7A7A2E", "longdash", "x"),
+    (NEUTRAL, "longdashdot", "cross"),
+)
+DRAWN = len(OTHERS)  # more lines could not be told apart
 
 
 def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
     """Change of accuracy in points, against the model as loaded, after each correction.
 
     Lines for the label, for all concepts together, and for the concepts that the chain changed: `DRAWN` at
-    most, those that moved most. Each line has a dash and a mark of its own, and its name says the accuracy at
-    the beginning and at the end.
+    most, those that moved most. Each line has a colour, a dash and a mark of its own, and its name says the
+    accuracy at the beginning and at the end.
 
     >>> from sparsecbm_core.evaluate.chain import ChainAccuracy, ChainPoint
     >>> points = ChainPoint(0, (), {"food": 0.5}, 0.5, 0.25), ChainPoint(1, ("food",), {"food": 1}, 1, 0.25)
@@ -39,9 +45,9 @@ def chain_figure(result: ChainAccuracy, space: ConceptSpace) -> go.Figure:
         ("Label", [point.label for point in points], FOR, "solid", "circle"),
         ("All concepts", [point.concept for point in points], AGAINST, "dash", "square"),
     ]
-    for (dash, mark), name in zip(OTHERS, _moved_most(result), strict=False):
+    for (color, dash, mark), name in zip(OTHERS, _moved_most(result), strict=False):
         values = [point.concepts[name] for point in points]
-        series.append((safe(space.title(name)), values, NEUTRAL, dash, mark))
+        series.append((safe(space.title(name)), values, color, dash, mark))
     x, figure = [point.corrections for point in points], go.Figure()
     largest = LEAST_SPAN
     for name, values, color, dash, mark in series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 # unit → how its axis and its points are written
 FORMATS = {"share": ".1%", "count": ",.0f", "number": ".3~f"}
 _COLORS = (FOR, AGAINST, NEUTRAL, INK)
-AIR = 0.08  # of the span, on every side
-SHARE_STEP = 0.01  # between two ticks at least: they are written as whole per cent
-FEW = 6  # steps; plotly divides an axis with fewer of them more finely
+AIR = 0.03  # of the span, beyond the first tick and the last
+LEAST_STEP = {"share": 0.01, "count": 1.0, "number": 0.01}  # a difference of next to nothing is no landslide
+FEW = 6  # ticks' distances on an axis at most
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Series:
 @dataclass(frozen=True)
 class Plot:
     """One plot; ``unit`` is "share", "count" or "number", of its y. Series of the same name look alike in
-    all plots. ``zero`` draws a line at y = 0."""
+    all plots, and plots of the same unit and y title have the same scale. ``zero`` draws a line at y = 0."""
 
     title: str
     series: Sequence[Series]
@@ -63,13 +64,16 @@ def plots_figure(plots: Sequence[Plot], log_x: bool = False) -> go.Figure:
     names = list(dict.fromkeys(series.name for plot in plots for series in plot.series))
     figure, places = panel_grid([plot.title for plot in plots])
     shown: set[str] = set()
-    for plot, place in zip(plots, places, strict=True):
+    scales: dict[tuple[str, str], list[float]] = {}
+    for plot in plots:
         if plot.unit not in FORMATS:
             raise InputError(one_of(plot.unit, FORMATS, "unit"))
+        scales.setdefault((plot.unit, plot.y_title), []).extend(_heights(plot))
+    for plot, place in zip(plots, places, strict=True):
         for series in plot.series:
             _add(figure, plot, series, names.index(series.name), series.name not in shown, place)
             shown.add(series.name)
-        _axes(figure, plot, log_x, place)
+        _axes(figure, plot, scales[plot.unit, plot.y_title], log_x, place)
     return figure
 
 
@@ -88,25 +92,37 @@ def _add(figure: go.Figure, plot: Plot, series: Series, index: int, legend: bool
     )
 
 
-def _axes(figure: go.Figure, plot: Plot, log_x: bool, place: Place) -> None:
-    xs = sorted({x for series in plot.series for x in series.x})
+def _heights(plot: Plot) -> list[float]:
+    """All that a plot's scale has to hold."""
     ys = [y for series in plot.series for y in (*series.y, *series.low, *series.high) if y is not None]
+    return [*ys, 0.0] if plot.zero else ys
+
+
+def _axes(figure: go.Figure, plot: Plot, ys: Sequence[float], log_x: bool, place: Place) -> None:
+    """``ys`` are the heights of all plots that have this one's scale: it ends at a tick on both sides."""
+    xs = sorted({x for series in plot.series for x in series.x})
     if log_x:
         ticks = {"type": "log", "tickvals": xs, "ticktext": [f"{x:g}" for x in xs], "tickangle": 0}
         figure.update_xaxes(**ticks, **place)
     figure.update_xaxes(title=axis_title(plot.x_title), **place)
-    # A difference of next to nothing must not look like a landslide.
-    least = {"share": 0.02, "count": 1.0, "number": 0.02}[plot.unit]
     low, high = min(ys, default=0.0), max(ys, default=1.0)
-    if plot.zero:
-        low, high = min(low, 0.0), max(high, 0.0)
-    air = max(least, AIR * (high - low))
-    top = high + air
-    if plot.unit == "share" and high <= 1.0:
-        top = min(top, 1.0 + least / 4)  # no share is more than the whole
-    tick = {"share": ".0%", "count": "~s", "number": "~g"}[plot.unit]
-    figure.update_yaxes(title=axis_title(plot.y_title), range=[low - air, top], tickformat=tick, **place)
-    if plot.unit == "share" and top - low + air < FEW * SHARE_STEP:
-        figure.update_yaxes(dtick=SHARE_STEP, **place)
+    step = _step(high - low, LEAST_STEP[plot.unit])
+    low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+    if low == high:
+        low -= step
+    air = AIR * (high - low)
+    figure.update_yaxes(
+        title=axis_title(plot.y_title),
+        range=[low - air, high + air],
+        tickvals=[low + step * count for count in range(round((high - low) / step) + 1)],
+        tickformat={"share": ".0%", "count": "~s", "number": "~g"}[plot.unit],
+        **place,
+    )
     if plot.zero and xs:
         figure.add_shape(line((xs[0], 0.0), (xs[-1], 0.0), "dot"), **place)
+
+
+def _step(span: float, least: float) -> float:
+    """1, 2 or 5 times a power of ten: the smallest that divides ``span`` into `FEW` parts at most."""
+    power = 10.0 ** math.floor(math.log10(max(span / FEW, least)))
+    return max(least, next(power * times for times in (1, 2, 5, 10) if power * times * FEW >= span - 1e-9))

@@ -162,9 +162,10 @@ def _scales(ax: Axes, across: Any, down: Any, traces: Sequence[Any]) -> None:
         axis.set_visible(asked.visible is not False)
         if asked.tickvals is not None:
             turned = {"rotation": -asked.tickangle} if asked.tickangle else {}
-            axis.set_ticks(list(asked.tickvals), [_words(text) for text in asked.ticktext], **turned)
+            named = None if asked.ticktext is None else [_words(text) for text in asked.ticktext]
+            axis.set_ticks(list(asked.tickvals), named, **turned)
             axis.set_minor_locator(_nowhere())
-        elif asked.tickformat and "%" in asked.tickformat:
+        if asked.ticktext is None and "%" in (asked.tickformat or ""):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axis.set_tick_params(length=0, labelsize=12.5, labelcolor=INK)
         if asked.title.text:
