@@ -106,8 +106,8 @@ def test_a_window_shows_every_weight_and_marks_what_changed() -> None:
     assert heat.z.dtype == np.uint8
     assert heat.z.tolist() == [[2, 0, 3], [1, 0, 1]]
     assert (heat.x0, heat.y0) == (1, 0)
-    assert [list(row) for row in heat.text] == [["Dropped", "Pruned", "Grown"], ["Kept", "Pruned", "Kept"]]
-    assert [item.name for item in figure.data[1:]] == ["Pruned 2", "Kept 2", "Dropped 1", "Grown 1"]
+    assert [list(row) for row in heat.text] == [["Dropped", "Pruned", "Grown"], ["Used", "Pruned", "Used"]]
+    assert [item.name for item in figure.data[1:]] == ["Pruned 2", "Used 2", "Dropped 1", "Grown 1"]
     dropped, grown = trace(figure, "Dropped"), trace(figure, "Grown")
     assert (points(dropped), dropped.marker.symbol) == ([(1, 0)], "x")
     assert (points(grown), grown.marker.symbol) == ([(3, 0)], "square")

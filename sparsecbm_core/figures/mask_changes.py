@@ -73,7 +73,7 @@ def changes_figure(changes: MaskChanges) -> go.Figure:
         (column, row, (row, column, item.matrix, item.dropped, item.grown, item.kept))
         for (row, column), item in places.items()
     ]
-    hover = "%{customdata[3]:,} dropped, %{customdata[4]:,} grown<br>%{customdata[5]:,} kept as before"
+    hover = "%{customdata[3]:,} dropped, %{customdata[4]:,} grown<br>%{customdata[5]:,} used as before"
     figure.add_trace(_pick(points, 44, hover))
     plain(figure, len(changes.layers))
     figure.update_layout(annotations=texts, height=96 + 52 * len(changes.layers), margin_r=8)
@@ -111,7 +111,7 @@ def blocks_figure(blocks: BlockDensity, top: float | None = None) -> go.Figure:
         (*_middle(blocks, i, j), (i, j, *blocks.origin(i, j), int(kept), int(sizes[i, j])))
         for (i, j), kept in np.ndenumerate(blocks.kept)
     ]
-    hover = "%{customdata[4]:,} of %{customdata[5]:,} kept"
+    hover = "%{customdata[4]:,} of %{customdata[5]:,} used"
     figure.add_trace(_pick(points, _pitch(blocks), f"{_FROM}<br>{hover}"))
     _frame(figure, blocks.shape)
     return figure

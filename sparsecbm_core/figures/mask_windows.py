@@ -34,7 +34,7 @@ DEEP = "#7E57C2"  # between the two colours of a pair: what both have
 
 
 def window_figure(window: MaskWindow) -> go.Figure:
-    """Single weights: pruned, kept, dropped (cross) and grown (square).
+    """Single weights: pruned, used, dropped (cross) and grown (square).
 
     >>> from sparsecbm_core.explain.mask_windows import window
     >>> matrix = model.cbm.matrices[0].name
@@ -48,7 +48,7 @@ def window_figure(window: MaskWindow) -> go.Figure:
         window,
         (
             _Look("Pruned", PRUNED, "square-open", NEUTRAL),
-            _Look("Kept", KEPT, "square", NEUTRAL),
+            _Look("Used", KEPT, "square", NEUTRAL),
             _Look("Dropped", LOST, "x", AGAINST, marked=True),
             _Look("Grown", WON, "square", FOR, marked=True),
         ),
@@ -57,7 +57,7 @@ def window_figure(window: MaskWindow) -> go.Figure:
 
 
 def pair_window_figure(window: PairWindow, space: ConceptSpace) -> go.Figure:
-    """Single weights of two concepts: kept by neither, one alone (the second: cross), both (dot).
+    """Single weights of two concepts: used by neither, one alone (the second: cross), both (dot).
 
     >>> from sparsecbm_core.explain.mask_windows import pair_window
     >>> part = pair_window(model.masks, "food", "noise", model.cbm.matrices[0].name, top=0, left=0, size=8)

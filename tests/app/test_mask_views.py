@@ -33,7 +33,7 @@ def test_flips_as_a_file() -> None:
 def test_a_changed_sparsity_is_said() -> None:
     change = MaskEdit({"service": {MATRIX: flips("service", MATRIX, 3, 1)}})
     view = view_of(DIFFERENCE, model(), corrected_model(model(), change), "service", None)
-    assert summary(view).endswith("1,022 kept now: 2 fewer than before, sparsity 75.0 %.")
+    assert summary(view).endswith("1,022 used now: 2 fewer than before, sparsity 75.0 %.")
 
 
 def test_which_views_there_are() -> None:

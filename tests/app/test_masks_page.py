@@ -109,7 +109,7 @@ def test_without_a_correction_the_masks_are_shown_as_loaded(start: Start) -> Non
     assert not app.error
     assert [title.value for title in app.title] == ["Masks"]
     assert "Nothing is corrected in this session." in words(app)
-    assert "1,024 of 4,096 encoder weights kept: 75.0 % sparse." in words(app)
+    assert "1,024 of 4,096 encoder weights used: 75.0 % sparse." in words(app)
     assert app.segmented_control(key="mask_view").options == ["As loaded", "Two concepts"]
     assert app.segmented_control(key="mask_concept").value == "food"
 
@@ -183,7 +183,7 @@ def test_two_concepts_are_compared_as_they_are_now(app: AppTest) -> None:
     first, second = (masks.concept_bool(MATRIX, name) for name in ("service", "noise"))
     assert (codes(app) == first + 2 * second).all()
     both, either = masks.overlap("service", "noise")
-    assert f"{both:,} weights kept by both" in words(app)
+    assert f"{both:,} weights used by both" in words(app)
     assert f"{4096 - either:,} by neither" in words(app)
 
 

@@ -51,7 +51,7 @@ def test_matrix_and_weights_are_chosen_by_click(server: str, page: Page) -> None
     click_in(page, "masks-loaded", 2.5 / 6, 1.5 / LAYERS)
     assert matrix(page) == "Layer 2, value"
     expect(page.get_by_role("combobox", name="Matrix")).to_have_value(
-        re.compile(r"^Layer 2, value: .+ % kept$")
+        re.compile(r"^Layer 2, value: .+ % used$")
     )
     assert place(page) == fullest(1, "value")
     # A block inside: the window lies around it. The last one: the window ends with the matrix.
@@ -91,7 +91,7 @@ def test_a_correction_is_shown_down_to_the_weight(server: str, page: Page) -> No
     masks = restaurants().masks
     assert masks is not None
     kept = f"{sum(masks.kept()['service'].values()):,}"
-    line = rf"kept before, {dropped} dropped, {grown} grown, {kept} kept now: sparsity unchanged at 75.0 %"
+    line = rf"used before, {dropped} dropped, {grown} grown, {kept} used now: sparsity unchanged at 75.0 %"
     expect(page.get_by_text(re.compile(line))).to_be_visible()
     assert axe(page) == []
     for view in ("As corrected", "Two concepts"):

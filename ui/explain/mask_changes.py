@@ -39,8 +39,8 @@ def show(base: ConceptModel, now: ConceptModel, concept: str) -> None:
         help=HELP,
     )
     pictures = (
-        (before, f"Before: {total.kept_before:,} kept"),
-        (after, f"After: {total.kept_after:,} kept"),
+        (before, f"Before: {total.kept_before:,} used"),
+        (after, f"After: {total.kept_after:,} used"),
         (both, f"Difference: ■ {total.grown:,} grown, × {total.dropped:,} dropped"),
     )
     # One scale for all concepts, as in the larger picture of a subnetwork.

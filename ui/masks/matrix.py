@@ -143,12 +143,12 @@ def _window(
 def _legend(view: View) -> str:
     if view.kind == PAIR:
         return (
-            f"A cross is kept only for {view.second_title}, a dot for both, plain colour only for "
-            f"{view.title}; where it is faint, for neither."
+            f"A cross is used only by {view.second_title}, a dot by both, plain colour only by "
+            f"{view.title}; where it is faint, by neither."
         )
     if view.kind == DIFFERENCE:
-        return "A cross was dropped, a square grown. Of the rest, grey is kept as before and faint is pruned."
-    return "Grey is kept, faint is pruned."
+        return "A cross was dropped, a square grown. Of the rest, grey is used as before and faint is pruned."
+    return "Grey is used, faint is pruned."
 
 
 def _controls(state: AppState, shape: tuple[int, int], corner: tuple[int, int], size: int) -> None:

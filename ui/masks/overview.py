@@ -48,7 +48,7 @@ def show(state: AppState, base: ConceptModel, view: View) -> None:
     if view.kind == DIFFERENCE:
         layout.caption(f"− dropped, + grown: stronger in colour where more changed. {LAYERS}")
     else:
-        used = "both keep" if view.kind == PAIR else "is kept"
+        used = "both use" if view.kind == PAIR else "is used"
         layout.caption(f"A block is one weight matrix: stronger in colour where more {used}. {LAYERS}")
     notes = {item.matrix: note(view, item) for item in view.changes.matrices}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -86,18 +86,18 @@ def summary(view: View) -> str:
     if view.kind == PAIR:
         either = total.kept + total.dropped + total.grown
         return (
-            f"{total.kept:,} weights kept by both, {total.dropped:,} only for {title}, {total.grown:,} only "
+            f"{total.kept:,} weights used by both, {total.dropped:,} only for {title}, {total.grown:,} only "
             f"for {view.second_title}, {total.size - either:,} by neither: "
-            f"{precise_percent(shared(total.kept, either))} of what either keeps is shared."
+            f"{precise_percent(shared(total.kept, either))} of what either uses is shared."
         )
     if view.single:
         return (
-            f"{total.kept:,} of {total.size:,} encoder weights kept: "
+            f"{total.kept:,} of {total.size:,} encoder weights used: "
             f"{precise_percent(1 - total.kept / total.size)} sparse."
         )
     return (
-        f"{total.kept_before:,} kept before, {total.dropped:,} dropped, {total.grown:,} grown, "
-        f"{total.kept_after:,} kept now: {sparsity(total)}."
+        f"{total.kept_before:,} used before, {total.dropped:,} dropped, {total.grown:,} grown, "
+        f"{total.kept_after:,} used now: {sparsity(total)}."
     )
 
 
@@ -188,7 +188,7 @@ def note(view: View, item: MatrixChange) -> str:
         return f"{item.dropped:,} dropped, {item.grown:,} grown" if _flips(item) else "unchanged"
     if view.kind == PAIR:
         return f"{precise_percent(shared(item.kept, item.kept + _flips(item)))} shared"
-    return f"{precise_percent(item.kept / item.size)} kept"
+    return f"{precise_percent(item.kept / item.size)} used"
 
 
 def _flips(item: MatrixChange) -> int:

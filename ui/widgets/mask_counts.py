@@ -1,4 +1,4 @@
-"""How many weights of a mask are kept, dropped and grown, in words and as rows."""
+"""How many weights of a mask are used, dropped and grown, in words and as rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sparsecbm_core.explain.mask_changes import MaskChanges, MatrixChange
 
 HELP = (
-    "Kept: the concept reads with this weight. Pruned: it does without it. A correction drops some kept "
+    "Used: the concept reads with this weight. Pruned: it does without it. A correction drops some used "
     "weights and grows as many pruned ones; no weight's value changes. Only the weight matrices of the "
     "encoder's layers are divided up; embeddings, LayerNorms and biases belong to all concepts."
 )
@@ -40,13 +40,13 @@ def total_row(view: View) -> dict[str, Any]:
 
 def _counts(item: MatrixChange | MaskChanges, view: View) -> dict[str, Any]:
     if view.single:
-        return {"kept": item.kept, "of": item.size, "share": item.kept / item.size}
+        return {"used": item.kept, "of": item.size, "share": item.kept / item.size}
     if view.kind == DIFFERENCE:
         return {
-            "kept_before": item.kept_before,
+            "used_before": item.kept_before,
             "dropped": item.dropped,
             "grown": item.grown,
-            "kept_now": item.kept_after,
+            "used_now": item.kept_after,
             "of": item.size,
         }
     either = item.kept + item.dropped + item.grown
