@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,8 @@ from ui.correct.report import by_hand_html
 from ui.explain.report import report_html
 from ui.explain.saved import read_saved, space_of
 from ui.widgets.exports import json_text
-from ui.widgets.pathway import UNSCORED
+from ui.widgets.pathway import UNSCORED, pathway_data
+from ui.widgets.pathway_still import pathway_svg
 
 HOSTILE = "<script>alert(1)</script></script> soup & <img src=x>"
 
@@ -37,7 +39,7 @@ def test_the_report_is_whole_escaped_and_asks_nobody() -> None:
     assert "&lt;i&gt;model&lt;/i&gt;, fingerprint 0000000000000000" in page
     assert "default-src 'none'" in page
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
-    assert page.count('<svg role="img"') == 2
+    assert page.count('role="img"') == 3
 
 
 def test_the_report_holds_the_change_and_the_subnetworks() -> None:
@@ -53,7 +55,38 @@ def test_the_report_holds_the_change_and_the_subnetworks() -> None:
     page = report_html(explanation, model.space, "tiny", stats, images, by_hand)
     assert "Positive, " in page
     assert "by hand" in page
-    assert page.count('<svg role="img"') == 2 + 1 + 3 + 1
+    assert page.count('role="img"') == 1 + 2 + 1 + 3 + 1
+
+
+def test_the_pathway_is_a_picture_with_all_that_the_page_shows() -> None:
+    model = make_tiny("bert")
+    from sparsecbm_core.explain.subnetworks import density_image, subnetwork_stats
+
+    assert model.masks is not None
+    explanation = explain(model, "The <b>soup</b> & the waiter's $5 bill")
+    stats = subnetwork_stats(model.masks, model.cbm.matrices)
+    images = {name: density_image(model.masks, model.cbm.matrices, name) for name in model.space.concepts}
+    told = next(name for name, item in explanation.concepts.items() if item.state != UNKNOWN)
+    root = ElementTree.fromstring(pathway_svg(explanation, model.space, told, stats, images))
+    words = [item.text for item in root.iter() if item.tag.endswith("text")]
+    data = pathway_data(explanation, model.space, told, True, stats, {})
+    for concept in data["concepts"]:
+        assert {concept["title"], concept["state"], concept["text"], concept["mask"]["caption"]} <= set(words)
+        assert f"{concept['title']}: {concept['state']}, {concept['text']}" in str(root.get("aria-label"))
+    for label in data["labels"]:
+        assert {label["title"], label["text"]} <= set(words)
+    assert {data["score"], data["base"]["text"], *(word["title"] for word in data["words"])} <= set(words)
+    tiles = [item for item in root.iter() if item.tag.endswith("image")]
+    assert len(tiles) == 3
+    assert all(str(tile.get("href")).startswith("data:image/png;base64,") for tile in tiles)
+
+
+def test_a_pathway_without_words_or_subnetworks_has_a_picture() -> None:
+    explanation = made()
+    root = ElementTree.fromstring(pathway_svg(explanation, SPACE, "food", None, {}))
+    words = [item.text for item in root.iter() if item.tag.endswith("text")]
+    assert UNSCORED in words
+    assert not [item for item in root.iter() if item.tag.endswith("image")]
 
 
 def test_the_report_counts_what_was_not_read_for_every_concept() -> None:

@@ -18,7 +18,7 @@ from ui.resources import explanations, memory
 from ui.resources.subnetworks import IMAGE_CELLS, images_of, stats_of
 from ui.state import AppState
 from ui.widgets import commands, layout
-from ui.widgets.download import HTML, JSON, download
+from ui.widgets.download import HTML, JSON, SVG, download
 from ui.widgets.exports import contribution_rows, csv_bytes, json_text, word_rows
 from ui.widgets.words import find_words
 
@@ -41,6 +41,7 @@ class Files:
     progress: DeltaGenerator
     title: str
     space: ConceptSpace
+    concept: str
     stats: SubnetworkStats | None
     images: Mapping[str, DensityImage]
     corrections: Callable[[], Sequence[str]]
@@ -62,6 +63,11 @@ class Files:
             with self.places[name]:
                 download(label, data, name, waiting=waiting, **options)
 
+        def picture() -> str:
+            from ui.widgets.pathway_still import pathway_svg
+
+            return pathway_svg(explanation, self.space, self.concept, self.stats, self.images)
+
         button("Report (HTML)", report, "report.html", kind=HTML, disabled=not words)
         button(
             "Explanation (JSON)",
@@ -69,6 +75,7 @@ class Files:
             "explanation.json",
             kind=JSON,
         )
+        button("Pathway (SVG)", picture, "pathway.svg", kind=SVG)
         button("Words (CSV)", lambda: csv_bytes(word_rows(explanation)), "words.csv", disabled=not words)
         self.progress.empty()
 
@@ -83,7 +90,7 @@ def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]
     stats = None if model is None else stats_of(model)
     places = {}
     with st.container(horizontal=True):
-        for name in ("report.html", "explanation.json"):
+        for name in ("report.html", "pathway.svg", "explanation.json"):
             places[name] = st.empty()
         download(
             "Contributions (CSV)",
@@ -99,7 +106,7 @@ def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]
                 JSON,
             )
     images = {} if model is None else images_of(model, IMAGE_CELLS)
-    files = Files(places, st.empty(), read.title, space, stats, images, corrections)
+    files = Files(places, st.empty(), read.title, space, read.concept, stats, images, corrections)
     files.fill(explanation, waiting=bool(read.missing))
     link.show(state)
     if state.work.card is not None:

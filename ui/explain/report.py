@@ -25,6 +25,7 @@ from ui.explain.answer import answer_html
 from ui.widgets import sums
 from ui.widgets.glossary import terms_html
 from ui.widgets.offline import chart, details, page
+from ui.widgets.pathway_still import pathway_svg
 from ui.widgets.review_text import has_sign, legend_html, review_html, unread
 from ui.widgets.subnetworks import overlap_words
 from ui.widgets.table import table_html
@@ -52,6 +53,7 @@ def report_html(
         "<h1>Why this label?</h1>",
         f'<p class="sc-note">{escape(made_by)}</p>',
         answer_html(explanation, space),
+        f'<div class="sc-still" tabindex="0">{_pathway(explanation, space, stats, images or {})}</div>',
         "<h2>The review</h2>",
         *(_concept(explanation, name, space) for name in space.concepts),
         "<h2>How likely each label is</h2>",
@@ -64,6 +66,18 @@ def report_html(
         parts += ["<h2>Which weights each concept uses</h2>", *_subnetworks(stats, images, space)]
     parts += ["<h2>In plain words</h2>", terms_html(space)]
     return page(f"Why this label? {title}", parts)
+
+
+def _pathway(
+    explanation: Explanation,
+    space: ConceptSpace,
+    stats: SubnetworkStats | None,
+    images: Mapping[str, DensityImage],
+) -> str:
+    """With the words of the concept that moves the answer most."""
+    moving = sums.shown(explanation, space).parts
+    most = next((part.name for part in moving if part.name in space.concepts), space.concepts[0])
+    return pathway_svg(explanation, space, most, stats, images)
 
 
 def _concept(explanation: Explanation, concept: str, space: ConceptSpace) -> str:

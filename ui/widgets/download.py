@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.text import plain
 
-CSV, JSON, HTML = "text/csv", "application/json", "text/html"
+CSV, JSON, HTML, SVG = "text/csv", "application/json", "text/html", "image/svg+xml"
 
 
 def download(

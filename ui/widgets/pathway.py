@@ -77,7 +77,7 @@ def pathway_data(
     selected: str,
     signed_words: bool,
     stats: SubnetworkStats | None,
-    images: dict[str, DensityImage],
+    images: Mapping[str, DensityImage],
     without: str = "the whole encoder",
     unscored: str = WAITING,
 ) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from sparsecbm_core.figures import precise_percent
 from ui.text import plain
-from ui.widgets.download import download
+from ui.widgets.download import SVG, download
 from ui.widgets.exports import csv_bytes
 
 # More than these may have to be scrolled, and so must be in reach of the keyboard.
@@ -43,7 +43,7 @@ def table(
         st.html(table_html(rows, caption, percents, total))
         download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
         if picture is not None:
-            download("Save as SVG", picture, f"{name}.svg", kind="image/svg+xml")
+            download("Save as SVG", picture, f"{name}.svg", SVG)
 
 
 def table_html(
