@@ -22,7 +22,7 @@ from sparsecbm_core.progress import progress_bar
 TRAINING: tuple[str, ...] = (
     *("kind", "seed", "dense_epochs", "sparse_epochs", "batch_size", "gamma", "dropout", "distillation"),
     *("soft_concepts", "soft_labels", "weight_average", "swap_loss", "encoder_lr", "sparse_encoder_lr"),
-    *("projector_lr", "classifier_lr"),
+    *("projector_lr", "classifier_lr", "head", "locality", "interventions", "rest_penalty"),
 )
 PRUNING: tuple[str, ...] = (
     *("method", "criterion", "exclusivity", "sparsity", "scope", "num_grads", "grad_batch_size", "updates"),
@@ -50,6 +50,7 @@ def run_row(run: Path) -> dict[str, Any]:
         **{name: figures[name] for name in FIGURES},
         "label_from_states": (figures.get("leakage") or {}).get("hard"),
         "jaccard": None if jaccard is None else jaccard["mean"],
+        "pathway": figures.get("pathway"),
     }
 
 

@@ -75,11 +75,12 @@ class TrainSettings:
     sigmoid activations and free weights), which "sequential" and "independent" have whatever it says.
     Of the honest head, ``rest`` says how the part that no concept carries is learned: "on_top" of what the
     concepts carry alone, "joint" with them, or "none", and ``rest_penalty`` weighs, where it is "on_top" and
-    labels have an order, how far it moves the expected label. ``locality`` weighs the loss that keeps what an
-    edit of one concept adds to the others (`training.pathway`), ``interventions`` the task losses with
-    concepts set to states that the annotators gave them. ``task_on_states`` is the share of the task loss's
-    gradient that reaches what a concept is read as: with 1, as in the paper, general praise is read as praise
-    of whatever concept carries the label; with 0 states are learned from concept labels alone.
+    labels have an order, how far it moves the expected label of texts that mention a concept. ``locality``
+    weighs the loss that keeps what an edit of one concept adds to the others (`training.pathway`),
+    ``interventions`` the task losses with concepts set to states that the annotators gave them.
+    ``task_on_states`` is the share of the task loss's gradient that reaches what a concept is read as: with
+    1, as in the paper, general praise is read as praise of whatever concept carries the label; with 0 states
+    are learned from concept labels alone.
     ``gamma`` is γ, the weight of the concept loss, which is summed over concepts (Eq. 2).
     ``soft_concepts`` mixes the annotators' vote shares into the concept targets: 0 majority only,
     1 votes only. ``distillation`` is the share of the dense model's own predictions in the targets

@@ -42,7 +42,8 @@ def task_loss(
 
     "on_top": the rest learns what the concepts leave over, and they do not hear of it. In one "joint" loss it
     would take all that concepts could say. ``penalty`` weighs how far it moves the expected label from where
-    concepts alone have it, in lengths of the labels' scale: it may say how sure they are, at no cost.
+    concepts alone have it, in lengths of the labels' scale: it may say how sure they are, at no cost, and
+    where no concept is mentioned ("Never again.") the answer is its own.
     """
     if rest == "joint":
         return F.cross_entropy(network.label_logits(activations).float(), labels)
@@ -60,7 +61,9 @@ def task_loss(
         return loss
     scale = whole.new_tensor(values) / (max(values) - min(values))
     bias = network.classifier_bias.detach()
-    return loss + penalty * (whole.softmax(-1) @ scale - (added + bias).softmax(-1) @ scale).abs().mean()
+    moved = (whole.softmax(-1) @ scale - (added + bias).softmax(-1) @ scale).abs()  # (B,)
+    mentioned = (concepts > 0).flatten(1).any(1)
+    return loss + penalty * (moved * mentioned).mean()
 
 
 def which_to_set(states: torch.Tensor) -> torch.Tensor:

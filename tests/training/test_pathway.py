@@ -76,12 +76,14 @@ def test_the_rest_learns_on_top_and_concepts_do_not_hear_of_it(network):
 
 
 def test_the_rest_pays_for_moving_the_expected_label_alone(network):
-    """Nothing is mentioned and no label is likelier, so that concepts expect the middle of the scale."""
+    """One concept is mentioned, ever so little, and no label is likelier: concepts expect the middle of the
+    scale. Where none is mentioned the answer is the rest's, at no cost."""
     free = copy.deepcopy(network)
     labels = SPACE.num_labels
     free.classifier_bias.zero_()
     free.classifier_rest.copy_(torch.tensor(2.0).expm1().log())  # softplus of it is 2
     activations = torch.zeros(1, *free.reference.shape)
+    activations[0, 0, 0] = 1e-9
 
     def paid(values):
         activations[0, -1, :labels] = torch.tensor(values)
@@ -95,6 +97,8 @@ def test_the_rest_pays_for_moving_the_expected_label_alone(network):
     odds = torch.tensor([0.0] * (labels - 1) + [2.0]).softmax(-1)
     expected = float(odds @ torch.linspace(0, 1, labels))  # in lengths of the scale
     assert paid([0.0] * (labels - 1) + [1.0]) == pytest.approx(3 * (expected - 0.5), rel=1e-5)
+    activations[0, 0, 0] = 0.0
+    assert paid([0.0] * (labels - 1) + [1.0]) == 0.0
 
 
 def test_by_hand_concepts_are_as_strong_as_the_text_has_them(network):
