@@ -135,7 +135,7 @@ def test_a_correction_is_what_is_shown_first(app: AppTest) -> None:
     assert not app.exception
     assert app.segmented_control(key="mask_concept").value == "service"
     assert app.segmented_control(key="mask_view").value == DIFFERENCE
-    line = "1,024 kept before, 3 dropped, 3 grown, 1,024 kept now: sparsity unchanged at 75.0 %."
+    line = "1,024 used before, 3 dropped, 3 grown, 1,024 used now: sparsity unchanged at 75.0 %."
     assert line in words(app)
     assert app.selectbox(key="mask_matrix").value == MATRIX
 
@@ -274,7 +274,7 @@ def test_three_pictures_for_the_explain_page(monkeypatch: pytest.MonkeyPatch) ->
     app = AppTest.from_function(compact, default_timeout=60).run()
     assert not app.exception
     assert [header.value for header in app.header] == ["Subnetwork of service, before and after"]
-    for line in ("Before: 1,024 kept", "After: 1,024 kept", "Difference: ■ 3 grown, × 3 dropped"):
+    for line in ("Before: 1,024 used", "After: 1,024 used", "Difference: ■ 3 grown, × 3 dropped"):
         assert line in words(app)
     figure: Any = chart(app, "before-after-difference")
     marks = {trace["name"]: trace["marker"]["symbol"] for trace in figure["data"][1:]}

@@ -43,5 +43,5 @@ def test_from_a_cold_start_to_a_correction(fresh_server: StartServer, page: Page
     assert dropped == grown
     page.get_by_role("link", name="Masks", exact=True).click()
     settle(page)
-    line = rf"kept before, {dropped} dropped, {grown} grown, 2,654,208 kept now: sparsity unchanged at 75.0 %"
+    line = rf"used before, {dropped} dropped, {grown} grown, 2,654,208 used now: sparsity unchanged at 75.0 %"
     expect(page.get_by_text(re.compile(line))).to_be_visible()

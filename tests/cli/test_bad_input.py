@@ -79,7 +79,7 @@ TEXT = ("--text", "good")
         ),
         (["train", "{train}", "--device", "gpu"], "device 'gpu' is not usable"),
         (["train", "{train}", "--init", "{tmp}/none"], "no checkpoint folder at"),
-        (["train", "{train}", "--init", "{model}"], "only if that is dense"),
+        (["train", "{train}", "--kind", "cbm", "--init", "{model}"], "only if this one is sparse"),
         (["train", "{train}", "--teacher", "{tmp}/none"], "no checkpoint folder at"),
         (["train", "{train}", "--teacher", "{model}"], "teachers need a distillation above 0"),
         (["train", "{train}", "--dev-split", "train"], "train and dev are the same reviews"),

@@ -243,7 +243,7 @@ def test_concepts_learned_with_the_label_are_refused(backbone, tmp_path):
     for init in (joint, dense_model()):
         with pytest.raises(SettingsError, match="only from a model that learned them apart from the label"):
             train("unused", tmp_path, kind="sequential", init=init)
-    with pytest.raises(SettingsError, match="only if that is dense"):
+    with pytest.raises(SettingsError, match="that is dense and this one trains the label head alone"):
         train("unused", tmp_path, kind="sequential", init=make_tiny("bert"))
 
 
