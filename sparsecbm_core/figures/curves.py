@@ -48,7 +48,7 @@ class Panel:
 
 
 def curves_figure(panels: Sequence[Panel], x_title: str, y_title: str, log_x: bool = False) -> go.Figure:
-    """Panels side by side, two a row; ``log_x`` for doses of many sizes.
+    """Panels side by side, two a row, on one scale; ``log_x`` for doses of many sizes.
 
     Lines differ in colour, dash and mark, levels in their dash. Raises `InputError` without a point to draw,
     and for a dose that has no logarithm.
@@ -85,9 +85,7 @@ def curves_figure(panels: Sequence[Panel], x_title: str, y_title: str, log_x: bo
             )
             shown.add(level.name)
     figure.update_xaxes(title=axis_title(x_title), **_ticks(doses, log_x))
-    for panel, place in zip(panels, places, strict=True):
-        low, high = _range(panel)
-        figure.update_yaxes(title=axis_title(y_title), range=[low, high], tickformat=".0%", **place)
+    figure.update_yaxes(title=axis_title(y_title), range=_range(panels), tickformat=".0%")
     return figure
 
 
@@ -131,11 +129,11 @@ def _ticks(doses: Sequence[float], log_x: bool) -> dict[str, Any]:
     }
 
 
-def _range(panel: Panel) -> tuple[float, float]:
-    """From the lowest to the highest of a panel, deviations included, with some air."""
-    lows = [level.y for level in panel.levels]
+def _range(panels: Sequence[Panel]) -> tuple[float, float]:
+    """From the lowest to the highest of all panels, deviations included, with some air."""
+    lows = [level.y for panel in panels for level in panel.levels]
     highs = list(lows)
-    for curve in panel.curves:
+    for curve in (curve for panel in panels for curve in panel.curves):
         spread = [value or 0.0 for value in curve.std] or [0.0] * len(curve.y)
         lows += [y - s for y, s in zip(curve.y, spread, strict=True)]
         highs += [y + s for y, s in zip(curve.y, spread, strict=True)]

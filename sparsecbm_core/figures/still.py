@@ -73,7 +73,7 @@ def svg(figure: go.Figure, alt: str) -> str:
     return (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {height}" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'font-family="{FONT}">{body}'
+        f'font-family="{FONT}" style="background:#fff">{body}'
     )
 
 

@@ -60,6 +60,7 @@ def _drawn(data: Mapping[str, Any], alt: str) -> str:
             "role": "img",
             "aria-label": alt,
             "viewBox": f"0 0 {WIDTH} {height}",
+            "style": "background:#fff",
             "font-family": FONT,
             "font-size": "13",
             "fill": INK,

@@ -41,9 +41,10 @@ def table(
 
     with st.expander(plain(what), type="compact"):
         st.html(table_html(rows, caption, percents, total))
-        download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
-        if picture is not None:
-            download("Save as SVG", picture, f"{name}.svg", SVG)
+        with st.container(horizontal=True):
+            download("Save as CSV", lambda: csv_bytes(in_file()), f"{name}.csv")
+            if picture is not None:
+                download("Save as SVG", picture, f"{name}.svg", SVG)
 
 
 def table_html(
