@@ -84,8 +84,8 @@ def show(state: AppState, read: Reading, corrections: Callable[[], Sequence[str]
     """While words are still to be scored, the files that hold words cannot be saved."""
     layout.section(
         "Take it with you",
-        "The report is one page that opens anywhere, offline. The others hold the pathway as a picture, and exact "
-        "numbers.",
+        "The report is one page that opens anywhere, offline. The others hold the pathway as a picture, and "
+        "exact numbers.",
     )
     explanation, space, model = read.explanation, read.space, read.model
     stats = None if model is None else stats_of(model)
