@@ -147,8 +147,8 @@ def test_6_training_reads_no_other_split(backbone, tmp_path):
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_11_a_checkpoint_is_tensors_and_text(arch, tmp_path, tiny_models):
-    """11: whole models are pickled. A library writes each family's tokenizer, so that only what it wrote can
-    tell; a pickle ends in a full stop, and is neither of the two."""
+    """11: whole models are pickled. Here every file but the card opens as safetensors or as JSON, also those
+    of a family's tokenizer, which a library writes."""
     complete(tiny_models[arch]).save_pretrained(tmp_path)
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         if path.suffix == ".safetensors":

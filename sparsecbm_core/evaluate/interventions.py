@@ -52,19 +52,21 @@ def apply_rule(
     protect: Protected | None = None,
 ) -> Intervention:
     """Correct a pair to its gold state by a rule or a comparator, at the r that it is meant for."""
-    text, concept = pair.example.text, model.space.concepts[pair.k]
-    state = model.space.states[pair.example.concepts[pair.k]]
-    r = rule_named(rule, ALL_RULES).r
-    return correct_by(rule, model, text, concept, state, r, profile, protect=protect)
+    asked, r = _request(model, pair), rule_named(rule, ALL_RULES).r
+    return correct_by(rule, model, asked.text, asked.concept, asked.state, r, profile, protect=protect)
 
 
 def correct_pair(model: ConceptModel, pair: Pair, rule: str, spared: Guard) -> Intervention:
     """Correct a pair as a session does: where more of the ``spared`` reviews break than it tolerates, in the
     gentler way that it finds. The time it took is that of all."""
-    text, concept = pair.example.text, model.space.concepts[pair.k]
-    state = model.space.states[pair.example.concepts[pair.k]]
-    done = correct(model, (), Request(text, concept, state), Settings(rule), spared).intervention
+    done = correct(model, (), _request(model, pair), Settings(rule), spared).intervention
     return replace(done, corrected=corrected_model(model, done.edit))
+
+
+def _request(model: ConceptModel, pair: Pair) -> Request:
+    """What sets a pair right."""
+    space, example = model.space, pair.example
+    return Request(example.text, space.concepts[pair.k], space.states[example.concepts[pair.k]])
 
 
 def evaluate_rule(

@@ -152,6 +152,8 @@ _DRAWN: Mapping[str, Callable[[Any, Any], None]] = {"bar": _bar, "scatter": _sca
 
 
 def _scales(ax: Axes, across: Any, down: Any, traces: Sequence[Any]) -> None:
+    from matplotlib.ticker import NullLocator
+
     room = ROOM if any(trace.type == "bar" for trace in traces) else 0.0
     for axis, asked, limit in ((ax.xaxis, across, ax.set_xlim), (ax.yaxis, down, ax.set_ylim)):
         if asked.type == "log":
@@ -164,7 +166,7 @@ def _scales(ax: Axes, across: Any, down: Any, traces: Sequence[Any]) -> None:
             turned = {"rotation": -asked.tickangle} if asked.tickangle else {}
             named = None if asked.ticktext is None else [_words(text) for text in asked.ticktext]
             axis.set_ticks(list(asked.tickvals), named, **turned)
-            axis.set_minor_locator(_nowhere())
+            axis.set_minor_locator(NullLocator())
         if asked.ticktext is None and "%" in (asked.tickformat or ""):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axis.set_tick_params(length=0, labelsize=12.5, labelcolor=INK)
@@ -175,12 +177,6 @@ def _scales(ax: Axes, across: Any, down: Any, traces: Sequence[Any]) -> None:
         ax.xaxis.set_label_position("top")
     elif across.visible is not False:
         ax.spines["bottom"].set(visible=True, color=NEUTRAL, linewidth=0.8)
-
-
-def _nowhere() -> Any:
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()
 
 
 def _shape(ax: Axes, shape: Any) -> None:

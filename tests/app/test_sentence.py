@@ -177,7 +177,7 @@ def test_the_next_label_is_named_with_what_keeps_it_away() -> None:
 
 
 def test_a_likeliest_label_far_from_the_expected_value_is_explained() -> None:
-    far = replace(made_in_stars({"food": -0.9, "rest": 0.3}, shares=(0.1, 0.1, 0.44, 0.36)), label="4")
+    far = made_in_stars({"food": -0.9, "rest": 0.3}, shares=(0.1, 0.1, 0.44, 0.36))
     assert runner_up(far, STARS) == (
         "Of two minds: 4 stars is likeliest with 44 %, fewer than that has 20 %; the expected value, 2.4, "
         "lies between."

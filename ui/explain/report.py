@@ -15,7 +15,6 @@ from sparsecbm_core.figures import (
     contribution_figure,
     density_figure,
     density_top,
-    overlap_figure,
     percent,
     precise_percent,
     score_text,
@@ -24,10 +23,10 @@ from sparsecbm_core.figures import (
 from ui.explain.answer import answer_html
 from ui.widgets import sums
 from ui.widgets.glossary import terms_html
-from ui.widgets.offline import chart, details, page
+from ui.widgets.offline import chart, details, page, picture
 from ui.widgets.pathway_still import pathway_svg
 from ui.widgets.review_text import has_sign, legend_html, review_html, unread
-from ui.widgets.subnetworks import overlap_words
+from ui.widgets.subnetworks import overlap_exhibit, overlap_words
 from ui.widgets.table import table_html
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def report_html(
         "<h1>Why this label?</h1>",
         f'<p class="sc-note">{escape(made_by)}</p>',
         answer_html(explanation, space),
-        f'<div class="sc-still" tabindex="0">{_pathway(explanation, space, stats, images or {})}</div>',
+        picture(_pathway(explanation, space, stats, images or {})),
         "<h2>The review</h2>",
         *(_concept(explanation, name, space) for name in space.concepts),
         "<h2>How likely each label is</h2>",
@@ -129,7 +128,7 @@ def _subnetworks(
         parts.append(chart(density_figure(images[concept], top), what))
     if stats.overlaps:
         parts += ["<h3>Overlap between concepts</h3>", f"<p>{escape(overlap_words(stats))}</p>"]
-        picture = overlap_figure(stats, space)
-        if picture is not None:
-            parts.append(chart(picture, "Overlap of each pair of subnetworks, and by chance"))
+        overlap = overlap_exhibit(stats, space)
+        if overlap.figure is not None:
+            parts.append(chart(overlap.figure, overlap.alt))
     return parts

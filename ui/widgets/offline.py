@@ -39,7 +39,12 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 def chart(figure: go.Figure, alt: str) -> str:
     """A figure for a `page`; ``alt`` says what it shows."""
-    return f'<div class="sc-still" tabindex="0">{still.svg(figure, alt)}</div>'
+    return picture(still.svg(figure, alt))
+
+
+def picture(svg: str) -> str:
+    """An SVG picture for a `page`: on a narrow one it is scrolled, not shrunk until nobody can read it."""
+    return f'<div class="sc-still" tabindex="0">{svg}</div>'
 
 
 def details(title: str, body: str) -> str:

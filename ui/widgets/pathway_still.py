@@ -12,7 +12,8 @@ import numpy as np
 
 from sparsecbm_core.concepts import ConceptSpace
 from sparsecbm_core.explain.results import Explanation
-from sparsecbm_core.figures import AGAINST, COSTS, FOR, LIFTS, NEUTRAL
+from sparsecbm_core.figures import FOR, NEUTRAL
+from sparsecbm_core.figures.contributions import COLORS as SIDES
 from sparsecbm_core.figures.look import INK
 from sparsecbm_core.figures.still import FONT
 from ui.widgets.pathway import UNSCORED, pathway_data
@@ -21,7 +22,7 @@ from ui.widgets.review_text import has_sign
 if TYPE_CHECKING:
     from sparsecbm_core.explain.subnetworks import DensityImage, SubnetworkStats
 
-COLORS = {"for": FOR, "against": AGAINST, "lifts": LIFTS, "costs": COSTS, "neutral": NEUTRAL}
+COLORS = {**SIDES, "neutral": NEUTRAL}
 PALE = "#5A6472"
 # Pixels: left and right of every column, and what a row of it takes.
 WORDS, MASK, CARD, LABEL, WIDTH = (8, 210), (262, 412), (452, 700), (800, 1032), 1040
@@ -184,7 +185,7 @@ def _tile(mask: Mapping[str, Any]) -> str:
 
     levels = np.array(mask["cells"], np.uint8).reshape(mask["rows"], mask["columns"])
     colour = np.empty((*levels.shape, 4), np.uint8)
-    colour[..., :3], colour[..., 3] = (0x3B, 0x78, 0xD8), levels
+    colour[..., :3], colour[..., 3] = tuple(bytes.fromhex(FOR[1:])), levels
     out = io.BytesIO()
     Image.fromarray(colour).save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
